@@ -1,0 +1,1 @@
+"""Spiking neural networks on a CPU: simulate, train, deploy."""

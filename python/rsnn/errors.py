@@ -1,0 +1,21 @@
+"""The errors of rsnn: one base, and subclasses that are also the built-in error one would expect."""
+
+
+class RsnnError(Exception):
+    """Base of every error that rsnn raises on purpose."""
+
+
+class InvalidValueError(RsnnError, ValueError):
+    """A value or a shape that is not accepted; the message names the argument, what came, what is accepted, the cure."""
+
+
+class InvalidTypeError(RsnnError, TypeError):
+    """A type or a dtype that is not accepted; the message names the argument, what came, what is accepted, the cure."""
+
+
+class InUseError(RsnnError, RuntimeError):
+    """An array that another call is writing at this moment."""
+
+
+class InternalError(RsnnError, RuntimeError):
+    """A check inside rsnn failed: a defect of rsnn, not of the caller."""

@@ -1,0 +1,1 @@
+//! Chips in integers, bit for bit as their makers' simulators.

@@ -1,0 +1,12 @@
+//! All arithmetic of rsnn: neurons, products between layers, chips in integers.
+//!
+//! Slices in, slices out; nothing here knows who calls it. Every float operation is rounded on its own, in the documented order
+//! (no fused multiply-add), so results are the same bits on every instruction set and for any number of threads.
+
+pub mod chip;
+pub mod error;
+pub mod neuron;
+pub mod pool;
+pub mod product;
+
+pub use error::{Error, Result};

@@ -1,0 +1,1 @@
+//! Products between layers, summed in a promised order.

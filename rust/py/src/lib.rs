@@ -1,0 +1,22 @@
+//! The extension module `rsnn._rsnn`: checks and converts arrays, releases the GIL, maps errors. No arithmetic.
+
+use pyo3::prelude::*;
+
+mod chip;
+mod error;
+mod neuron;
+mod product;
+
+/// The native half of rsnn; `python/rsnn` is its only user.
+#[pymodule]
+mod _rsnn {
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::neuron::register(module)?;
+        crate::product::register(module)?;
+        crate::chip::register(module)
+    }
+}
