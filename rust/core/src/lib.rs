@@ -9,5 +9,8 @@ pub mod error;
 pub mod neuron;
 pub mod pool;
 pub mod product;
+pub mod scan;
+pub mod stage;
+pub mod surrogate;
 
 pub use error::{Error, Result};

@@ -14,7 +14,8 @@ import_exception!(rsnn.errors, InvalidTypeError);
 import_exception!(rsnn.errors, InUseError);
 import_exception!(rsnn.errors, InternalError);
 
-fn to_python(error: &Error) -> PyErr {
+/// The exception of an error of the core.
+pub fn to_python(error: &Error) -> PyErr {
     match error {
         Error::Value(text) => InvalidValueError::new_err(text.clone()),
         Error::Type(text) => InvalidTypeError::new_err(text.clone()),
@@ -33,7 +34,7 @@ pub fn borrowed(name: &str, error: &BorrowError) -> PyErr {
 pub fn compute<R: Send>(py: Python<'_>, threads: usize, work: impl FnOnce(&Context<'_>) -> rsnn_core::Result<R> + Send) -> PyResult<R> {
     let (result, signal) = py.detach(|| {
         let signal = RefCell::new(None);
-        let poll = || match Python::attach(|py| py.check_signals()) {
+        let poll = || match Python::attach(Python::check_signals) {
             Ok(()) => false,
             Err(error) => {
                 *signal.borrow_mut() = Some(error);

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod array;
 mod chip;
 mod error;
 mod neuron;

@@ -1,8 +1,318 @@
-//! Bindings of `rsnn_core::neuron`.
+//! Bindings of the time loop. Arrays are `(outer, time, inner)`; `_rsnn.pyi` says what each argument is.
+#![allow(clippy::needless_pass_by_value, reason = "pyo3 hands lists over as vectors of their own")]
 
+use numpy::{Element, PyArrayDescrMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArray, PyUntypedArrayMethods, dtype};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rsnn_core::elem::{Elem, levels};
+use rsnn_core::neuron::composed::Convention;
+use rsnn_core::neuron::spec::Spec;
+use rsnn_core::scan::Table;
+use rsnn_core::scan::backward::{Backward, backward};
+use rsnn_core::scan::forward::{Forward, Output, Trace, forward};
+use rsnn_core::scan::layout::Shape;
+use rsnn_core::stage::Coefficient;
+use rsnn_core::surrogate::Surrogate;
+
+use crate::array::{expect_shape, lengths, read, write};
+use crate::error::{InvalidTypeError, InvalidValueError, compute, to_python};
+
+/// The float type of an array.
+enum Float {
+    F32,
+    F64,
+}
+
+fn float(name: &str, array: &Bound<'_, PyAny>) -> PyResult<Float> {
+    let py = array.py();
+    if let Ok(untyped) = array.cast::<PyUntypedArray>() {
+        if untyped.dtype().is_equiv_to(&dtype::<f32>(py)) {
+            return Ok(Float::F32);
+        }
+        if untyped.dtype().is_equiv_to(&dtype::<f64>(py)) {
+            return Ok(Float::F64);
+        }
+    }
+    Err(InvalidTypeError::new_err(format!("{name}: an array of float32 or float64 is needed here")))
+}
+
+/// The instruction set called `name`; the best where none is named.
+pub fn level(name: Option<&str>) -> PyResult<fearless_simd::Level> {
+    let known = levels();
+    match name {
+        None => Ok(known[0].1),
+        Some(name) => known.iter().find(|l| l.0 == name).map(|l| l.1).ok_or_else(|| {
+            let names: Vec<_> = known.iter().map(|l| l.0).collect();
+            InvalidValueError::new_err(format!("level={name:?} is not on this machine; it has {}", names.join(", ")))
+        }),
+    }
+}
+
+fn spec(text: &str) -> PyResult<Spec> {
+    Spec::parse(text).map_err(|e| to_python(&e))
+}
+
+/// `(state names, coefficient names)` of a spec, in the order of the arrays.
+#[pyfunction]
+#[pyo3(name = "describe")]
+fn describe(spec: &str) -> PyResult<(Vec<&'static str>, Vec<&'static str>)> {
+    let spec = self::spec(spec)?;
+    Ok((spec.states().into_iter().map(|s| s.1).collect(), spec.coefficients().into_iter().map(|c| c.1).collect()))
+}
+
+fn shape_of(x: &Bound<'_, PyAny>) -> PyResult<Shape> {
+    let [outer, time, inner] = lengths("x", x.cast::<PyUntypedArray>()?.shape())?;
+    Ok(Shape { outer, time, inner })
+}
+
+/// Check the coefficients' shape; the period of their rows.
+fn period(spec: &Spec, coefficients: &[usize]) -> PyResult<usize> {
+    let [rows, period] = lengths("coefficients", coefficients)?;
+    expect_shape("coefficients", &[rows], &[spec.coefficients().len()])?;
+    Ok(period)
+}
+
+/// An array to record into, or the gradient of one, by name.
+type Named<'py> = (String, Bound<'py, PyAny>);
+
+struct Request<'a, 'py> {
+    spec: &'a str,
+    x: &'a Bound<'py, PyAny>,
+    coefficients: &'a Bound<'py, PyAny>,
+    threads: usize,
+    level: Option<&'a str>,
+}
+
+fn scan_typed<E: Elem + Element>(
+    request: &Request<'_, '_>,
+    state: &Bound<'_, PyAny>,
+    out: Option<&Bound<'_, PyAny>>,
+    packed: bool,
+    record: &[Named<'_>],
+    checkpoints: Option<&Bound<'_, PyAny>>,
+    every: usize,
+) -> PyResult<()> {
+    let py = request.x.py();
+    let (spec, level, shape) = (spec(request.spec)?, level(request.level)?, shape_of(request.x)?);
+    let Shape { outer, time, inner } = shape;
+    let full = [outer, time, inner];
+    let kept = spec.states().len();
+    let x = read::<E>("x", request.x)?;
+    let coefficients = read::<E>("coefficients", request.coefficients)?;
+    let period = period(&spec, coefficients.shape())?;
+    let mut state = write::<E>("state", state)?;
+    expect_shape("state", state.shape(), &[kept, outer, inner])?;
+    let (mut dense, mut words) = (None, None);
+    if let Some(out) = out {
+        if packed {
+            let array = write::<u64>("out", out)?;
+            expect_shape("out", array.shape(), &[outer, time, inner.div_ceil(64)])?;
+            words = Some(array);
+        } else {
+            let array = write::<E>("out", out)?;
+            expect_shape("out", array.shape(), &full)?;
+            dense = Some(array);
+        }
+    }
+    let mut traces = Vec::new();
+    for (name, array) in record {
+        let array = write::<E>("record", array)?;
+        expect_shape("record", array.shape(), &full)?;
+        traces.push((Trace::named(&spec, name).map_err(|e| to_python(&e))?, array));
+    }
+    let mut checkpoints = checkpoints.map(|c| write::<E>("checkpoints", c)).transpose()?;
+    if let Some(array) = &checkpoints {
+        let blocks = if every == 0 { 0 } else { time.div_ceil(every) };
+        expect_shape("checkpoints", array.shape(), &[blocks, kept, outer, inner])?;
+    }
+    let job = Forward {
+        spec,
+        level,
+        shape,
+        x: x.as_slice()?,
+        coefficients: Table { values: coefficients.as_slice()?, period },
+        state: state.as_slice_mut()?,
+        output: match (&mut dense, &mut words) {
+            (Some(array), _) => Output::Dense(array.as_slice_mut()?),
+            (_, Some(array)) => Output::Packed(array.as_slice_mut()?),
+            _ => Output::None,
+        },
+        record: traces.iter_mut().map(|(t, a)| Ok((*t, a.as_slice_mut()?))).collect::<PyResult<_>>()?,
+        checkpoints: match &mut checkpoints {
+            Some(array) => Some((every, array.as_slice_mut()?)),
+            None => None,
+        },
+    };
+    compute(py, request.threads, |context| forward(context, job))
+}
+
+/// Run a neuron forwards; writes `state`, `out`, the recorded arrays and the checkpoints in place.
+#[pyfunction]
+#[pyo3(signature = (spec, x, coefficients, state, out, *, packed=false, record=Vec::new(), checkpoints=None, every=0, threads=1, level=None))]
+fn scan(
+    spec: &str,
+    x: &Bound<'_, PyAny>,
+    coefficients: &Bound<'_, PyAny>,
+    state: &Bound<'_, PyAny>,
+    out: Option<&Bound<'_, PyAny>>,
+    packed: bool,
+    record: Vec<Named<'_>>,
+    checkpoints: Option<&Bound<'_, PyAny>>,
+    every: usize,
+    threads: usize,
+    level: Option<&str>,
+) -> PyResult<()> {
+    let request = Request { spec, x, coefficients, threads, level };
+    match float("x", x)? {
+        Float::F32 => scan_typed::<f32>(&request, state, out, packed, &record, checkpoints, every),
+        Float::F64 => scan_typed::<f64>(&request, state, out, packed, &record, checkpoints, every),
+    }
+}
+
+/// The arrays of a backward run.
+struct Reverse<'a, 'py> {
+    surrogate: (&'a str, &'a [f64]),
+    detach_reset: bool,
+    needs: &'a [String],
+    every: usize,
+    checkpoints: &'a Bound<'py, PyAny>,
+    grad_out: Option<&'a Bound<'py, PyAny>>,
+    grad_record: &'a [Named<'py>],
+    grad_state: &'a Bound<'py, PyAny>,
+    grad_x: &'a Bound<'py, PyAny>,
+    grad_coefficients: &'a Bound<'py, PyAny>,
+}
+
+fn backward_typed<E: Elem + Element>(request: &Request<'_, '_>, reverse: &Reverse<'_, '_>) -> PyResult<()> {
+    let py = request.x.py();
+    let (spec, level, shape) = (spec(request.spec)?, level(request.level)?, shape_of(request.x)?);
+    let Shape { outer, time, inner } = shape;
+    let full = [outer, time, inner];
+    let kept = spec.states().len();
+    let (name, numbers) = reverse.surrogate;
+    let surrogate = Surrogate::named(name, numbers).map_err(|e| to_python(&e))?;
+    let x = read::<E>("x", request.x)?;
+    let coefficients = read::<E>("coefficients", request.coefficients)?;
+    let period = period(&spec, coefficients.shape())?;
+    let checkpoints = read::<E>("checkpoints", reverse.checkpoints)?;
+    let blocks = if reverse.every == 0 { 0 } else { time.div_ceil(reverse.every) };
+    expect_shape("checkpoints", checkpoints.shape(), &[blocks, kept, outer, inner])?;
+    let grad_out = reverse.grad_out.map(|g| read::<E>("grad_out", g)).transpose()?;
+    if let Some(array) = &grad_out {
+        expect_shape("grad_out", array.shape(), &full)?;
+    }
+    let mut arriving: Vec<(Trace, PyReadonlyArrayDyn<'_, E>)> = Vec::new();
+    for (name, array) in reverse.grad_record {
+        let array = read::<E>("grad_record", array)?;
+        expect_shape("grad_record", array.shape(), &full)?;
+        arriving.push((Trace::named(&spec, name).map_err(|e| to_python(&e))?, array));
+    }
+    let mut grad_state = write::<E>("grad_state", reverse.grad_state)?;
+    expect_shape("grad_state", grad_state.shape(), &[kept, outer, inner])?;
+    let mut grad_x = write::<E>("grad_x", reverse.grad_x)?;
+    expect_shape("grad_x", grad_x.shape(), &full)?;
+    let mut grad_coefficients: PyReadwriteArrayDyn<'_, f64> = write("grad_coefficients", reverse.grad_coefficients)?;
+    expect_shape("grad_coefficients", grad_coefficients.shape(), coefficients.shape())?;
+    let names = spec.coefficients();
+    let rows = reverse
+        .needs
+        .iter()
+        .map(|need| {
+            names.iter().position(|n| n.1 == need).ok_or_else(|| {
+                let known: Vec<_> = names.iter().map(|n| n.1).collect();
+                InvalidValueError::new_err(format!("needs: {need:?} is not there; this neuron has {}", known.join(", ")))
+            })
+        })
+        .collect::<PyResult<Vec<usize>>>()?;
+    let wanted: Vec<Coefficient> = rows.iter().map(|row| names[*row].0).collect();
+    let job = Backward {
+        spec,
+        convention: Convention { surrogate, detach_reset: reverse.detach_reset },
+        level,
+        shape,
+        x: x.as_slice()?,
+        coefficients: Table { values: coefficients.as_slice()?, period },
+        every: reverse.every,
+        checkpoints: checkpoints.as_slice()?,
+        grad_output: match &grad_out {
+            Some(array) => Some(array.as_slice()?),
+            None => None,
+        },
+        grad_record: arriving.iter().map(|(t, a)| Ok((*t, a.as_slice()?))).collect::<PyResult<_>>()?,
+        grad_state: grad_state.as_slice_mut()?,
+        grad_x: grad_x.as_slice_mut()?,
+        wanted,
+    };
+    let sums = compute(py, request.threads, |context| backward(context, job))?;
+    let to = grad_coefficients.as_slice_mut()?;
+    for (row, sum) in rows.iter().zip(sums) {
+        to[row * period..(row + 1) * period].copy_from_slice(&sum);
+    }
+    Ok(())
+}
+
+/// Run a neuron backwards; writes `grad_state`, `grad_x` and the needed rows of `grad_coefficients` in place.
+#[pyfunction]
+#[pyo3(signature = (spec, surrogate, surrogate_params, x, coefficients, checkpoints, every, grad_out, grad_record, grad_state, grad_x, grad_coefficients, *, needs, detach_reset, threads=1, level=None))]
+fn scan_backward(
+    spec: &str,
+    surrogate: &str,
+    surrogate_params: Vec<f64>,
+    x: &Bound<'_, PyAny>,
+    coefficients: &Bound<'_, PyAny>,
+    checkpoints: &Bound<'_, PyAny>,
+    every: usize,
+    grad_out: Option<&Bound<'_, PyAny>>,
+    grad_record: Vec<Named<'_>>,
+    grad_state: &Bound<'_, PyAny>,
+    grad_x: &Bound<'_, PyAny>,
+    grad_coefficients: &Bound<'_, PyAny>,
+    needs: Vec<String>,
+    detach_reset: bool,
+    threads: usize,
+    level: Option<&str>,
+) -> PyResult<()> {
+    let request = Request { spec, x, coefficients, threads, level };
+    let reverse = Reverse {
+        surrogate: (surrogate, &surrogate_params),
+        detach_reset,
+        needs: &needs,
+        every,
+        checkpoints,
+        grad_out,
+        grad_record: &grad_record,
+        grad_state,
+        grad_x,
+        grad_coefficients,
+    };
+    match float("x", x)? {
+        Float::F32 => backward_typed::<f32>(&request, &reverse),
+        Float::F64 => backward_typed::<f64>(&request, &reverse),
+    }
+}
+
+/// The names of the instruction sets on this machine, best first.
+#[pyfunction]
+#[pyo3(name = "levels")]
+fn level_names() -> Vec<&'static str> {
+    levels().into_iter().map(|l| l.0).collect()
+}
+
+/// What this build is: `simd` in use, `profile`, `version`.
+#[pyfunction]
+fn build(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let facts = PyDict::new(py);
+    facts.set_item("version", env!("CARGO_PKG_VERSION"))?;
+    facts.set_item("simd", levels()[0].0)?;
+    facts.set_item("profile", if cfg!(debug_assertions) { "debug" } else { "release" })?;
+    Ok(facts)
+}
 
 /// Add this file's functions to the module.
-pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(describe, module)?)?;
+    module.add_function(wrap_pyfunction!(scan, module)?)?;
+    module.add_function(wrap_pyfunction!(scan_backward, module)?)?;
+    module.add_function(wrap_pyfunction!(level_names, module)?)?;
+    module.add_function(wrap_pyfunction!(build, module)?)
 }

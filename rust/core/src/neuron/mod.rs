@@ -1,1 +1,4 @@
-//! Neuron models.
+//! Neuron models: what one step is, over the stages.
+
+pub mod composed;
+pub mod spec;

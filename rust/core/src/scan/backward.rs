@@ -1,0 +1,274 @@
+//! Backwards in time: gradients of the input, the initial state and the coefficients.
+//!
+//! Nothing but the state before every block was kept. A block is recomputed from there into a tape that stays in the cache, and the
+//! tape is run in reverse: every adjoint sees every intermediate, and no model needs a list of what to save. The recomputation has
+//! the forward's own bits, so the gradients do not depend on how often the state was kept.
+
+use fearless_simd::{Level, dispatch, prelude::*};
+
+use super::forward::Trace;
+use super::layout::{self, Shape};
+use super::{Rows, Table, load, load_states, slots, store, store_states, worthwhile};
+use crate::elem::{Elem, V};
+use crate::error::{Error, Result};
+use crate::neuron::composed::{Arriving, Convention, States, Step, adjoint};
+use crate::neuron::spec::{Plan, STATES, Spec};
+use crate::pool::{Context, Stop, for_each};
+use crate::stage::{COEFFICIENTS, Coefficient, Coefficients, Gradients};
+
+/// A run backwards. Shapes are `(outer, time, inner)`.
+pub struct Backward<'a, E> {
+    /// The neuron.
+    pub spec: Spec,
+    /// How spikes are differentiated.
+    pub convention: Convention<E>,
+    /// The instruction set; every one gives the same bits.
+    pub level: Level,
+    /// Shape of `x`.
+    pub shape: Shape,
+    /// Input of the forward run.
+    pub x: &'a [E],
+    /// Coefficients of the forward run.
+    pub coefficients: Table<'a, E>,
+    /// Every how many steps the state was kept.
+    pub every: usize,
+    /// The states kept, `(ceil(time / every), states, outer, inner)`.
+    pub checkpoints: &'a [E],
+    /// Gradient of the output, if there is one.
+    pub grad_output: Option<&'a [E]>,
+    /// Gradients of what was recorded.
+    pub grad_record: Vec<(Trace, &'a [E])>,
+    /// `(states, outer, inner)`: gradient of the final state, then of the initial one.
+    pub grad_state: &'a mut [E],
+    /// Gradient of `x`.
+    pub grad_x: &'a mut [E],
+    /// Which coefficients want a gradient.
+    pub wanted: Vec<Coefficient>,
+}
+
+struct Tile<'a, E> {
+    outer: usize,
+    first: usize,
+    width: usize,
+    grad_state: Vec<&'a mut [E]>,
+    grad_x: Vec<&'a mut [E]>,
+    /// A row for each wanted coefficient.
+    sums: Vec<&'a mut [E]>,
+}
+
+struct Common<'a, E> {
+    rows: &'a Rows<E>,
+    slots: [Option<usize>; STATES],
+    kept: usize,
+    shape: Shape,
+    every: usize,
+    x: &'a [E],
+    checkpoints: &'a [E],
+    grad_output: Option<&'a [E]>,
+    grad_record: &'a [(Trace, &'a [E])],
+    convention: Convention<E>,
+    wanted: &'a [Coefficient],
+}
+
+impl<E: Elem> Common<'_, E> {
+    #[inline(always)]
+    fn at(&self, outer: usize, t: usize, lane: usize) -> usize {
+        (outer * self.shape.time + t) * self.shape.inner + lane
+    }
+
+    #[inline(always)]
+    fn checkpoint<S: Simd, const K: usize>(&self, simd: S, block: usize, outer: usize, from: usize, to: usize) -> States<E, S, K> {
+        let mut states = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
+        for (column, slot) in states.iter_mut().zip(self.slots) {
+            if let Some(k) = slot {
+                let row = ((block * self.kept + k) * self.shape.outer + outer) * self.shape.inner;
+                *column = load(simd, &self.checkpoints[row + from..row + to]);
+            }
+        }
+        states
+    }
+}
+
+#[inline(always)]
+fn columns<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
+    simd: S,
+    plan: P,
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E>,
+    stop: &Stop<'_>,
+    coefficients: impl Fn(usize, usize) -> C,
+) {
+    let wide = K * V::<E, S>::LEN;
+    let zero = [V::<E, S>::splat(simd, E::ZERO); K];
+    let mut wanted = [false; COEFFICIENTS];
+    for which in common.wanted {
+        wanted[*which as usize] = true;
+    }
+    let time = common.shape.time;
+    let mut tape: Vec<States<E, S, K>> = vec![[zero; STATES]; common.every.min(time)];
+    for block in (0..time.div_ceil(common.every)).rev() {
+        if stop.now() {
+            return;
+        }
+        let (t0, t1) = (block * common.every, ((block + 1) * common.every).min(time));
+        let mut from = 0;
+        while from < tile.width {
+            let to = (from + wide).min(tile.width);
+            let (lane, end) = (tile.first + from, tile.first + to);
+            let k = coefficients(lane, end);
+            let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
+            for t in t0..t1 {
+                tape[t - t0] = states;
+                let at = common.at(tile.outer, t, lane);
+                let x = load(simd, &common.x[at..at + (to - from)]);
+                states = Step::take(simd, plan, &k, &states, &x).after;
+            }
+            let mut d: States<E, S, K> = load_states(simd, &common.slots, &tile.grad_state, from, to);
+            let mut sums = Gradients { wanted, sums: [zero; COEFFICIENTS] };
+            for (which, row) in common.wanted.iter().zip(&tile.sums) {
+                sums.sums[*which as usize] = load(simd, &row[from..to]);
+            }
+            for t in (t0..t1).rev() {
+                let at = common.at(tile.outer, t, lane);
+                let here = at..at + (to - from);
+                let x = load(simd, &common.x[here.clone()]);
+                let mut out = zero;
+                if let Some(array) = common.grad_output {
+                    out = load(simd, &array[here.clone()]);
+                }
+                let mut u = zero;
+                for (trace, array) in common.grad_record {
+                    let arriving = load::<E, S, K>(simd, &array[here.clone()]);
+                    let to = match trace {
+                        Trace::U => &mut u,
+                        Trace::After(state) => &mut d[*state as usize],
+                    };
+                    for j in 0..K {
+                        to[j] += arriving[j];
+                    }
+                }
+                let arriving = Arriving { out: &out, u: &u };
+                let dx = adjoint(simd, plan, common.convention, &k, (&tape[t - t0], &x), &arriving, &mut d, &mut sums);
+                store(&dx, &mut tile.grad_x[t][from..to]);
+            }
+            store_states(&common.slots, &d, &mut tile.grad_state, from, to);
+            for (which, row) in common.wanted.iter().zip(&mut tile.sums) {
+                store(&sums.sums[*which as usize], &mut row[from..to]);
+            }
+            from = to;
+        }
+    }
+}
+
+/// 4 registers at once: the adjoint holds more values than the forward, and the tape must stay in the cache.
+#[inline(always)]
+fn run<E: Elem, S: Simd, P: Plan>(simd: S, plan: P, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
+    if common.rows.length == 1 {
+        let shared = common.rows.shared(simd);
+        columns::<E, S, P, _, 4>(
+            simd,
+            plan,
+            common,
+            tile,
+            stop,
+            #[inline(always)]
+            |_, _| shared,
+        );
+    } else {
+        columns::<E, S, P, _, 4>(
+            simd,
+            plan,
+            common,
+            tile,
+            stop,
+            #[inline(always)]
+            |from, to| common.rows.each::<S, 4>(simd, from, to),
+        );
+    }
+}
+
+#[inline(never)]
+fn enter<E: Elem, P: Plan>(level: Level, plan: P, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
+    dispatch!(level, simd => run(simd, plan, common, tile, stop));
+}
+
+/// Run it. Returns the gradients of the wanted coefficients, one row of `period` numbers each, summed in the order of the neurons.
+pub fn backward<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<Vec<Vec<f64>>> {
+    let Backward {
+        spec,
+        convention,
+        level,
+        shape,
+        x,
+        coefficients,
+        every,
+        checkpoints,
+        grad_output,
+        grad_record,
+        grad_state,
+        grad_x,
+        wanted,
+    } = job;
+    let elements = shape.elements()?;
+    let Shape { outer, time, inner } = shape;
+    if every == 0 {
+        return Err(Error::value("every: 0 steps between checkpoints; give at least 1"));
+    }
+    let rows = Rows::new(&spec, &coefficients, inner)?;
+    let kept = spec.states().len();
+    layout::expect("x", x.len(), elements)?;
+    layout::expect("checkpoints", checkpoints.len(), time.div_ceil(every) * kept * outer * inner)?;
+    if let Some(array) = grad_output {
+        layout::expect("grad_out", array.len(), elements)?;
+    }
+    for (_, array) in &grad_record {
+        layout::expect("grad_record", array.len(), elements)?;
+    }
+    if let Some(which) = wanted.iter().find(|w| !spec.reads(**w)) {
+        return Err(Error::value(format!("needs: this neuron does not read {which:?}")));
+    }
+    let ranges = layout::ranges(inner);
+    let mut sums = vec![E::ZERO; wanted.len() * outer * inner];
+    let mut grad_states = layout::deal("grad_state", grad_state, (kept, outer, 1, inner), &ranges)?.into_iter();
+    let mut grad_xs = layout::deal("grad_x", grad_x, (1, outer, time, inner), &ranges)?.into_iter();
+    let mut sum_rows = layout::deal("sums", &mut sums, (wanted.len(), outer, 1, inner), &ranges)?.into_iter();
+    let mut tiles = Vec::new();
+    for b in 0..outer {
+        for range in &ranges {
+            tiles.push(Tile {
+                outer: b,
+                first: range.start,
+                width: range.len(),
+                grad_state: grad_states.next().unwrap_or_default(),
+                grad_x: grad_xs.next().unwrap_or_default(),
+                sums: sum_rows.next().unwrap_or_default(),
+            });
+        }
+    }
+    let common = Common {
+        rows: &rows,
+        slots: slots(&spec),
+        kept,
+        shape,
+        every,
+        x,
+        checkpoints,
+        grad_output,
+        grad_record: &grad_record,
+        convention,
+        wanted: &wanted,
+    };
+    let context = Context { threads: worthwhile(context.threads, elements), poll: context.poll };
+    for_each(&context, tiles, |mut tile, stop| enter(level, spec, &common, &mut tile, stop))?;
+    let period = coefficients.period;
+    let lanes = outer * inner;
+    Ok((0..wanted.len())
+        .map(|k| {
+            let mut total = vec![0.0; period];
+            for (lane, value) in sums[k * lanes..(k + 1) * lanes].iter().enumerate() {
+                total[lane % inner % period] += value.to_f64();
+            }
+            total
+        })
+        .collect())
+}

@@ -1,0 +1,364 @@
+//! Forwards in time: `(x, state) -> (output, traces, state)`.
+
+use fearless_simd::{Level, dispatch, prelude::*};
+
+use super::layout::{self, Shape};
+use super::{BLOCK, Rows, Table, load, load_states, slots, store, store_states, worthwhile};
+use crate::elem::{Elem, V};
+use crate::error::{Error, Result};
+use crate::neuron::composed::{States, Step};
+use crate::neuron::spec::{Everyday, Plan, STATES, Spec, State};
+use crate::pool::{Context, Stop, for_each};
+use crate::stage::fire::Fire;
+use crate::stage::reset::{Reset, Timing};
+use crate::stage::synapse::Synapse;
+use crate::stage::{Coefficients, Column};
+
+/// Where the output goes.
+pub enum Output<'a, E> {
+    /// Nowhere.
+    None,
+    /// `(outer, time, inner)`, a float each.
+    Dense(&'a mut [E]),
+    /// `(outer, time, ceil(inner / 64))`, a bit each: 1 where the output is not 0.
+    Packed(&'a mut [u64]),
+}
+
+/// What can be recorded at each step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// The membrane before the reset.
+    U,
+    /// A state after the step.
+    After(State),
+}
+
+impl Trace {
+    /// The trace called `name` of a neuron.
+    pub fn named(spec: &Spec, name: &str) -> Result<Self> {
+        if name == "u" {
+            return Ok(Self::U);
+        }
+        let states = spec.states();
+        states.iter().find(|s| s.1 == name).map(|s| Self::After(s.0)).ok_or_else(|| {
+            let known: Vec<_> = states.iter().map(|s| s.1).collect();
+            Error::value(format!("record: {name:?} is not there; this neuron has u, {}", known.join(", ")))
+        })
+    }
+}
+
+/// A run forwards. Shapes are `(outer, time, inner)`.
+pub struct Forward<'a, E> {
+    /// The neuron.
+    pub spec: Spec,
+    /// The instruction set; every one gives the same bits.
+    pub level: Level,
+    /// Shape of `x`.
+    pub shape: Shape,
+    /// Input.
+    pub x: &'a [E],
+    /// Coefficients.
+    pub coefficients: Table<'a, E>,
+    /// `(states, outer, inner)`: before the run, then after it.
+    pub state: &'a mut [E],
+    /// What is sent on.
+    pub output: Output<'a, E>,
+    /// What is recorded, `(outer, time, inner)` each.
+    pub record: Vec<(Trace, &'a mut [E])>,
+    /// Every how many steps to keep the state, and where: `(ceil(time / every), states, outer, inner)`.
+    pub checkpoints: Option<(usize, &'a mut [E])>,
+}
+
+/// Takes the results of one step of one column.
+trait Sink<E: Elem>: Send {
+    fn put<S: Simd, const K: usize>(
+        &mut self,
+        simd: S,
+        at: (usize, usize, usize),
+        s: &Column<E, S, K>,
+        u: &Column<E, S, K>,
+        after: &States<E, S, K>,
+    );
+}
+
+struct Dense<'a, E>(Vec<&'a mut [E]>);
+
+impl<E: Elem> Sink<E> for Dense<'_, E> {
+    #[inline(always)]
+    fn put<S: Simd, const K: usize>(
+        &mut self,
+        _: S,
+        (t, from, to): (usize, usize, usize),
+        s: &Column<E, S, K>,
+        _: &Column<E, S, K>,
+        _: &States<E, S, K>,
+    ) {
+        store(s, &mut self.0[t][from..to]);
+    }
+}
+
+struct Bits<'a>(Vec<&'a mut [u64]>);
+
+impl<E: Elem> Sink<E> for Bits<'_> {
+    #[inline(always)]
+    fn put<S: Simd, const K: usize>(
+        &mut self,
+        simd: S,
+        (t, from, to): (usize, usize, usize),
+        s: &Column<E, S, K>,
+        _: &Column<E, S, K>,
+        _: &States<E, S, K>,
+    ) {
+        let lanes = V::<E, S>::LEN;
+        let zero = V::<E, S>::splat(simd, E::ZERO);
+        let row = &mut self.0[t][from / 64..to.div_ceil(64)];
+        let first = from % 64;
+        for j in 0..K {
+            let at = first + j * lanes;
+            let Some(word) = row.get_mut(at / 64) else { break };
+            let left = to.saturating_sub(from + j * lanes);
+            let mut bits = (!s[j].simd_eq(zero)).to_bitmask();
+            if left < lanes {
+                bits &= (1 << left) - 1;
+            }
+            let bits = bits << (at % 64);
+            *word = if at.is_multiple_of(64) { bits } else { *word | bits };
+        }
+    }
+}
+
+struct Recorder<'a, E> {
+    dense: Option<Dense<'a, E>>,
+    bits: Option<Bits<'a>>,
+    traces: Vec<(Trace, Vec<&'a mut [E]>)>,
+}
+
+impl<E: Elem> Sink<E> for Recorder<'_, E> {
+    #[inline(always)]
+    fn put<S: Simd, const K: usize>(
+        &mut self,
+        simd: S,
+        at: (usize, usize, usize),
+        s: &Column<E, S, K>,
+        u: &Column<E, S, K>,
+        after: &States<E, S, K>,
+    ) {
+        if let Some(dense) = &mut self.dense {
+            dense.put(simd, at, s, u, after);
+        }
+        if let Some(bits) = &mut self.bits {
+            Sink::<E>::put(bits, simd, at, s, u, after);
+        }
+        let (t, from, to) = at;
+        for (trace, rows) in &mut self.traces {
+            let column = match trace {
+                Trace::U => u,
+                Trace::After(state) => &after[*state as usize],
+            };
+            store(column, &mut rows[t][from..to]);
+        }
+    }
+}
+
+struct Tile<'a, E, O> {
+    /// All of this outer index.
+    x: &'a [E],
+    /// Its first neuron.
+    first: usize,
+    width: usize,
+    state: Vec<&'a mut [E]>,
+    /// Block after block, state after state.
+    checkpoints: Vec<&'a mut [E]>,
+    sink: O,
+}
+
+/// What all tiles share.
+struct Common<'a, E> {
+    rows: &'a Rows<E>,
+    slots: [Option<usize>; STATES],
+    time: usize,
+    inner: usize,
+    block: usize,
+}
+
+#[inline(always)]
+fn columns<E: Elem, S: Simd, P: Plan, O: Sink<E>, C: Coefficients<E, S, K>, const K: usize>(
+    simd: S,
+    plan: P,
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E, O>,
+    stop: &Stop<'_>,
+    coefficients: impl Fn(usize, usize) -> C,
+) {
+    let wide = K * V::<E, S>::LEN;
+    let kept = tile.state.len();
+    for (b, t0) in (0..common.time).step_by(common.block).enumerate() {
+        if stop.now() {
+            return;
+        }
+        let t1 = (t0 + common.block).min(common.time);
+        let mut from = 0;
+        while from < tile.width {
+            let to = (from + wide).min(tile.width);
+            let k = coefficients(tile.first + from, tile.first + to);
+            let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
+            if !tile.checkpoints.is_empty() {
+                store_states(&common.slots, &states, &mut tile.checkpoints[b * kept..(b + 1) * kept], from, to);
+            }
+            for t in t0..t1 {
+                let at = t * common.inner + tile.first;
+                let x = load(simd, &tile.x[at + from..at + to]);
+                let step = Step::take(simd, plan, &k, &states, &x);
+                tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
+                states = step.after;
+            }
+            store_states(&common.slots, &states, &mut tile.state, from, to);
+            from = to;
+        }
+    }
+}
+
+#[inline(always)]
+fn run<E: Elem, S: Simd, P: Plan, O: Sink<E>, const K: usize>(
+    simd: S,
+    plan: P,
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E, O>,
+    stop: &Stop<'_>,
+) {
+    if common.rows.length == 1 {
+        let shared = common.rows.shared(simd);
+        columns::<E, S, P, O, _, K>(
+            simd,
+            plan,
+            common,
+            tile,
+            stop,
+            #[inline(always)]
+            |_, _| shared,
+        );
+    } else {
+        columns::<E, S, P, O, _, K>(
+            simd,
+            plan,
+            common,
+            tile,
+            stop,
+            #[inline(always)]
+            |from, to| common.rows.each::<S, K>(simd, from, to),
+        );
+    }
+}
+
+/// One kernel for each (number, plan, sink): the dispatch happens once for a tile.
+#[inline(never)]
+fn enter<E: Elem, P: Plan, O: Sink<E>>(level: Level, plan: P, common: &Common<'_, E>, tile: &mut Tile<'_, E, O>, stop: &Stop<'_>) {
+    dispatch!(level, simd => register_file(simd, plan, common, tile, stop));
+}
+
+/// 8 registers at once where there are 32, else 4.
+#[inline(always)]
+fn register_file<E: Elem, S: Simd, P: Plan, O: Sink<E>>(
+    simd: S,
+    plan: P,
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E, O>,
+    stop: &Stop<'_>,
+) {
+    if V::<E, S>::LEN * size_of::<E>() == 64 {
+        run::<E, S, P, O, 8>(simd, plan, common, tile, stop);
+    } else {
+        run::<E, S, P, O, 4>(simd, plan, common, tile, stop);
+    }
+}
+
+fn everyday(spec: &Spec) -> bool {
+    matches!(spec.synapse, Synapse::None | Synapse::DecayJumpUse)
+        && !(spec.membrane.leak || spec.membrane.bias || spec.refractory || spec.clip)
+        && spec.fire == Fire::Single
+        && (spec.rule.reset, spec.rule.timing) == (Reset::Subtract, Timing::Same)
+}
+
+/// Run it.
+pub fn forward<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()> {
+    let Forward { spec, level, shape, x, coefficients, state, output, record, checkpoints } = job;
+    layout::expect("x", x.len(), shape.elements()?)?;
+    let Shape { outer, time, inner } = shape;
+    let rows = Rows::new(&spec, &coefficients, inner)?;
+    let ranges = layout::ranges(inner);
+    let kept = spec.states().len();
+    let mut states = layout::deal("state", state, (kept, outer, 1, inner), &ranges)?.into_iter();
+    let (block, mut marks) = match checkpoints {
+        Some((0, _)) => return Err(Error::value("every: 0 steps between checkpoints; give at least 1")),
+        Some((every, array)) => (every, layout::deal("checkpoints", array, (time.div_ceil(every) * kept, outer, 1, inner), &ranges)?),
+        None => (BLOCK, (0..outer * ranges.len()).map(|_| Vec::new()).collect()),
+    };
+    let mut marks = marks.drain(..);
+    let shape = (1, outer, time, inner);
+    let plain = record.is_empty();
+    let mut traces = Vec::new();
+    for (trace, array) in record {
+        traces.push((trace, layout::deal("record", array, shape, &ranges)?.into_iter()));
+    }
+    let (mut dense, mut bits) = (None, None);
+    match output {
+        Output::None => {}
+        Output::Dense(array) => dense = Some(layout::deal("out", array, shape, &ranges)?.into_iter()),
+        Output::Packed(words) => {
+            let in_words: Vec<_> = ranges.iter().map(|r| r.start / 64..r.end.div_ceil(64)).collect();
+            bits = Some(layout::deal("out", words, (1, outer, time, inner.div_ceil(64)), &in_words)?.into_iter());
+        }
+    }
+    let common = Common { rows: &rows, slots: slots(&spec), time, inner, block };
+    let mut tiles = Vec::new();
+    for b in 0..outer {
+        for range in &ranges {
+            let sink = Recorder {
+                dense: dense.as_mut().and_then(Iterator::next).map(Dense),
+                bits: bits.as_mut().and_then(Iterator::next).map(Bits),
+                traces: traces.iter_mut().filter_map(|(trace, rows)| Some((*trace, rows.next()?))).collect(),
+            };
+            tiles.push(Tile {
+                x: &x[b * time * inner..(b + 1) * time * inner],
+                first: range.start,
+                width: range.len(),
+                state: states.next().unwrap_or_default(),
+                checkpoints: marks.next().unwrap_or_default(),
+                sink,
+            });
+        }
+    }
+    let context = Context { threads: worthwhile(context.threads, x.len()), poll: context.poll };
+    for_each(&context, tiles, |tile, stop| {
+        if everyday(&spec) {
+            let gain = spec.membrane.gain;
+            match spec.synapse {
+                Synapse::None => with_sink(level, Everyday::<false> { gain }, &common, tile, plain, stop),
+                _ => with_sink(level, Everyday::<true> { gain }, &common, tile, plain, stop),
+            }
+        } else {
+            with_sink(level, spec, &common, tile, plain, stop);
+        }
+    })
+}
+
+/// Choose the sink: one output and nothing recorded has a kernel of its own.
+fn with_sink<E: Elem, P: Plan>(
+    level: Level,
+    plan: P,
+    common: &Common<'_, E>,
+    tile: Tile<'_, E, Recorder<'_, E>>,
+    plain: bool,
+    stop: &Stop<'_>,
+) {
+    let Tile { x, first, width, state, checkpoints, sink } = tile;
+    match sink {
+        Recorder { dense: Some(sink), bits: None, .. } if plain => {
+            enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
+        }
+        Recorder { dense: None, bits: Some(sink), .. } if plain => {
+            enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
+        }
+        sink => enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop),
+    }
+}

@@ -1,0 +1,167 @@
+//! The time loop, written once for all neurons: forwards and backwards.
+//!
+//! Arrays are `(outer, time, inner)`. A tile of up to 1024 neurons runs through blocks of about 32 steps; within a block, a column
+//! of `K` registers stays in registers over the steps, and its state is loaded and stored once. That order reads `x` in long runs,
+//! keeps the state in the first-level cache, and hides the latency of the arithmetic behind `K` independent registers.
+
+use fearless_simd::prelude::*;
+
+use crate::elem::{Elem, V};
+use crate::error::{Error, Result};
+use crate::neuron::composed::States;
+use crate::neuron::spec::{STATES, Spec};
+use crate::stage::{COEFFICIENTS, Column, Each, Shared};
+
+pub mod backward;
+pub mod forward;
+pub mod layout;
+
+/// Lanes of the widest column: 8 registers of 16 floats.
+const WIDEST: usize = 128;
+/// Steps of a block where nobody asks for checkpoints.
+const BLOCK: usize = 32;
+/// Less work than this (elements) is not worth waking another thread.
+const WORTH_A_THREAD: usize = 1 << 18;
+
+/// Threads worth using for this much work.
+fn worthwhile(threads: usize, elements: usize) -> usize {
+    threads.min(1 + elements / WORTH_A_THREAD)
+}
+
+/// Load up to `K` registers; lanes beyond the slice are 0.
+#[inline(always)]
+fn load<E: Elem, S: Simd, const K: usize>(simd: S, from: &[E]) -> Column<E, S, K> {
+    let lanes = V::<E, S>::LEN;
+    let mut column = [V::<E, S>::splat(simd, E::ZERO); K];
+    let mut part = [E::ZERO; WIDEST];
+    let full = if from.len() == K * lanes {
+        from
+    } else {
+        part[..from.len()].copy_from_slice(from);
+        &part[..K * lanes]
+    };
+    for j in 0..K {
+        column[j] = V::<E, S>::from_slice(simd, &full[j * lanes..(j + 1) * lanes]);
+    }
+    column
+}
+
+/// Store up to `K` registers; what does not fit is dropped.
+#[inline(always)]
+fn store<E: Elem, S: Simd, const K: usize>(column: &Column<E, S, K>, to: &mut [E]) {
+    let lanes = V::<E, S>::LEN;
+    if to.len() == K * lanes {
+        for j in 0..K {
+            column[j].store_slice(&mut to[j * lanes..(j + 1) * lanes]);
+        }
+    } else {
+        let mut part = [E::ZERO; WIDEST];
+        for j in 0..K {
+            column[j].store_slice(&mut part[j * lanes..(j + 1) * lanes]);
+        }
+        to.copy_from_slice(&part[..to.len()]);
+    }
+}
+
+/// The coefficients of a neuron: `(n, period)`, in the order of [`Spec::coefficients`].
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a, E> {
+    /// Row after row.
+    pub values: &'a [E],
+    /// 1: shared by all neurons; else neuron `l` reads entry `l % period`.
+    pub period: usize,
+}
+
+/// A table whose rows are as long as `inner`, or 1.
+struct Rows<E> {
+    values: Vec<E>,
+    length: usize,
+    row: [Option<usize>; COEFFICIENTS],
+}
+
+impl<E: Elem> Rows<E> {
+    fn new(spec: &Spec, table: &Table<'_, E>, inner: usize) -> Result<Self> {
+        let Table { values, period } = *table;
+        let names = spec.coefficients();
+        if period == 0 && inner == 0 {
+            return Ok(Self { values: vec![E::ZERO; names.len()], length: 1, row: [None; COEFFICIENTS] });
+        }
+        if period == 0 || !inner.is_multiple_of(period) {
+            return Err(Error::value(format!(
+                "coefficients: rows of {period} do not divide {inner} neurons; give one value, or one for each neuron"
+            )));
+        }
+        layout::expect("coefficients", values.len(), names.len() * period)?;
+        let mut row = [None; COEFFICIENTS];
+        for (k, (which, _)) in names.iter().enumerate() {
+            row[*which as usize] = Some(k);
+        }
+        if period == 1 || period == inner {
+            return Ok(Self { values: values.to_vec(), length: period, row });
+        }
+        let values = values.chunks_exact(period).flat_map(|r| r.iter().copied().cycle().take(inner)).collect();
+        Ok(Self { values, length: inner, row })
+    }
+
+    fn shared<S: Simd>(&self, simd: S) -> Shared<E, S> {
+        let mut all = [V::<E, S>::splat(simd, E::ZERO); COEFFICIENTS];
+        for (to, row) in all.iter_mut().zip(self.row) {
+            if let Some(k) = row {
+                *to = V::<E, S>::splat(simd, self.values[k]);
+            }
+        }
+        Shared(all)
+    }
+
+    #[inline(always)]
+    fn each<S: Simd, const K: usize>(&self, simd: S, from: usize, to: usize) -> Each<E, S, K> {
+        let mut all = [[V::<E, S>::splat(simd, E::ZERO); K]; COEFFICIENTS];
+        for (column, row) in all.iter_mut().zip(self.row) {
+            if let Some(k) = row {
+                *column = load(simd, &self.values[k * self.length + from..k * self.length + to]);
+            }
+        }
+        Each(all)
+    }
+}
+
+/// The rows of a tile's states, by [`crate::neuron::spec::State`]: which of the tile's slices holds each.
+fn slots(spec: &Spec) -> [Option<usize>; STATES] {
+    let mut slots = [None; STATES];
+    for (k, (state, _)) in spec.states().iter().enumerate() {
+        slots[*state as usize] = Some(k);
+    }
+    slots
+}
+
+#[inline(always)]
+fn load_states<E: Elem, S: Simd, const K: usize>(
+    simd: S,
+    slots: &[Option<usize>; STATES],
+    rows: &[&mut [E]],
+    from: usize,
+    to: usize,
+) -> States<E, S, K> {
+    let mut states = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
+    for (column, slot) in states.iter_mut().zip(slots) {
+        if let Some(k) = slot {
+            *column = load(simd, &rows[*k][from..to]);
+        }
+    }
+    states
+}
+
+#[inline(always)]
+fn store_states<E: Elem, S: Simd, const K: usize>(
+    slots: &[Option<usize>; STATES],
+    states: &States<E, S, K>,
+    rows: &mut [&mut [E]],
+    from: usize,
+    to: usize,
+) {
+    for (column, slot) in states.iter().zip(slots) {
+        if let Some(k) = slot {
+            store(column, &mut rows[*k][from..to]);
+        }
+    }
+}
