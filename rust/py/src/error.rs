@@ -32,9 +32,10 @@ pub fn borrowed(name: &str, error: &BorrowError) -> PyErr {
 
 /// Release the GIL, compute, and bring back a result, an interruption or an error; a panic becomes `InternalError`.
 pub fn compute<R: Send>(py: Python<'_>, threads: usize, work: impl FnOnce(&Context<'_>) -> rsnn_core::Result<R> + Send) -> PyResult<R> {
+    #[allow(clippy::redundant_closure_for_method_calls, reason = "the method by its name is not general enough over lifetimes")]
     let (result, signal) = py.detach(|| {
         let signal = RefCell::new(None);
-        let poll = || match Python::attach(Python::check_signals) {
+        let poll = || match Python::attach(|py| py.check_signals()) {
             Ok(()) => false,
             Err(error) => {
                 *signal.borrow_mut() = Some(error);
