@@ -194,6 +194,24 @@ impl<const SYNAPSE: bool> Plan for Everyday<SYNAPSE> {
     }
 }
 
+/// Something to do with a plan, whichever it is.
+pub trait WithPlan {
+    /// Do it.
+    fn with<P: Plan>(self, plan: P);
+}
+
+/// Give `work` the compiled plan of this spec if it has one, else the spec itself.
+pub fn with_plan(spec: Spec, work: impl WithPlan) {
+    let gain = spec.membrane.gain;
+    if spec == (Everyday::<true> { gain }).spec() {
+        work.with(Everyday::<true> { gain });
+    } else if spec == (Everyday::<false> { gain }).spec() {
+        work.with(Everyday::<false> { gain });
+    } else {
+        work.with(spec);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,13 +8,13 @@ use fearless_simd::{Level, dispatch, prelude::*};
 
 use super::forward::Trace;
 use super::layout::{self, Shape};
-use super::{Rows, Table, load, load_states, slots, store, store_states, worthwhile};
+use super::{Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
 use crate::elem::{Elem, V};
 use crate::error::{Error, Result};
 use crate::neuron::composed::{Arriving, Convention, States, Step, adjoint};
-use crate::neuron::spec::{Plan, STATES, Spec};
+use crate::neuron::spec::{Plan, STATES, Spec, State, WithPlan, with_plan};
 use crate::pool::{Context, Stop, for_each};
-use crate::stage::{COEFFICIENTS, Coefficient, Coefficients, Gradients};
+use crate::stage::{COEFFICIENTS, Coefficient, Coefficients, Column, Gradients};
 
 /// A run backwards. Shapes are `(outer, time, inner)`.
 pub struct Backward<'a, E> {
@@ -79,10 +79,10 @@ impl<E: Elem> Common<'_, E> {
     #[inline(always)]
     fn checkpoint<S: Simd, const K: usize>(&self, simd: S, block: usize, outer: usize, from: usize, to: usize) -> States<E, S, K> {
         let mut states = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
-        for (column, slot) in states.iter_mut().zip(self.slots) {
-            if let Some(k) = slot {
+        for n in 0..STATES {
+            if let Some(k) = self.slots[n] {
                 let row = ((block * self.kept + k) * self.shape.outer + outer) * self.shape.inner;
-                *column = load(simd, &self.checkpoints[row + from..row + to]);
+                states[n] = load(simd, &self.checkpoints[row + from..row + to]);
             }
         }
         states
@@ -105,7 +105,14 @@ fn columns<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
         wanted[*which as usize] = true;
     }
     let time = common.shape.time;
-    let mut tape: Vec<States<E, S, K>> = vec![[zero; STATES]; common.every.min(time)];
+    let spec = plan.spec();
+    // Only what the neuron keeps is written: a compiled plan drops the rest.
+    let keeps: [bool; STATES] = std::array::from_fn(
+        #[inline(always)]
+        |n| spec.keeps(State::ALL[n].0),
+    );
+    let steps = common.every.min(time);
+    let mut tape: [Vec<Column<E, S, K>>; STATES] = std::array::from_fn(|n| vec![zero; if keeps[n] { steps } else { 0 }]);
     for block in (0..time.div_ceil(common.every)).rev() {
         if stop.now() {
             return;
@@ -118,7 +125,11 @@ fn columns<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
             let k = coefficients(lane, end);
             let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
             for t in t0..t1 {
-                tape[t - t0] = states;
+                for n in 0..STATES {
+                    if keeps[n] {
+                        tape[n][t - t0] = states[n];
+                    }
+                }
                 let at = common.at(tile.outer, t, lane);
                 let x = load(simd, &common.x[at..at + (to - from)]);
                 states = Step::take(simd, plan, &k, &states, &x).after;
@@ -139,16 +150,22 @@ fn columns<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
                 let mut u = zero;
                 for (trace, array) in common.grad_record {
                     let arriving = load::<E, S, K>(simd, &array[here.clone()]);
-                    let to = match trace {
-                        Trace::U => &mut u,
-                        Trace::After(state) => &mut d[*state as usize],
-                    };
-                    for j in 0..K {
-                        to[j] += arriving[j];
+                    // By name, not by index: an index known only at run time would keep `d` out of the registers.
+                    match trace {
+                        Trace::U => add::<E, S, K>(&mut u, &arriving),
+                        Trace::After(State::V) => add::<E, S, K>(&mut d[State::V as usize], &arriving),
+                        Trace::After(State::I) => add::<E, S, K>(&mut d[State::I as usize], &arriving),
+                        Trace::After(State::Rest) => {}
+                    }
+                }
+                let mut before = [zero; STATES];
+                for n in 0..STATES {
+                    if keeps[n] {
+                        before[n] = tape[n][t - t0];
                     }
                 }
                 let arriving = Arriving { out: &out, u: &u };
-                let dx = adjoint(simd, plan, common.convention, &k, (&tape[t - t0], &x), &arriving, &mut d, &mut sums);
+                let dx = adjoint(simd, plan, common.convention, &k, (&before, &x), &arriving, &mut d, &mut sums);
                 store(&dx, &mut tile.grad_x[t][from..to]);
             }
             store_states(&common.slots, &d, &mut tile.grad_state, from, to);
@@ -190,6 +207,20 @@ fn run<E: Elem, S: Simd, P: Plan>(simd: S, plan: P, common: &Common<'_, E>, tile
 #[inline(never)]
 fn enter<E: Elem, P: Plan>(level: Level, plan: P, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
     dispatch!(level, simd => run(simd, plan, common, tile, stop));
+}
+
+/// A tile, ready for a plan.
+struct Run<'a, 'b, E: Elem> {
+    level: Level,
+    common: &'a Common<'b, E>,
+    tile: Tile<'b, E>,
+    stop: &'a Stop<'a>,
+}
+
+impl<E: Elem> WithPlan for Run<'_, '_, E> {
+    fn with<P: Plan>(mut self, plan: P) {
+        enter(self.level, plan, self.common, &mut self.tile, self.stop);
+    }
 }
 
 /// Run it. Returns the gradients of the wanted coefficients, one row of `period` numbers each, summed in the order of the neurons.
@@ -259,7 +290,7 @@ pub fn backward<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<
         wanted: &wanted,
     };
     let context = Context { threads: worthwhile(context.threads, elements), poll: context.poll };
-    for_each(&context, tiles, |mut tile, stop| enter(level, spec, &common, &mut tile, stop))?;
+    for_each(&context, tiles, |tile, stop| with_plan(spec, Run { level, common: &common, tile, stop }))?;
     let period = coefficients.period;
     let lanes = outer * inner;
     Ok((0..wanted.len())

@@ -7,11 +7,8 @@ use super::{BLOCK, Rows, Table, load, load_states, slots, store, store_states, w
 use crate::elem::{Elem, V};
 use crate::error::{Error, Result};
 use crate::neuron::composed::{States, Step};
-use crate::neuron::spec::{Everyday, Plan, STATES, Spec, State};
+use crate::neuron::spec::{Plan, STATES, Spec, State, WithPlan, with_plan};
 use crate::pool::{Context, Stop, for_each};
-use crate::stage::fire::Fire;
-use crate::stage::reset::{Reset, Timing};
-use crate::stage::synapse::Synapse;
 use crate::stage::{Coefficients, Column};
 
 /// Where the output goes.
@@ -151,11 +148,13 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
         }
         let (t, from, to) = at;
         for (trace, rows) in &mut self.traces {
-            let column = match trace {
-                Trace::U => u,
-                Trace::After(state) => &after[*state as usize],
-            };
-            store(column, &mut rows[t][from..to]);
+            let row = &mut rows[t][from..to];
+            match trace {
+                Trace::U => store(u, row),
+                Trace::After(State::V) => store(&after[State::V as usize], row),
+                Trace::After(State::I) => store(&after[State::I as usize], row),
+                Trace::After(State::Rest) => store(&after[State::Rest as usize], row),
+            }
         }
     }
 }
@@ -272,13 +271,6 @@ fn register_file<E: Elem, S: Simd, P: Plan, O: Sink<E>>(
     }
 }
 
-fn everyday(spec: &Spec) -> bool {
-    matches!(spec.synapse, Synapse::None | Synapse::DecayJumpUse)
-        && !(spec.membrane.leak || spec.membrane.bias || spec.refractory || spec.clip)
-        && spec.fire == Fire::Single
-        && (spec.rule.reset, spec.rule.timing) == (Reset::Subtract, Timing::Same)
-}
-
 /// Run it.
 pub fn forward<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()> {
     let Forward { spec, level, shape, x, coefficients, state, output, record, checkpoints } = job;
@@ -329,36 +321,31 @@ pub fn forward<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()
         }
     }
     let context = Context { threads: worthwhile(context.threads, x.len()), poll: context.poll };
-    for_each(&context, tiles, |tile, stop| {
-        if everyday(&spec) {
-            let gain = spec.membrane.gain;
-            match spec.synapse {
-                Synapse::None => with_sink(level, Everyday::<false> { gain }, &common, tile, plain, stop),
-                _ => with_sink(level, Everyday::<true> { gain }, &common, tile, plain, stop),
-            }
-        } else {
-            with_sink(level, spec, &common, tile, plain, stop);
-        }
-    })
+    for_each(&context, tiles, |tile, stop| with_plan(spec, Run { level, common: &common, tile, plain, stop }))
 }
 
-/// Choose the sink: one output and nothing recorded has a kernel of its own.
-fn with_sink<E: Elem, P: Plan>(
+/// A tile, ready for a plan.
+struct Run<'a, 'b, E: Elem> {
     level: Level,
-    plan: P,
-    common: &Common<'_, E>,
-    tile: Tile<'_, E, Recorder<'_, E>>,
+    common: &'a Common<'b, E>,
+    tile: Tile<'b, E, Recorder<'b, E>>,
     plain: bool,
-    stop: &Stop<'_>,
-) {
-    let Tile { x, first, width, state, checkpoints, sink } = tile;
-    match sink {
-        Recorder { dense: Some(sink), bits: None, .. } if plain => {
-            enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
+    stop: &'a Stop<'a>,
+}
+
+impl<E: Elem> WithPlan for Run<'_, '_, E> {
+    /// Choose the sink: one output and nothing recorded has a kernel of its own.
+    fn with<P: Plan>(self, plan: P) {
+        let Self { level, common, tile, plain, stop } = self;
+        let Tile { x, first, width, state, checkpoints, sink } = tile;
+        match sink {
+            Recorder { dense: Some(sink), bits: None, .. } if plain => {
+                enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
+            }
+            Recorder { dense: None, bits: Some(sink), .. } if plain => {
+                enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
+            }
+            sink => enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop),
         }
-        Recorder { dense: None, bits: Some(sink), .. } if plain => {
-            enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
-        }
-        sink => enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop),
     }
 }

@@ -31,17 +31,21 @@ fn worthwhile(threads: usize, elements: usize) -> usize {
 /// Load up to `K` registers; lanes beyond the slice are 0.
 #[inline(always)]
 fn load<E: Elem, S: Simd, const K: usize>(simd: S, from: &[E]) -> Column<E, S, K> {
+    if from.len() == K * V::<E, S>::LEN {
+        load_full(simd, from)
+    } else {
+        let mut part = [E::ZERO; WIDEST];
+        part[..from.len()].copy_from_slice(from);
+        load_full(simd, &part[..K * V::<E, S>::LEN])
+    }
+}
+
+#[inline(always)]
+fn load_full<E: Elem, S: Simd, const K: usize>(simd: S, from: &[E]) -> Column<E, S, K> {
     let lanes = V::<E, S>::LEN;
     let mut column = [V::<E, S>::splat(simd, E::ZERO); K];
-    let mut part = [E::ZERO; WIDEST];
-    let full = if from.len() == K * lanes {
-        from
-    } else {
-        part[..from.len()].copy_from_slice(from);
-        &part[..K * lanes]
-    };
     for j in 0..K {
-        column[j] = V::<E, S>::from_slice(simd, &full[j * lanes..(j + 1) * lanes]);
+        column[j] = V::<E, S>::from_slice(simd, &from[j * lanes..(j + 1) * lanes]);
     }
     column
 }
@@ -49,17 +53,28 @@ fn load<E: Elem, S: Simd, const K: usize>(simd: S, from: &[E]) -> Column<E, S, K
 /// Store up to `K` registers; what does not fit is dropped.
 #[inline(always)]
 fn store<E: Elem, S: Simd, const K: usize>(column: &Column<E, S, K>, to: &mut [E]) {
-    let lanes = V::<E, S>::LEN;
-    if to.len() == K * lanes {
-        for j in 0..K {
-            column[j].store_slice(&mut to[j * lanes..(j + 1) * lanes]);
-        }
+    if to.len() == K * V::<E, S>::LEN {
+        store_full(column, to);
     } else {
         let mut part = [E::ZERO; WIDEST];
-        for j in 0..K {
-            column[j].store_slice(&mut part[j * lanes..(j + 1) * lanes]);
-        }
+        store_full(column, &mut part[..K * V::<E, S>::LEN]);
         to.copy_from_slice(&part[..to.len()]);
+    }
+}
+
+#[inline(always)]
+fn store_full<E: Elem, S: Simd, const K: usize>(column: &Column<E, S, K>, to: &mut [E]) {
+    let lanes = V::<E, S>::LEN;
+    for j in 0..K {
+        column[j].store_slice(&mut to[j * lanes..(j + 1) * lanes]);
+    }
+}
+
+/// `to += from`.
+#[inline(always)]
+fn add<E: Elem, S: Simd, const K: usize>(to: &mut Column<E, S, K>, from: &Column<E, S, K>) {
+    for j in 0..K {
+        to[j] += from[j];
     }
 }
 
@@ -105,9 +120,9 @@ impl<E: Elem> Rows<E> {
 
     fn shared<S: Simd>(&self, simd: S) -> Shared<E, S> {
         let mut all = [V::<E, S>::splat(simd, E::ZERO); COEFFICIENTS];
-        for (to, row) in all.iter_mut().zip(self.row) {
-            if let Some(k) = row {
-                *to = V::<E, S>::splat(simd, self.values[k]);
+        for n in 0..COEFFICIENTS {
+            if let Some(k) = self.row[n] {
+                all[n] = V::<E, S>::splat(simd, self.values[k]);
             }
         }
         Shared(all)
@@ -116,9 +131,9 @@ impl<E: Elem> Rows<E> {
     #[inline(always)]
     fn each<S: Simd, const K: usize>(&self, simd: S, from: usize, to: usize) -> Each<E, S, K> {
         let mut all = [[V::<E, S>::splat(simd, E::ZERO); K]; COEFFICIENTS];
-        for (column, row) in all.iter_mut().zip(self.row) {
-            if let Some(k) = row {
-                *column = load(simd, &self.values[k * self.length + from..k * self.length + to]);
+        for n in 0..COEFFICIENTS {
+            if let Some(k) = self.row[n] {
+                all[n] = load(simd, &self.values[k * self.length + from..k * self.length + to]);
             }
         }
         Each(all)
@@ -143,9 +158,10 @@ fn load_states<E: Elem, S: Simd, const K: usize>(
     to: usize,
 ) -> States<E, S, K> {
     let mut states = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
-    for (column, slot) in states.iter_mut().zip(slots) {
-        if let Some(k) = slot {
-            *column = load(simd, &rows[*k][from..to]);
+    // Counted loops: they unroll, so the states stay in registers.
+    for n in 0..STATES {
+        if let Some(k) = slots[n] {
+            states[n] = load(simd, &rows[k][from..to]);
         }
     }
     states
@@ -159,9 +175,9 @@ fn store_states<E: Elem, S: Simd, const K: usize>(
     from: usize,
     to: usize,
 ) {
-    for (column, slot) in states.iter().zip(slots) {
-        if let Some(k) = slot {
-            store(column, &mut rows[*k][from..to]);
+    for n in 0..STATES {
+        if let Some(k) = slots[n] {
+            store(&states[n], &mut rows[k][from..to]);
         }
     }
 }
