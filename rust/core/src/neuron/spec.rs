@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! synapse=none|jump_use_decay|decay_jump_use|jump_decay_use|use_decay_jump membrane=leaky[+leak][+bias][+gain]
-//! fire=none|single|multi|capped|soft reset=none|subtract|value timing=same|next|residual [refractory] [clip]
+//! fire=none|single|multi|capped|soft reset=none|subtract|value|blend timing=same|next|residual [refractory] [clip]
 //! ```
 
 use crate::error::{Error, Result};
@@ -96,7 +96,8 @@ impl Spec {
             "none" => Reset::None,
             "subtract" => Reset::Subtract,
             "value" => Reset::Value,
-            other => return Err(unknown("reset", other, "none, subtract, value")),
+            "blend" => Reset::Blend,
+            other => return Err(unknown("reset", other, "none, subtract, value, blend")),
         };
         let timing = match stage("timing")? {
             "same" => Timing::Same,
@@ -141,7 +142,7 @@ impl Spec {
             Coefficient::Gain => self.membrane.gain,
             Coefficient::VThreshold => self.fire != Fire::None,
             Coefficient::MaxSpikes => self.fire == Fire::Capped,
-            Coefficient::VReset => self.rule.reset == Reset::Value,
+            Coefficient::VReset => matches!(self.rule.reset, Reset::Value | Reset::Blend),
             Coefficient::Refractory => self.refractory,
             Coefficient::VMin => self.clip,
         }

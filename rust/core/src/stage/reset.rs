@@ -1,11 +1,14 @@
 //! What a spike does to the membrane, and when. `s` spikes of this step, `r` those read off the membrane carried in.
 //!
 //! ```text
-//! same       subtract  v = u - s v_threshold            value  v = v_reset where s != 0, else u
-//! next       the reset waits for the next step: there    subtract  u = u - r v_threshold    value  v = v_reset where r != 0, before the decay
-//! residual   as next, and then d = s - r:                subtract  v = u - d v_threshold    value  v = u - d (u - v_reset)
+//! same       subtract  v = u - s v_threshold      value  v = v_reset where s != 0, else u      blend  v = (1 - s) u + s v_reset
+//! next       the reset waits for the next step: there subtract takes r v_threshold off u; value and blend change the membrane
+//!            before it decays, as above with r for s
+//! residual   as next, and then d = s - r:  subtract  v = u - d v_threshold      value, blend  v = u - d (u - v_reset)
 //! none       v = u
 //! ```
+//!
+//! `blend` is how Norse and SpikingJelly write a reset to a value: it carries NaN and the sign of zero along, and it is smooth in `s`.
 
 use fearless_simd::prelude::*;
 
@@ -19,8 +22,10 @@ pub enum Reset {
     None,
     /// The threshold is taken off, once for each spike.
     Subtract,
-    /// The membrane goes to `v_reset`.
+    /// The membrane is replaced by `v_reset`.
     Value,
+    /// The membrane is mixed with `v_reset`, by `s`.
+    Blend,
 }
 
 /// When the reset is applied.
@@ -60,14 +65,61 @@ impl Rule {
         v: &Column<E, S, K>,
         r: &Column<E, S, K>,
     ) -> Column<E, S, K> {
-        let mut from = *v;
-        if self.is_late() && self.reset == Reset::Value {
-            let zero = V::<E, S>::splat(simd, E::ZERO);
+        if self.is_late() { self.to_value::<E, S, C, K>(simd, k, v, r) } else { *v }
+    }
+
+    /// `v` with its spikes reset to `v_reset`; untouched where the reset is of another kind.
+    #[inline(always)]
+    fn to_value<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+        self,
+        simd: S,
+        k: &C,
+        v: &Column<E, S, K>,
+        s: &Column<E, S, K>,
+    ) -> Column<E, S, K> {
+        let (zero, one) = (V::<E, S>::splat(simd, E::ZERO), V::<E, S>::splat(simd, E::ONE));
+        let mut to = *v;
+        if self.reset == Reset::Value {
             for j in 0..K {
-                from[j] = choose::<E, S>(r[j].simd_eq(zero), v[j], k.get(Coefficient::VReset, j));
+                to[j] = choose::<E, S>(s[j].simd_eq(zero), v[j], k.get(Coefficient::VReset, j));
+            }
+        } else if self.reset == Reset::Blend {
+            for j in 0..K {
+                to[j] = (one - s[j]) * v[j] + s[j] * k.get(Coefficient::VReset, j);
             }
         }
-        from
+        to
+    }
+
+    /// Adjoint of [`Rule::to_value`]: `(dv, ds)`.
+    #[inline(always)]
+    fn to_value_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+        self,
+        simd: S,
+        k: &C,
+        (v, s): (&Column<E, S, K>, &Column<E, S, K>),
+        dto: &Column<E, S, K>,
+        sums: &mut Gradients<E, S, K>,
+    ) -> (Column<E, S, K>, Column<E, S, K>) {
+        let (zero, one) = (V::<E, S>::splat(simd, E::ZERO), V::<E, S>::splat(simd, E::ONE));
+        let (mut dv, mut ds, mut term) = (*dto, *dto, *dto);
+        for j in 0..K {
+            ds[j] = (k.get(Coefficient::VReset, j) - v[j]) * dto[j];
+        }
+        if self.reset == Reset::Value {
+            for j in 0..K {
+                let quiet = s[j].simd_eq(zero);
+                term[j] = choose::<E, S>(quiet, zero, dto[j]);
+                dv[j] = choose::<E, S>(quiet, dto[j], zero);
+            }
+        } else {
+            for j in 0..K {
+                term[j] = s[j] * dto[j];
+                dv[j] = (one - s[j]) * dto[j];
+            }
+        }
+        sums.add(Coefficient::VReset, &term);
+        (dv, ds)
     }
 
     /// A late subtraction, after the integration.
@@ -98,18 +150,13 @@ impl Rule {
                     v[j] = u[j] - s[j] * k.get(Coefficient::VThreshold, j);
                 }
             }
-            (Timing::Same, Reset::Value) => {
-                let zero = V::<E, S>::splat(simd, E::ZERO);
-                for j in 0..K {
-                    v[j] = choose::<E, S>(s[j].simd_eq(zero), u[j], k.get(Coefficient::VReset, j));
-                }
-            }
+            (Timing::Same, Reset::Value | Reset::Blend) => v = self.to_value::<E, S, C, K>(simd, k, u, s),
             (Timing::Residual, Reset::Subtract) => {
                 for j in 0..K {
                     v[j] = u[j] - (s[j] - r[j]) * k.get(Coefficient::VThreshold, j);
                 }
             }
-            (Timing::Residual, Reset::Value) => {
+            (Timing::Residual, Reset::Value | Reset::Blend) => {
                 for j in 0..K {
                     v[j] = u[j] - (s[j] - r[j]) * (u[j] - k.get(Coefficient::VReset, j));
                 }
@@ -141,16 +188,10 @@ impl Rule {
                 }
                 sums.add(Coefficient::VThreshold, &term);
             }
-            (Timing::Same, Reset::Value) => {
-                for j in 0..K {
-                    let quiet = s[j].simd_eq(zero);
-                    term[j] = choose::<E, S>(quiet, zero, dv[j]);
-                    du[j] = choose::<E, S>(quiet, dv[j], zero);
-                    ds[j] = (k.get(Coefficient::VReset, j) - u[j]) * dv[j];
-                }
-                sums.add(Coefficient::VReset, &term);
+            (Timing::Same, Reset::Value | Reset::Blend) => {
+                (du, ds) = self.to_value_adjoint::<E, S, C, K>(simd, k, (u, s), dv, sums);
             }
-            (_, Reset::Value) => {
+            (_, Reset::Value | Reset::Blend) => {
                 for j in 0..K {
                     term[j] = (s[j] - r[j]) * dv[j];
                     du[j] = dv[j] - term[j];
@@ -200,17 +241,12 @@ impl Rule {
         dr: &mut Column<E, S, K>,
         sums: &mut Gradients<E, S, K>,
     ) -> Column<E, S, K> {
-        let mut dv = *dfrom;
-        if self.is_late() && self.reset == Reset::Value {
-            let zero = V::<E, S>::splat(simd, E::ZERO);
-            let mut term = *dfrom;
-            for j in 0..K {
-                let quiet = r[j].simd_eq(zero);
-                term[j] = choose::<E, S>(quiet, zero, dfrom[j]);
-                dv[j] = choose::<E, S>(quiet, dfrom[j], zero);
-                dr[j] += (k.get(Coefficient::VReset, j) - v[j]) * dfrom[j];
-            }
-            sums.add(Coefficient::VReset, &term);
+        if !self.is_late() || self.reset == Reset::Subtract {
+            return *dfrom;
+        }
+        let (dv, ds) = self.to_value_adjoint::<E, S, C, K>(simd, k, (v, r), dfrom, sums);
+        for j in 0..K {
+            dr[j] += ds[j];
         }
         dv
     }

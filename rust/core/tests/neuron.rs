@@ -1,0 +1,362 @@
+//! The time loop against a scalar twin: every stage choice, every instruction set, pieces, threads, and gradients.
+
+use proptest::prelude::*;
+use rsnn_core::elem::{Elem, levels};
+use rsnn_core::neuron::composed::Convention;
+use rsnn_core::neuron::spec::{Spec, State};
+use rsnn_core::pool::Context;
+use rsnn_core::scan::Table;
+use rsnn_core::scan::backward::{Backward, backward};
+use rsnn_core::scan::forward::{Forward, Output, Trace, forward};
+use rsnn_core::scan::layout::Shape;
+use rsnn_core::surrogate::Surrogate;
+
+/// A run's inputs, and what came of it.
+#[derive(Clone, Debug)]
+struct Run<E> {
+    spec: String,
+    shape: (usize, usize, usize),
+    x: Vec<E>,
+    coefficients: Vec<E>,
+    period: usize,
+    state: Vec<E>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Came<E> {
+    out: Vec<E>,
+    u: Vec<E>,
+    state: Vec<E>,
+    bits: Vec<u64>,
+}
+
+/// One neuron, one step at a time, as the files of the stages say it.
+fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
+    let spec = Spec::parse(&run.spec).unwrap();
+    let text = &run.spec;
+    let (outer, time, inner) = run.shape;
+    let names: Vec<_> = spec.coefficients().into_iter().map(|c| c.1).collect();
+    let kept = spec.states().len();
+    let slot = |s: State| spec.states().iter().position(|k| k.0 == s);
+    let mut came = Came { out: vec![E::ZERO; run.x.len()], u: vec![E::ZERO; run.x.len()], state: run.state.clone(), bits: Vec::new() };
+    let count = |u: E, theta: E, most: E| {
+        if text.contains("single") {
+            if u - theta >= E::ZERO { E::ONE } else { E::ZERO }
+        } else if text.contains("soft") {
+            let y = u - theta;
+            let size = if y < E::ZERO { E::ZERO - y } else { y };
+            E::from_f64(0.5) + y / (E::ONE + (size + size))
+        } else if u > E::ZERO {
+            let n = E::from_f64((u / theta).to_f64().trunc());
+            if text.contains("capped") && n > most { most } else { n }
+        } else {
+            E::ZERO
+        }
+    };
+    for b in 0..outer {
+        for lane in 0..inner {
+            let c = |name: &str| {
+                names.iter().position(|n| *n == name).map_or(E::ZERO, |k| run.coefficients[k * run.period + lane % run.period])
+            };
+            let place = |s: State| slot(s).map(|k| (k * outer + b) * inner + lane);
+            let read = |s: State| place(s).map_or(E::ZERO, |p| run.state[p]);
+            let (mut v, mut i, mut rest) = (read(State::V), read(State::I), read(State::Rest));
+            for t in 0..time {
+                let at = (b * time + t) * inner + lane;
+                let x = run.x[at];
+                let (current, next) = match text.split(' ').next().unwrap() {
+                    "synapse=decay_jump_use" => (c("alpha") * i + x, c("alpha") * i + x),
+                    "synapse=jump_decay_use" => (c("alpha") * (i + x), c("alpha") * (i + x)),
+                    "synapse=jump_use_decay" => (i + x, c("alpha") * (i + x)),
+                    "synapse=use_decay_jump" => (i, c("alpha") * i + x),
+                    _ => (x, i),
+                };
+                i = next;
+                let late = !text.contains("timing=same") && !text.contains("reset=none");
+                let (subtract, theta) = (text.contains("reset=subtract"), c("v_threshold"));
+                let r = if late { count(v, theta, c("max_spikes")) } else { E::ZERO };
+                let to_value = |v: E, s: E| {
+                    if text.contains("blend") {
+                        (E::ONE - s) * v + s * c("v_reset")
+                    } else if s == E::ZERO {
+                        v
+                    } else {
+                        c("v_reset")
+                    }
+                };
+                let from = if late && !subtract { to_value(v, r) } else { v };
+                let decayed = if spec.membrane.leak { c("v_leak") + c("beta") * (from - c("v_leak")) } else { c("beta") * from };
+                let mut z = current;
+                if spec.membrane.bias {
+                    z = z + c("bias");
+                }
+                if spec.membrane.gain {
+                    z = c("gain") * z;
+                }
+                let mut u = decayed + z;
+                if late && subtract {
+                    u = u - r * theta;
+                }
+                let held = spec.refractory && rest > E::ZERO;
+                if held {
+                    u = v;
+                }
+                let s = if held { E::ZERO } else { count(u, theta, c("max_spikes")) };
+                v = match (text.contains("timing=same"), text.contains("timing=residual")) {
+                    _ if text.contains("reset=none") => u,
+                    (true, _) if subtract => u - s * theta,
+                    (true, _) => to_value(u, s),
+                    (_, true) if subtract => u - (s - r) * theta,
+                    (_, true) => u - (s - r) * (u - c("v_reset")),
+                    _ => u,
+                };
+                if spec.refractory {
+                    rest = if s != E::ZERO {
+                        c("refractory")
+                    } else if held {
+                        rest - E::ONE
+                    } else {
+                        E::ZERO
+                    };
+                }
+                if spec.clip && v < c("v_min") {
+                    v = c("v_min");
+                }
+                came.out[at] = if text.contains("fire=none") { v } else { s };
+                came.u[at] = u;
+            }
+            for (state, value) in [(State::V, v), (State::I, i), (State::Rest, rest)] {
+                if let Some(p) = place(state) {
+                    came.state[p] = value;
+                }
+            }
+        }
+    }
+    assert_eq!(came.state.len(), kept * outer * inner);
+    for row in came.out.chunks(inner.max(1)).take(outer * time) {
+        for word in row.chunks(64) {
+            came.bits.push(word.iter().enumerate().fold(0, |bits, (k, s)| bits | (u64::from(*s != E::ZERO) << k)));
+        }
+    }
+    came
+}
+
+fn native<E: Elem>(run: &Run<E>, level: fearless_simd::Level, threads: usize) -> Came<E> {
+    let spec = Spec::parse(&run.spec).unwrap();
+    let (outer, time, inner) = run.shape;
+    let shape = Shape { outer, time, inner };
+    let context = Context { threads, poll: &|| false };
+    let coefficients = Table { values: &run.coefficients, period: run.period };
+    let mut came = Came {
+        out: vec![E::ZERO; run.x.len()],
+        u: vec![E::ZERO; run.x.len()],
+        state: run.state.clone(),
+        bits: vec![0; outer * time * inner.div_ceil(64)],
+    };
+    let output = Output::Dense(&mut came.out);
+    let record = vec![(Trace::U, &mut came.u[..])];
+    let state = &mut came.state;
+    forward(&context, Forward { spec, level, shape, x: &run.x, coefficients, state, output, record, checkpoints: None }).unwrap();
+    // Without a record the kernels of their own run: they must agree.
+    let (mut alone, mut state) = (vec![E::ZERO; run.x.len()], run.state.clone());
+    let output = Output::Dense(&mut alone);
+    forward(
+        &context,
+        Forward { spec, level, shape, x: &run.x, coefficients, state: &mut state, output, record: vec![], checkpoints: None },
+    )
+    .unwrap();
+    assert!(same(&alone, &came.out) && same(&state, &came.state));
+    state.clone_from(&run.state);
+    let output = Output::Packed(&mut came.bits);
+    forward(
+        &context,
+        Forward { spec, level, shape, x: &run.x, coefficients, state: &mut state, output, record: vec![], checkpoints: None },
+    )
+    .unwrap();
+    came
+}
+
+/// Equal, with NaN equal to NaN.
+fn same<E: Elem>(a: &[E], b: &[E]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b || (a.to_f64().is_nan() && b.to_f64().is_nan()))
+}
+
+fn specs() -> impl Strategy<Value = String> {
+    let synapse = prop::sample::select(vec!["none", "decay_jump_use", "jump_decay_use", "jump_use_decay", "use_decay_jump"]);
+    let fire = prop::sample::select(vec!["none", "single", "multi", "capped"]);
+    let reset = prop::sample::select(vec!["none", "subtract", "value", "blend"]);
+    let timing = prop::sample::select(vec!["same", "next", "residual"]);
+    (synapse, fire, reset, timing, any::<[bool; 5]>()).prop_map(|(synapse, fire, reset, timing, [leak, bias, gain, rest, clip])| {
+        let plus = |on: bool, what: &str| if on { what.to_owned() } else { String::new() };
+        let (reset, timing, rest) = if fire == "none" { ("none", "same", false) } else { (reset, timing, rest) };
+        format!(
+            "synapse={synapse} membrane=leaky{}{}{} fire={fire} reset={reset} timing={timing}{}{}",
+            plus(leak, "+leak"),
+            plus(bias, "+bias"),
+            plus(gain, "+gain"),
+            plus(rest, " refractory"),
+            plus(clip, " clip")
+        )
+    })
+}
+
+fn value(name: &str, raw: f64) -> f64 {
+    match name {
+        "alpha" | "beta" => raw,
+        "v_threshold" => 0.3 + raw,
+        "max_spikes" => 2.0,
+        "refractory" => (raw * 4.0).trunc(),
+        "v_min" => raw - 1.0,
+        "v_reset" => raw - 0.7,
+        _ => raw * 2.0 - 1.0,
+    }
+}
+
+fn runs<E: Elem + std::fmt::Debug>() -> impl Strategy<Value = Run<E>> {
+    let shape = (0..3usize, 0..40usize, prop::sample::select(vec![0usize, 1, 3, 16, 64, 65, 127, 129, 1100]));
+    (specs(), shape, 0..3usize, any::<u64>(), any::<bool>()).prop_map(|(spec, shape, kind, seed, odd)| {
+        let parsed = Spec::parse(&spec).unwrap();
+        let (outer, time, inner) = shape;
+        let mut next = seed | 1;
+        let mut random = move || {
+            next ^= next << 13;
+            next ^= next >> 7;
+            next ^= next << 17;
+            (next >> 11) as f64 / (1u64 << 53) as f64
+        };
+        let period = match kind {
+            0 => 1,
+            1 => inner.max(1),
+            _ => {
+                if inner > 0 && inner.is_multiple_of(2) {
+                    inner / 2
+                } else {
+                    1
+                }
+            }
+        };
+        let coefficients = parsed
+            .coefficients()
+            .iter()
+            .flat_map(|(_, name)| (0..period).map(|_| E::from_f64(value(name, random()))).collect::<Vec<_>>())
+            .collect();
+        let extremes = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e30, -0.0, 1e-42];
+        let x = (0..outer * time * inner)
+            .map(|k| E::from_f64(if odd && k % 7 == 3 { extremes[k % extremes.len()] } else { random() * 3.0 - 1.0 }))
+            .collect();
+        let state = (0..parsed.states().len() * outer * inner).map(|_| E::from_f64((random() * 3.0).trunc())).collect();
+        Run { spec, shape, x, coefficients, period, state }
+    })
+}
+
+fn check<E: Elem + std::fmt::Debug>(run: &Run<E>) -> Result<(), TestCaseError> {
+    let want = twin(run);
+    for (name, level) in levels() {
+        let got = native(run, level, 1);
+        prop_assert!(same(&got.out, &want.out), "{name}: {} {:?}", run.spec, run.shape);
+        prop_assert!(same(&got.u, &want.u) && same(&got.state, &want.state), "{name}: {}", run.spec);
+        if !run.spec.contains("fire=none") {
+            prop_assert_eq!(&got.bits, &want.bits, "{}: {}", name, run.spec);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_level_equals_the_scalar_twin_in_f32(run in runs::<f32>()) {
+        check(&run)?;
+    }
+
+    #[test]
+    fn every_level_equals_the_scalar_twin_in_f64(run in runs::<f64>()) {
+        check(&run)?;
+    }
+
+    #[test]
+    fn gradients_of_the_smooth_neuron_are_finite_differences(run in runs::<f64>()) {
+        let mut run = run;
+        run.spec = run.spec.replace("single", "soft").replace("multi", "soft").replace("capped", "soft").replace(" refractory", "").replace("value", "blend");
+        let spec = Spec::parse(&run.spec).unwrap();
+        let (outer, _, inner) = run.shape;
+        run.shape = (outer.min(1), 5, inner.min(3));
+        let (outer, time, inner) = run.shape;
+        let mut random = 0.37_f64;
+        let mut next = || { random = (random * 997.0 + 0.123).fract(); random };
+        run.x = (0..outer * time * inner).map(|_| next() * 2.0 - 0.5).collect();
+        run.state = (0..spec.states().len() * outer * inner).map(|_| next()).collect();
+        run.period = 1;
+        run.coefficients = spec.coefficients().iter().map(|(_, n)| value(n, next())).collect();
+        let weights: Vec<f64> = run.x.iter().map(|_| next() - 0.5).collect();
+        let ends: Vec<f64> = run.state.iter().map(|_| next() - 0.5).collect();
+        let loss = |run: &Run<f64>| {
+            let came = twin(run);
+            let sum = |a: &[f64], w: &[f64]| a.iter().zip(w).map(|(a, w)| a * w).sum::<f64>();
+            sum(&came.out, &weights) + sum(&came.u, &weights) + sum(&came.state, &ends)
+        };
+        let level = levels()[0].1;
+        let shape = Shape { outer, time, inner };
+        let coefficients = Table { values: &run.coefficients, period: 1 };
+        let mut gradients = Vec::new();
+        for every in [1, 2, 7] {
+            let mut marks = vec![0.0; time.div_ceil(every) * run.state.len()];
+            let mut state = run.state.clone();
+            let checkpoints = Some((every, &mut marks[..]));
+            forward(&Context::serial(), Forward {
+                spec, level, shape, x: &run.x, coefficients, state: &mut state, output: Output::None, record: vec![], checkpoints,
+            }).unwrap();
+            let (mut grad_state, mut grad_x) = (ends.clone(), vec![0.0; run.x.len()]);
+            let sums = backward(&Context::serial(), Backward {
+                spec, level, shape, x: &run.x, coefficients, every, checkpoints: &marks,
+                convention: Convention { surrogate: Surrogate::named("fast_sigmoid", &[2.0]).unwrap(), detach_reset: false },
+                grad_output: Some(&weights), grad_record: vec![(Trace::U, &weights[..])], grad_state: &mut grad_state, grad_x: &mut grad_x,
+                wanted: spec.coefficients().into_iter().map(|c| c.0).collect(),
+            }).unwrap();
+            gradients.push((grad_x, grad_state, sums));
+        }
+        prop_assert!(gradients.windows(2).all(|g| g[0] == g[1]), "checkpoints changed the gradients of {}", run.spec);
+        let (grad_x, grad_state, sums) = &gradients[0];
+        let h = 1e-6;
+        let difference = |change: &dyn Fn(&mut Run<f64>, f64)| {
+            let (mut up, mut down) = (run.clone(), run.clone());
+            change(&mut up, h);
+            change(&mut down, -h);
+            (loss(&up) - loss(&down)) / (2.0 * h)
+        };
+        let close = |a: f64, b: f64| (a - b).abs() <= 1e-5 * (1.0 + a.abs().max(b.abs()));
+        for k in 0..run.x.len() {
+            let want = difference(&|run, h| run.x[k] += h);
+            prop_assert!(close(grad_x[k], want), "x[{k}] {} {want} of {}", grad_x[k], run.spec);
+        }
+        for k in 0..run.state.len() {
+            let want = difference(&|run, h| run.state[k] += h);
+            prop_assert!(close(grad_state[k], want), "state[{k}] {} {want} of {}", grad_state[k], run.spec);
+        }
+        for k in 0..run.coefficients.len() {
+            let want = difference(&|run, h| run.coefficients[k] += h);
+            prop_assert!(close(sums[k][0], want), "{} {} {want} of {}", spec.coefficients()[k].1, sums[k][0], run.spec);
+        }
+    }
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let spec = "synapse=decay_jump_use membrane=leaky fire=single reset=subtract timing=same";
+    let (outer, time, inner) = (1, 300, 5000);
+    let x: Vec<f32> = (0..outer * time * inner).map(|k| (k * 7919 % 1000) as f32 / 900.0 - 0.3).collect();
+    let run = Run {
+        spec: spec.into(),
+        shape: (outer, time, inner),
+        x,
+        coefficients: vec![0.8, 0.9, 1.0],
+        period: 1,
+        state: vec![0.0; 2 * inner],
+    };
+    let level = levels()[0].1;
+    let one = native(&run, level, 1);
+    for threads in [2, 3, 16] {
+        assert_eq!(native(&run, level, threads), one);
+    }
+}
