@@ -30,6 +30,22 @@ struct Came<E> {
     bits: Vec<u64>,
 }
 
+/// What the fire stage of `text` makes of a membrane.
+fn spikes<E: Elem>(text: &str, u: E, theta: E, most: E) -> E {
+    if text.contains("single") {
+        if u - theta >= E::ZERO { E::ONE } else { E::ZERO }
+    } else if text.contains("soft") {
+        let y = u - theta;
+        let size = if y < E::ZERO { E::ZERO - y } else { y };
+        E::from_f64(0.5) + y / (E::ONE + (size + size))
+    } else if u > E::ZERO {
+        let n = E::from_f64((u / theta).to_f64().trunc());
+        if text.contains("capped") && n > most { most } else { n }
+    } else {
+        E::ZERO
+    }
+}
+
 /// One neuron, one step at a time, as the files of the stages say it.
 fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
     let spec = Spec::parse(&run.spec).unwrap();
@@ -39,20 +55,7 @@ fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
     let kept = spec.states().len();
     let slot = |s: State| spec.states().iter().position(|k| k.0 == s);
     let mut came = Came { out: vec![E::ZERO; run.x.len()], u: vec![E::ZERO; run.x.len()], state: run.state.clone(), bits: Vec::new() };
-    let count = |u: E, theta: E, most: E| {
-        if text.contains("single") {
-            if u - theta >= E::ZERO { E::ONE } else { E::ZERO }
-        } else if text.contains("soft") {
-            let y = u - theta;
-            let size = if y < E::ZERO { E::ZERO - y } else { y };
-            E::from_f64(0.5) + y / (E::ONE + (size + size))
-        } else if u > E::ZERO {
-            let n = E::from_f64((u / theta).to_f64().trunc());
-            if text.contains("capped") && n > most { most } else { n }
-        } else {
-            E::ZERO
-        }
-    };
+    let count = |u: E, theta: E, most: E| spikes(text, u, theta, most);
     for b in 0..outer {
         for lane in 0..inner {
             let c = |name: &str| {
@@ -88,14 +91,14 @@ fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
                 let decayed = if spec.membrane.leak { c("v_leak") + c("beta") * (from - c("v_leak")) } else { c("beta") * from };
                 let mut z = current;
                 if spec.membrane.bias {
-                    z = z + c("bias");
+                    z += c("bias");
                 }
                 if spec.membrane.gain {
                     z = c("gain") * z;
                 }
                 let mut u = decayed + z;
                 if late && subtract {
-                    u = u - r * theta;
+                    u -= r * theta;
                 }
                 let held = spec.refractory && rest > E::ZERO;
                 if held {
