@@ -2,11 +2,15 @@
 
 use std::ops::{Add, Div, Mul, Sub};
 
+use fearless_simd::prelude::*;
 use fearless_simd::{Level, SimdFloatElement};
+
+use crate::math::Constants;
 
 /// A float that kernels compute with: `f32` or `f64`.
 pub trait Elem:
     SimdFloatElement
+    + 'static
     + Copy
     + Default
     + PartialOrd
@@ -21,6 +25,10 @@ pub trait Elem:
     const ZERO: Self;
     /// 1.
     const ONE: Self;
+    /// Constants of [`crate::math::exp`].
+    const EXP: Constants<Self>;
+    /// `2^n` for whole `n` in the range of normal exponents.
+    fn power_of_two<S: Simd>(simd: S, n: V<Self, S>) -> V<Self, S>;
     /// Rounded to this type once.
     fn from_f64(value: f64) -> Self;
     /// Exact.
@@ -30,6 +38,19 @@ pub trait Elem:
 impl Elem for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const EXP: Constants<Self> = Constants {
+        limit: 200.0,
+        log2_e: std::f32::consts::LOG2_E,
+        ln2_hi: 0.693_359_375,
+        ln2_lo: -2.121_944_4e-4,
+        taylor: &[1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0],
+    };
+    #[inline(always)]
+    fn power_of_two<S: Simd>(simd: S, n: V<Self, S>) -> V<Self, S> {
+        // The sum's low bits are the biased exponent; the shift moves them into place.
+        let _ = simd;
+        V::<Self, S>::from_bits((n + (8_388_608.0 + 127.0)).to_bits() << 23)
+    }
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is asked for")]
     fn from_f64(value: f64) -> Self {
@@ -44,6 +65,33 @@ impl Elem for f32 {
 impl Elem for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+    const EXP: Constants<Self> = Constants {
+        limit: 1500.0,
+        log2_e: std::f64::consts::LOG2_E,
+        ln2_hi: 6.931_471_803_691_238_164_90e-1,
+        ln2_lo: 1.908_214_929_270_587_700_02e-10,
+        taylor: &[
+            1.0 / 6_227_020_800.0,
+            1.0 / 479_001_600.0,
+            1.0 / 39_916_800.0,
+            1.0 / 3_628_800.0,
+            1.0 / 362_880.0,
+            1.0 / 40_320.0,
+            1.0 / 5040.0,
+            1.0 / 720.0,
+            1.0 / 120.0,
+            1.0 / 24.0,
+            1.0 / 6.0,
+            0.5,
+            1.0,
+            1.0,
+        ],
+    };
+    #[inline(always)]
+    fn power_of_two<S: Simd>(simd: S, n: V<Self, S>) -> V<Self, S> {
+        let _ = simd;
+        V::<Self, S>::from_bits((n + (4_503_599_627_370_496.0 + 1023.0)).to_bits() << 52)
+    }
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
         value
@@ -64,7 +112,6 @@ pub fn levels() -> Vec<(&'static str, Level)> {
     let mut all = Vec::new();
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     {
-        use fearless_simd::Simd;
         let known = [
             ("avx512", best.as_avx512().map(Simd::level)),
             ("avx2", best.as_avx2().map(Simd::level)),

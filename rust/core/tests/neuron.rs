@@ -2,12 +2,11 @@
 
 use proptest::prelude::*;
 use rsnn_core::elem::{Elem, levels};
-use rsnn_core::neuron::composed::Convention;
-use rsnn_core::neuron::spec::{Spec, State};
+use rsnn_core::neuron::{Convention, Neuron, State};
 use rsnn_core::pool::Context;
 use rsnn_core::scan::Table;
 use rsnn_core::scan::backward::{Backward, backward};
-use rsnn_core::scan::forward::{Forward, Output, Trace, forward};
+use rsnn_core::scan::forward::{Forward, Output, Recurrent, Trace, forward};
 use rsnn_core::scan::layout::Shape;
 use rsnn_core::surrogate::Surrogate;
 
@@ -48,7 +47,7 @@ fn spikes<E: Elem>(text: &str, u: E, theta: E, most: E) -> E {
 
 /// One neuron, one step at a time, as the files of the stages say it.
 fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
-    let spec = Spec::parse(&run.spec).unwrap();
+    let spec = Neuron::parse(&run.spec).unwrap();
     let text = &run.spec;
     let (outer, time, inner) = run.shape;
     let names: Vec<_> = spec.coefficients().into_iter().map(|c| c.1).collect();
@@ -88,19 +87,19 @@ fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
                     }
                 };
                 let from = if late && !subtract { to_value(v, r) } else { v };
-                let decayed = if spec.membrane.leak { c("v_leak") + c("beta") * (from - c("v_leak")) } else { c("beta") * from };
+                let decayed = if text.contains("+leak") { c("v_leak") + c("beta") * (from - c("v_leak")) } else { c("beta") * from };
                 let mut z = current;
-                if spec.membrane.bias {
+                if text.contains("+bias") {
                     z += c("bias");
                 }
-                if spec.membrane.gain {
+                if text.contains("+gain") {
                     z = c("gain") * z;
                 }
                 let mut u = decayed + z;
                 if late && subtract {
                     u -= r * theta;
                 }
-                let held = spec.refractory && rest > E::ZERO;
+                let held = text.contains("refractory") && rest > E::ZERO;
                 if held {
                     u = v;
                 }
@@ -113,7 +112,7 @@ fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
                     (_, true) => u - (s - r) * (u - c("v_reset")),
                     _ => u,
                 };
-                if spec.refractory {
+                if text.contains("refractory") {
                     rest = if s != E::ZERO {
                         c("refractory")
                     } else if held {
@@ -122,7 +121,7 @@ fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
                         E::ZERO
                     };
                 }
-                if spec.clip && v < c("v_min") {
+                if text.contains("clip") && v < c("v_min") {
                     v = c("v_min");
                 }
                 came.out[at] = if text.contains("fire=none") { v } else { s };
@@ -145,7 +144,7 @@ fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
 }
 
 fn native<E: Elem>(run: &Run<E>, level: fearless_simd::Level, threads: usize) -> Came<E> {
-    let spec = Spec::parse(&run.spec).unwrap();
+    let spec = Neuron::parse(&run.spec).unwrap();
     let (outer, time, inner) = run.shape;
     let shape = Shape { outer, time, inner };
     let context = Context { threads, poll: &|| false };
@@ -159,13 +158,28 @@ fn native<E: Elem>(run: &Run<E>, level: fearless_simd::Level, threads: usize) ->
     let output = Output::Dense(&mut came.out);
     let record = vec![(Trace::U, &mut came.u[..])];
     let state = &mut came.state;
-    forward(&context, Forward { spec, level, shape, x: &run.x, coefficients, state, output, record, checkpoints: None }).unwrap();
+    forward(
+        &context,
+        Forward { neuron: spec, level, shape, x: &run.x, coefficients, state, output, record, recurrent: None, checkpoints: None },
+    )
+    .unwrap();
     // Without a record the kernels of their own run: they must agree.
     let (mut alone, mut state) = (vec![E::ZERO; run.x.len()], run.state.clone());
     let output = Output::Dense(&mut alone);
     forward(
         &context,
-        Forward { spec, level, shape, x: &run.x, coefficients, state: &mut state, output, record: vec![], checkpoints: None },
+        Forward {
+            neuron: spec,
+            level,
+            shape,
+            x: &run.x,
+            coefficients,
+            state: &mut state,
+            output,
+            record: vec![],
+            recurrent: None,
+            checkpoints: None,
+        },
     )
     .unwrap();
     assert!(same(&alone, &came.out) && same(&state, &came.state));
@@ -173,7 +187,18 @@ fn native<E: Elem>(run: &Run<E>, level: fearless_simd::Level, threads: usize) ->
     let output = Output::Packed(&mut came.bits);
     forward(
         &context,
-        Forward { spec, level, shape, x: &run.x, coefficients, state: &mut state, output, record: vec![], checkpoints: None },
+        Forward {
+            neuron: spec,
+            level,
+            shape,
+            x: &run.x,
+            coefficients,
+            state: &mut state,
+            output,
+            record: vec![],
+            recurrent: None,
+            checkpoints: None,
+        },
     )
     .unwrap();
     came
@@ -218,7 +243,7 @@ fn value(name: &str, raw: f64) -> f64 {
 fn runs<E: Elem + std::fmt::Debug>() -> impl Strategy<Value = Run<E>> {
     let shape = (0..3usize, 0..40usize, prop::sample::select(vec![0usize, 1, 3, 16, 64, 65, 127, 129, 1100]));
     (specs(), shape, 0..3usize, any::<u64>(), any::<bool>()).prop_map(|(spec, shape, kind, seed, odd)| {
-        let parsed = Spec::parse(&spec).unwrap();
+        let parsed = Neuron::parse(&spec).unwrap();
         let (outer, time, inner) = shape;
         let mut next = seed | 1;
         let mut random = move || {
@@ -279,68 +304,204 @@ proptest! {
     }
 
     #[test]
-    fn gradients_of_the_smooth_neuron_are_finite_differences(run in runs::<f64>()) {
-        let mut run = run;
-        run.spec = run.spec.replace("single", "soft").replace("multi", "soft").replace("capped", "soft").replace(" refractory", "").replace("value", "blend");
-        let spec = Spec::parse(&run.spec).unwrap();
-        let (outer, _, inner) = run.shape;
-        run.shape = (outer.min(1), 5, inner.min(3));
-        let (outer, time, inner) = run.shape;
-        let mut random = 0.37_f64;
-        let mut next = || { random = (random * 997.0 + 0.123).fract(); random };
-        run.x = (0..outer * time * inner).map(|_| next() * 2.0 - 0.5).collect();
-        run.state = (0..spec.states().len() * outer * inner).map(|_| next()).collect();
-        run.period = 1;
-        run.coefficients = spec.coefficients().iter().map(|(_, n)| value(n, next())).collect();
-        let weights: Vec<f64> = run.x.iter().map(|_| next() - 0.5).collect();
-        let ends: Vec<f64> = run.state.iter().map(|_| next() - 0.5).collect();
-        let loss = |run: &Run<f64>| {
-            let came = twin(run);
-            let sum = |a: &[f64], w: &[f64]| a.iter().zip(w).map(|(a, w)| a * w).sum::<f64>();
-            sum(&came.out, &weights) + sum(&came.u, &weights) + sum(&came.state, &ends)
+    fn gradients_of_smooth_neurons_are_finite_differences(spec in smooth_specs(), seed in 1..u32::MAX, every in 1..8usize) {
+        gradients_are_differences(&spec, f64::from(seed), every)?;
+    }
+}
+
+/// Every stage, and every whole model, with spikes that have a slope.
+fn smooth_specs() -> impl Strategy<Value = String> {
+    let synapse = prop::sample::select(vec![
+        "none",
+        "decay_jump_use",
+        "jump_decay_use",
+        "scaled_jump_decay",
+        "jump_use_decay",
+        "jump_use_euler",
+        "use_decay_jump",
+        "use_euler_jump",
+        "dual",
+    ]);
+    let form = prop::sample::select(vec![
+        "leaky",
+        "leaky+leak",
+        "lapicque",
+        "euler",
+        "euler_exp",
+        "box",
+        "quad",
+        "tau",
+        "tau_decay",
+        "tau_exp",
+        "tau_quad",
+        "mul",
+        "mul_decay",
+    ]);
+    let input = prop::sample::select(vec!["", "+bias", "+gain", "+bias+gain"]);
+    let adaptation =
+        prop::sample::select(vec!["", " adaptation=threshold", " adaptation=relax", " adaptation=current", " adaptation=recovery"]);
+    let reset = prop::sample::select(vec![
+        "none timing=same",
+        "subtract timing=same",
+        "subtract timing=next",
+        "subtract timing=residual",
+        "blend timing=same",
+        "blend timing=next",
+        "blend timing=residual",
+        "blend_subtract timing=same",
+        "drop timing=next",
+        "drop timing=residual",
+        "amount timing=same",
+    ]);
+    let end = prop::sample::select(vec!["", " clip", " relu"]);
+    let whole = prop::sample::select(vec![
+        "izhikevich fire=soft",
+        "alpha fire=soft reset=none",
+        "alpha fire=soft reset=subtract",
+        "alpha fire=soft reset=drop",
+        "coba fire=soft",
+    ]);
+    let composed = (synapse, form, input, adaptation, reset, end).prop_map(|(synapse, form, input, adaptation, reset, end)| {
+        format!("synapse={synapse} membrane={form}{input}{adaptation} fire=soft reset={reset}{end}")
+    });
+    prop_oneof![4 => composed, 1 => whole.prop_map(str::to_owned)]
+        .prop_filter("a spec that contradicts itself", |spec| Neuron::parse(spec).is_ok())
+}
+
+fn gradients_are_differences(spec: &str, seed: f64, every: usize) -> Result<(), TestCaseError> {
+    let neuron = Neuron::parse(spec).unwrap();
+    let (outer, time, inner) = (1, 5, 2);
+    let mut random = seed / f64::from(u32::MAX);
+    let mut next = || {
+        random = (random * 997.0 + 0.123).fract();
+        random
+    };
+    let x: Vec<f64> = (0..time * inner).map(|_| next() * 2.0 - 0.5).collect();
+    let state: Vec<f64> = (0..neuron.states().len() * inner).map(|_| next()).collect();
+    let coefficients =
+        neuron.coefficients().iter().map(|(_, n)| if *n == "eta" || *n == "tau" { 1.3 - next() } else { value(n, next()) }).collect();
+    let run = Run { spec: spec.to_owned(), shape: (outer, time, inner), x, coefficients, period: 1, state };
+    let weights: Vec<f64> = run.x.iter().map(|_| next() - 0.5).collect();
+    let ends: Vec<f64> = run.state.iter().map(|_| next() - 0.5).collect();
+    let level = levels()[0].1;
+    let loss = |run: &Run<f64>| {
+        let came = native(run, level, 1);
+        let sum = |a: &[f64], w: &[f64]| a.iter().zip(w).map(|(a, w)| a * w).sum::<f64>();
+        sum(&came.out, &weights) + sum(&came.u, &weights) + sum(&came.state, &ends)
+    };
+    let shape = Shape { outer, time, inner };
+    let table = Table { values: &run.coefficients, period: 1 };
+    let reverse = |every: usize| {
+        let mut marks = vec![0.0; time.div_ceil(every) * run.state.len()];
+        let mut state = run.state.clone();
+        let job = Forward {
+            neuron,
+            level,
+            shape,
+            x: &run.x,
+            coefficients: table,
+            state: &mut state,
+            output: Output::None,
+            record: vec![],
+            recurrent: None,
+            checkpoints: Some((every, &mut marks)),
         };
-        let level = levels()[0].1;
-        let shape = Shape { outer, time, inner };
-        let coefficients = Table { values: &run.coefficients, period: 1 };
-        let mut gradients = Vec::new();
-        for every in [1, 2, 7] {
-            let mut marks = vec![0.0; time.div_ceil(every) * run.state.len()];
-            let mut state = run.state.clone();
-            let checkpoints = Some((every, &mut marks[..]));
-            forward(&Context::serial(), Forward {
-                spec, level, shape, x: &run.x, coefficients, state: &mut state, output: Output::None, record: vec![], checkpoints,
-            }).unwrap();
-            let (mut grad_state, mut grad_x) = (ends.clone(), vec![0.0; run.x.len()]);
-            let sums = backward(&Context::serial(), Backward {
-                spec, level, shape, x: &run.x, coefficients, every, checkpoints: &marks,
-                convention: Convention { surrogate: Surrogate::named("fast_sigmoid", &[2.0]).unwrap(), detach_reset: false },
-                grad_output: Some(&weights), grad_record: vec![(Trace::U, &weights[..])], grad_state: &mut grad_state, grad_x: &mut grad_x,
-                wanted: spec.coefficients().into_iter().map(|c| c.0).collect(),
-            }).unwrap();
-            gradients.push((grad_x, grad_state, sums));
-        }
-        prop_assert!(gradients.windows(2).all(|g| g[0] == g[1]), "checkpoints changed the gradients of {}", run.spec);
-        let (grad_x, grad_state, sums) = &gradients[0];
-        let h = 1e-6;
-        let difference = |change: &dyn Fn(&mut Run<f64>, f64)| {
-            let (mut up, mut down) = (run.clone(), run.clone());
-            change(&mut up, h);
-            change(&mut down, -h);
-            (loss(&up) - loss(&down)) / (2.0 * h)
+        forward(&Context::serial(), job).unwrap();
+        let (mut grad_state, mut grad_x) = (ends.clone(), vec![0.0; run.x.len()]);
+        let job = Backward {
+            neuron,
+            convention: Convention { surrogate: Surrogate::named("fast_sigmoid", &[2.0]).unwrap(), detach_reset: false },
+            level,
+            shape,
+            x: &run.x,
+            coefficients: table,
+            every,
+            checkpoints: &marks,
+            grad_output: Some(&weights),
+            grad_record: vec![(Trace::U, &weights[..])],
+            grad_state: &mut grad_state,
+            grad_x: &mut grad_x,
+            wanted: neuron.coefficients().into_iter().map(|c| c.0).collect(),
         };
-        let close = |a: f64, b: f64| (a - b).abs() <= 1e-5 * (1.0 + a.abs().max(b.abs()));
-        for k in 0..run.x.len() {
-            let want = difference(&|run, h| run.x[k] += h);
-            prop_assert!(close(grad_x[k], want), "x[{k}] {} {want} of {}", grad_x[k], run.spec);
+        let sums = backward(&Context::serial(), job).unwrap();
+        (grad_x, grad_state, sums)
+    };
+    let (grad_x, grad_state, sums) = reverse(every);
+    prop_assert_eq!(&reverse(1), &(grad_x.clone(), grad_state.clone(), sums.clone()), "checkpoints changed the gradients of {}", spec);
+    let h = 1e-6;
+    let difference = |change: &dyn Fn(&mut Run<f64>, f64)| {
+        let (mut up, mut down) = (run.clone(), run.clone());
+        change(&mut up, h);
+        change(&mut down, -h);
+        (loss(&up) - loss(&down)) / (2.0 * h)
+    };
+    // A kink (relu, clip) between the two points, or a value that ran away, says nothing about the slope.
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-5 * (1.0 + a.abs().max(b.abs())) || !b.is_finite() || b.abs() > 1e6;
+    for k in 0..run.x.len() {
+        let want = difference(&|run, h| run.x[k] += h);
+        prop_assert!(close(grad_x[k], want), "x[{k}] {} {want} of {spec}", grad_x[k]);
+    }
+    for k in 0..run.state.len() {
+        let want = difference(&|run, h| run.state[k] += h);
+        prop_assert!(close(grad_state[k], want), "state[{k}] {} {want} of {spec}", grad_state[k]);
+    }
+    for k in 0..run.coefficients.len() {
+        let want = difference(&|run, h| run.coefficients[k] += h);
+        prop_assert!(close(sums[k][0], want), "{} {} {want} of {spec}", neuron.coefficients()[k].1, sums[k][0]);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_recurrent_group_sees_its_last_spikes_and_pieces_equal_the_whole() {
+    let neuron = Neuron::parse("synapse=decay_jump_use membrane=leaky fire=single reset=subtract timing=same recurrent").unwrap();
+    let (n, groups, time) = (3, 2, 40);
+    let inner = n * groups;
+    let x: Vec<f32> = (0..time * inner).map(|k| (k * 37 % 11) as f32 / 12.0).collect();
+    let weight: Vec<f32> = (0..n * n).map(|k| (k as f32 - 4.0) / 8.0).collect();
+    let bias = [0.125_f32, 0.0, -0.25];
+    let run = |x: &[f32], state: &mut [f32], level| {
+        let mut out = vec![0.0; x.len()];
+        let job = Forward {
+            neuron,
+            level,
+            shape: Shape { outer: 1, time: x.len() / inner, inner },
+            x,
+            coefficients: Table { values: &[0.5, 0.75, 1.0], period: 1 },
+            state,
+            output: Output::Dense(&mut out),
+            record: vec![],
+            recurrent: Some(Recurrent { size: n, weight: &weight, bias: Some(&bias) }),
+            checkpoints: None,
+        };
+        forward(&Context::serial(), job).unwrap();
+        out
+    };
+    let (mut want, mut i, mut v, mut s) = (Vec::new(), vec![0.0_f32; inner], vec![0.0_f32; inner], vec![0.0_f32; inner]);
+    for row in x.chunks(inner) {
+        let last = s.clone();
+        for lane in 0..inner {
+            let (group, post) = (lane / n, lane % n);
+            let mut r = 0.0;
+            for pre in 0..n {
+                r += weight[pre * n + post] * last[group * n + pre];
+            }
+            i[lane] = 0.5 * i[lane] + row[lane] + (r + bias[post]);
+            v[lane] = 0.75 * v[lane] + i[lane];
+            s[lane] = if v[lane] >= 1.0 { 1.0 } else { 0.0 };
+            v[lane] -= s[lane];
         }
-        for k in 0..run.state.len() {
-            let want = difference(&|run, h| run.state[k] += h);
-            prop_assert!(close(grad_state[k], want), "state[{k}] {} {want} of {}", grad_state[k], run.spec);
-        }
-        for k in 0..run.coefficients.len() {
-            let want = difference(&|run, h| run.coefficients[k] += h);
-            prop_assert!(close(sums[k][0], want), "{} {} {want} of {}", spec.coefficients()[k].1, sums[k][0], run.spec);
-        }
+        want.extend(&s);
+    }
+    assert!(want.iter().sum::<f32>() > 10.0);
+    for (_, level) in levels() {
+        let mut state = vec![0.0; 3 * inner];
+        assert_eq!(run(&x, &mut state, level), want);
+        let mut pieces = vec![0.0; 3 * inner];
+        let (first, rest) = x.split_at(7 * inner);
+        let mut out = run(first, &mut pieces, level);
+        out.extend(run(rest, &mut pieces, level));
+        assert_eq!((out, pieces), (want.clone(), state));
     }
 }
 

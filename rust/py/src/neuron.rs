@@ -5,11 +5,10 @@ use numpy::{Element, PyArrayDescrMethods, PyReadonlyArrayDyn, PyReadwriteArrayDy
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rsnn_core::elem::{Elem, levels};
-use rsnn_core::neuron::composed::Convention;
-use rsnn_core::neuron::spec::Spec;
+use rsnn_core::neuron::{Convention, Neuron};
 use rsnn_core::scan::Table;
 use rsnn_core::scan::backward::{Backward, backward};
-use rsnn_core::scan::forward::{Forward, Output, Trace, forward};
+use rsnn_core::scan::forward::{Forward, Output, Recurrent, Trace, forward};
 use rsnn_core::scan::layout::Shape;
 use rsnn_core::stage::Coefficient;
 use rsnn_core::surrogate::Surrogate;
@@ -48,16 +47,16 @@ pub fn level(name: Option<&str>) -> PyResult<fearless_simd::Level> {
     }
 }
 
-fn spec(text: &str) -> PyResult<Spec> {
-    Spec::parse(text).map_err(|e| to_python(&e))
+fn neuron(text: &str) -> PyResult<Neuron> {
+    Neuron::parse(text).map_err(|e| to_python(&e))
 }
 
 /// `(state names, coefficient names)` of a spec, in the order of the arrays.
 #[pyfunction]
 #[pyo3(name = "describe")]
 fn describe(spec: &str) -> PyResult<(Vec<&'static str>, Vec<&'static str>)> {
-    let spec = self::spec(spec)?;
-    Ok((spec.states().into_iter().map(|s| s.1).collect(), spec.coefficients().into_iter().map(|c| c.1).collect()))
+    let neuron = neuron(spec)?;
+    Ok((neuron.states().into_iter().map(|s| s.1).collect(), neuron.coefficients().into_iter().map(|c| c.1).collect()))
 }
 
 fn shape_of(x: &Bound<'_, PyAny>) -> PyResult<Shape> {
@@ -66,14 +65,17 @@ fn shape_of(x: &Bound<'_, PyAny>) -> PyResult<Shape> {
 }
 
 /// Check the coefficients' shape; the period of their rows.
-fn period(spec: &Spec, coefficients: &[usize]) -> PyResult<usize> {
+fn period(neuron: &Neuron, coefficients: &[usize]) -> PyResult<usize> {
     let [rows, period] = lengths("coefficients", coefficients)?;
-    expect_shape("coefficients", &[rows], &[spec.coefficients().len()])?;
+    expect_shape("coefficients", &[rows], &[neuron.coefficients().len()])?;
     Ok(period)
 }
 
 /// An array to record into, or the gradient of one, by name.
 type Named<'py> = (String, Bound<'py, PyAny>);
+
+/// The weights of a recurrent neuron, `(n, n)` with a row for each neuron that fired or `(n,)`, and its bias.
+type Weights<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
 struct Request<'a, 'py> {
     spec: &'a str,
@@ -89,17 +91,18 @@ fn scan_typed<E: Elem + Element>(
     out: Option<&Bound<'_, PyAny>>,
     packed: bool,
     record: &[Named<'_>],
+    recurrent: Option<&Weights<'_>>,
     checkpoints: Option<&Bound<'_, PyAny>>,
     every: usize,
 ) -> PyResult<()> {
     let py = request.x.py();
-    let (spec, level, shape) = (spec(request.spec)?, level(request.level)?, shape_of(request.x)?);
+    let (neuron, level, shape) = (neuron(request.spec)?, level(request.level)?, shape_of(request.x)?);
     let Shape { outer, time, inner } = shape;
     let full = [outer, time, inner];
-    let kept = spec.states().len();
+    let kept = neuron.states().len();
     let x = read::<E>("x", request.x)?;
     let coefficients = read::<E>("coefficients", request.coefficients)?;
-    let period = period(&spec, coefficients.shape())?;
+    let period = period(&neuron, coefficients.shape())?;
     let mut state = write::<E>("state", state)?;
     expect_shape("state", state.shape(), &[kept, outer, inner])?;
     let (mut dense, mut words) = (None, None);
@@ -118,15 +121,19 @@ fn scan_typed<E: Elem + Element>(
     for (name, array) in record {
         let array = write::<E>("record", array)?;
         expect_shape("record", array.shape(), &full)?;
-        traces.push((Trace::named(&spec, name).map_err(|e| to_python(&e))?, array));
+        traces.push((Trace::named(&neuron, name).map_err(|e| to_python(&e))?, array));
     }
+    let recurrent = match recurrent {
+        None => None,
+        Some((weight, bias)) => Some((read::<E>("recurrent", weight)?, bias.as_ref().map(|b| read::<E>("recurrent bias", b)).transpose()?)),
+    };
     let mut checkpoints = checkpoints.map(|c| write::<E>("checkpoints", c)).transpose()?;
     if let Some(array) = &checkpoints {
         let blocks = if every == 0 { 0 } else { time.div_ceil(every) };
         expect_shape("checkpoints", array.shape(), &[blocks, kept, outer, inner])?;
     }
     let job = Forward {
-        spec,
+        neuron,
         level,
         shape,
         x: x.as_slice()?,
@@ -138,6 +145,17 @@ fn scan_typed<E: Elem + Element>(
             _ => Output::None,
         },
         record: traces.iter_mut().map(|(t, a)| Ok((*t, a.as_slice_mut()?))).collect::<PyResult<_>>()?,
+        recurrent: match &recurrent {
+            None => None,
+            Some((weight, bias)) => Some(Recurrent {
+                size: weight.shape().first().copied().unwrap_or(0),
+                weight: weight.as_slice()?,
+                bias: match bias {
+                    Some(array) => Some(array.as_slice()?),
+                    None => None,
+                },
+            }),
+        },
         checkpoints: match &mut checkpoints {
             Some(array) => Some((every, array.as_slice_mut()?)),
             None => None,
@@ -148,7 +166,7 @@ fn scan_typed<E: Elem + Element>(
 
 /// Run a neuron forwards; writes `state`, `out`, the recorded arrays and the checkpoints in place.
 #[pyfunction]
-#[pyo3(signature = (spec, x, coefficients, state, out, *, packed=false, record=Vec::new(), checkpoints=None, every=0, threads=1, level=None))]
+#[pyo3(signature = (spec, x, coefficients, state, out, *, packed=false, record=Vec::new(), recurrent=None, checkpoints=None, every=0, threads=1, level=None))]
 fn scan(
     spec: &str,
     x: &Bound<'_, PyAny>,
@@ -157,6 +175,7 @@ fn scan(
     out: Option<&Bound<'_, PyAny>>,
     packed: bool,
     record: Vec<Named<'_>>,
+    recurrent: Option<Weights<'_>>,
     checkpoints: Option<&Bound<'_, PyAny>>,
     every: usize,
     threads: usize,
@@ -164,8 +183,8 @@ fn scan(
 ) -> PyResult<()> {
     let request = Request { spec, x, coefficients, threads, level };
     match float("x", x)? {
-        Float::F32 => scan_typed::<f32>(&request, state, out, packed, &record, checkpoints, every),
-        Float::F64 => scan_typed::<f64>(&request, state, out, packed, &record, checkpoints, every),
+        Float::F32 => scan_typed::<f32>(&request, state, out, packed, &record, recurrent.as_ref(), checkpoints, every),
+        Float::F64 => scan_typed::<f64>(&request, state, out, packed, &record, recurrent.as_ref(), checkpoints, every),
     }
 }
 
@@ -185,15 +204,15 @@ struct Reverse<'a, 'py> {
 
 fn backward_typed<E: Elem + Element>(request: &Request<'_, '_>, reverse: &Reverse<'_, '_>) -> PyResult<()> {
     let py = request.x.py();
-    let (spec, level, shape) = (spec(request.spec)?, level(request.level)?, shape_of(request.x)?);
+    let (neuron, level, shape) = (neuron(request.spec)?, level(request.level)?, shape_of(request.x)?);
     let Shape { outer, time, inner } = shape;
     let full = [outer, time, inner];
-    let kept = spec.states().len();
+    let kept = neuron.states().len();
     let (name, numbers) = reverse.surrogate;
     let surrogate = Surrogate::named(name, numbers).map_err(|e| to_python(&e))?;
     let x = read::<E>("x", request.x)?;
     let coefficients = read::<E>("coefficients", request.coefficients)?;
-    let period = period(&spec, coefficients.shape())?;
+    let period = period(&neuron, coefficients.shape())?;
     let checkpoints = read::<E>("checkpoints", reverse.checkpoints)?;
     let blocks = if reverse.every == 0 { 0 } else { time.div_ceil(reverse.every) };
     expect_shape("checkpoints", checkpoints.shape(), &[blocks, kept, outer, inner])?;
@@ -205,7 +224,7 @@ fn backward_typed<E: Elem + Element>(request: &Request<'_, '_>, reverse: &Revers
     for (name, array) in reverse.grad_record {
         let array = read::<E>("grad_record", array)?;
         expect_shape("grad_record", array.shape(), &full)?;
-        arriving.push((Trace::named(&spec, name).map_err(|e| to_python(&e))?, array));
+        arriving.push((Trace::named(&neuron, name).map_err(|e| to_python(&e))?, array));
     }
     let mut grad_state = write::<E>("grad_state", reverse.grad_state)?;
     expect_shape("grad_state", grad_state.shape(), &[kept, outer, inner])?;
@@ -213,7 +232,7 @@ fn backward_typed<E: Elem + Element>(request: &Request<'_, '_>, reverse: &Revers
     expect_shape("grad_x", grad_x.shape(), &full)?;
     let mut grad_coefficients: PyReadwriteArrayDyn<'_, f64> = write("grad_coefficients", reverse.grad_coefficients)?;
     expect_shape("grad_coefficients", grad_coefficients.shape(), coefficients.shape())?;
-    let names = spec.coefficients();
+    let names = neuron.coefficients();
     let rows = reverse
         .needs
         .iter()
@@ -226,7 +245,7 @@ fn backward_typed<E: Elem + Element>(request: &Request<'_, '_>, reverse: &Revers
         .collect::<PyResult<Vec<usize>>>()?;
     let wanted: Vec<Coefficient> = rows.iter().map(|row| names[*row].0).collect();
     let job = Backward {
-        spec,
+        neuron,
         convention: Convention { surrogate, detach_reset: reverse.detach_reset },
         level,
         shape,

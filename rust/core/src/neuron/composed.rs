@@ -1,191 +1,260 @@
 //! One step of a neuron composed of stages, and its adjoint.
 //!
 //! ```text
-//! (c, i) = synapse(i, x)                       stage/synapse.rs
-//! r      = fire(v)             late resets     stage/fire.rs     spikes read off the membrane carried in
-//! w      = before(v, r)        late resets     stage/reset.rs
-//! u      = membrane(w, c)                      stage/membrane.rs
-//! u      = between(u, r)       late resets     stage/reset.rs
-//! u      = v, s = 0            where rest > 0  refractory: the membrane is held, the synapse goes on
-//! s      = fire(u)                             stage/fire.rs
-//! v      = after(u, s, r)                      stage/reset.rs
+//! x      = x + operand           merged operands
+//! (c, i, h) = synapse(i, h, x)                 stage/synapse.rs     takes the operand, if there is one and it is not merged
+//! r      = fire(v)               late resets   stage/fire.rs        spikes read off the membrane carried in
+//! w      = before(v, r)          late resets   stage/reset.rs
+//! u      = membrane(w, c, y)                   stage/membrane.rs    takes the operand where there is no synapse
+//! u      = between(u, r)         late resets   stage/reset.rs
+//! u      = v, s = 0              where rest > 0   refractory: the membrane is held, the synapse goes on
+//! theta, a = before(a, v, u)                   stage/adaptation.rs
+//! s      = fire(u, theta)                      stage/fire.rs
+//! v      = after(u, s, r, theta)               stage/reset.rs
+//! a      = after(a, s)                         stage/adaptation.rs
 //! rest   = refractory where s != 0, else one less, not below 0
-//! v      = v_min where v < v_min               clip
+//! v      = v_min where v < v_min, or relu(v - v_min) + v_min        clip
 //! ```
 
 use fearless_simd::prelude::*;
 
-use super::spec::{Plan, STATES, State};
+use super::spec::{Clip, Operand, Plan};
+use super::{Arriving, Convention, Inputs, Model, State, States, Step};
 use crate::elem::{Elem, V};
 use crate::stage::fire::Fire;
+use crate::stage::membrane::Inflow;
+use crate::stage::synapse::{Current, Synapse};
 use crate::stage::{Coefficient, Coefficients, Column, Gradients, Mask, choose};
-use crate::surrogate::Surrogate;
 
-/// The states of a column, by [`State`].
-pub type States<E, S, const K: usize> = [Column<E, S, K>; STATES];
+/// A neuron of stages.
+#[derive(Clone, Copy, Debug)]
+pub struct Composed<P>(pub P);
 
 /// Everything that happens in one step; the forward keeps what it needs, the adjoint sees it all.
-pub struct Step<E: Elem, S: Simd, const K: usize> {
-    /// The current the membrane sees.
-    pub c: Column<E, S, K>,
-    /// Spikes read off the membrane carried in.
-    pub r: Column<E, S, K>,
-    /// The membrane that decays.
-    pub w: Column<E, S, K>,
-    /// The membrane before the reset.
-    pub u: Column<E, S, K>,
-    /// The spikes.
-    pub s: Column<E, S, K>,
-    /// Where the neuron rests in this step.
-    pub held: [Mask<E, S>; K],
-    /// The membrane before the clip.
-    pub unclipped: Column<E, S, K>,
-    /// The states after the step.
-    pub after: States<E, S, K>,
+struct Evaluation<E: Elem, S: Simd, const K: usize> {
+    x: Column<E, S, K>,
+    current: Current<E, S, K>,
+    r: Column<E, S, K>,
+    w: Column<E, S, K>,
+    integrated: Column<E, S, K>,
+    held: [Mask<E, S>; K],
+    theta: Column<E, S, K>,
+    slow: Column<E, S, K>,
+    unclipped: Column<E, S, K>,
+    step: Step<E, S, K>,
 }
 
-impl<E: Elem, S: Simd, const K: usize> Step<E, S, K> {
-    /// Take the step.
+impl<P: Plan> Composed<P> {
     #[inline(always)]
-    pub fn take<P: Plan, C: Coefficients<E, S, K>>(simd: S, plan: P, k: &C, states: &States<E, S, K>, x: &Column<E, S, K>) -> Self {
-        let spec = plan.spec();
+    fn evaluate<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+        self,
+        simd: S,
+        k: &C,
+        inputs: &Inputs<'_, E, S, K>,
+    ) -> Evaluation<E, S, K> {
+        let spec = self.0.spec();
+        let Inputs { states, x, operand } = *inputs;
         let zero = V::<E, S>::splat(simd, E::ZERO);
-        let (v, rest) = (&states[State::V as usize], &states[State::Rest as usize]);
-        let mut after = *states;
-        let (c, i) = spec.synapse.forward::<E, S, C, K>(k, &states[State::I as usize], x);
-        after[State::I as usize] = i;
+        let v = &states[State::V as usize];
+        let mut x = *x;
+        if spec.operand == Operand::Merged {
+            for j in 0..K {
+                x[j] += operand[j];
+            }
+        }
+        let apart = (spec.operand == Operand::Apart).then_some(operand);
+        let current = spec.synapse.forward(k, [&states[State::I as usize], &states[State::H as usize]], &x, apart);
+        let resting = k.column(Coefficient::VThreshold);
         let mut r = [zero; K];
         if spec.rule.is_late() {
-            r = spec.fire.forward::<E, S, C, K>(simd, k, v);
+            r = spec.fire.forward::<E, S, C, K>(simd, k, [v, &resting]);
         }
         let w = spec.rule.before::<E, S, C, K>(simd, k, v, &r);
-        let mut u = spec.membrane.forward::<E, S, C, K>(k, &w, &c);
+        let a = if spec.keeps(State::W) { &states[State::W as usize] } else { &states[State::A as usize] };
+        let inflow = Inflow {
+            c: &current.c,
+            operand: if spec.synapse == Synapse::None { apart } else { None },
+            y: spec.adaptation.is_current().then_some(a),
+        };
+        let integrated = spec.membrane.forward(simd, k, &w, &inflow);
+        let mut u = integrated;
         spec.rule.between::<E, S, C, K>(k, &mut u, &r);
         let mut held = [Mask::<E, S>::splat(simd, false); K];
         if spec.refractory {
             for j in 0..K {
-                held[j] = rest[j].simd_gt(zero);
+                held[j] = states[State::Rest as usize][j].simd_gt(zero);
                 u[j] = choose::<E, S>(held[j], v[j], u[j]);
             }
         }
-        let mut s = spec.fire.forward::<E, S, C, K>(simd, k, &u);
+        let (theta, slow) = spec.adaptation.before::<E, S, C, K>(k, a, [v, &u]);
+        let mut s = spec.fire.forward::<E, S, C, K>(simd, k, [&u, &theta]);
+        let mut after = *states;
         if spec.refractory {
             let one = V::<E, S>::splat(simd, E::ONE);
             for j in 0..K {
                 s[j] = choose::<E, S>(held[j], zero, s[j]);
-                let less = choose::<E, S>(held[j], rest[j] - one, zero);
+                let less = choose::<E, S>(held[j], states[State::Rest as usize][j] - one, zero);
                 after[State::Rest as usize][j] = choose::<E, S>(s[j].simd_eq(zero), less, k.get(Coefficient::Refractory, j));
             }
         }
-        let unclipped = spec.rule.after::<E, S, C, K>(simd, k, &u, &s, &r);
+        let unclipped = spec.rule.after::<E, S, C, K>(simd, k, [&u, &s, &r, &theta]);
         let mut next = unclipped;
-        if spec.clip {
-            for j in 0..K {
-                let low = k.get(Coefficient::VMin, j);
-                next[j] = choose::<E, S>(unclipped[j].simd_lt(low), low, unclipped[j]);
+        match spec.clip {
+            Clip::None => {}
+            Clip::Select => {
+                for j in 0..K {
+                    let low = k.get(Coefficient::VMin, j);
+                    next[j] = choose::<E, S>(unclipped[j].simd_lt(low), low, unclipped[j]);
+                }
+            }
+            Clip::Relu => {
+                for j in 0..K {
+                    let low = k.get(Coefficient::VMin, j);
+                    let above = unclipped[j] - low;
+                    next[j] = choose::<E, S>(above.simd_le(zero), zero, above) + low;
+                }
             }
         }
+        let moved = spec.adaptation.after::<E, S, C, K>(k, &slow, &s);
+        if spec.keeps(State::W) {
+            after[State::W as usize] = moved;
+        } else {
+            after[State::A as usize] = moved;
+        }
         after[State::V as usize] = next;
+        after[State::I as usize] = current.i;
+        after[State::H as usize] = current.h;
         if spec.fire == Fire::None {
             s = next;
         }
-        Self { c, r, w, u, s, held, unclipped, after }
-    }
-}
-
-/// What flows back into a step.
-pub struct Arriving<'a, E: Elem, S: Simd, const K: usize> {
-    /// Gradient of what the step sent on.
-    pub out: &'a Column<E, S, K>,
-    /// Gradient of the membrane before the reset.
-    pub u: &'a Column<E, S, K>,
-}
-
-/// How spikes are differentiated.
-#[derive(Clone, Copy)]
-pub struct Convention<E> {
-    /// What stands for `ds/du`.
-    pub surrogate: Surrogate<E>,
-    /// Whether the reset is taken as a constant.
-    pub detach_reset: bool,
-}
-
-/// One step backwards: `d` holds the gradients of the states after the step and leaves with those before; returns `dx`.
-#[inline(always)]
-pub fn adjoint<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
-    simd: S,
-    plan: P,
-    convention: Convention<E>,
-    k: &C,
-    (states, x): (&States<E, S, K>, &Column<E, S, K>),
-    arriving: &Arriving<'_, E, S, K>,
-    d: &mut States<E, S, K>,
-    sums: &mut Gradients<E, S, K>,
-) -> Column<E, S, K> {
-    let spec = plan.spec();
-    let step = Step::take(simd, plan, k, states, x);
-    let zero = V::<E, S>::splat(simd, E::ZERO);
-    let v = &states[State::V as usize];
-    let mut dv = d[State::V as usize];
-    let spiking = spec.fire != Fire::None;
-    if !spiking {
-        for j in 0..K {
-            dv[j] += arriving.out[j];
+        if spec.keeps(State::S) {
+            after[State::S as usize] = s;
         }
+        Evaluation { x, current, r, w, integrated, held, theta, slow, unclipped, step: Step { s, u, after } }
     }
-    if spec.clip {
-        let mut low = dv;
-        for j in 0..K {
-            let below = step.unclipped[j].simd_lt(k.get(Coefficient::VMin, j));
-            low[j] = choose::<E, S>(below, dv[j], zero);
-            dv[j] = choose::<E, S>(below, zero, dv[j]);
-        }
-        sums.add(Coefficient::VMin, &low);
+}
+
+impl<P: Plan> Model for Composed<P> {
+    #[inline(always)]
+    fn keeps(self, state: State) -> bool {
+        self.0.spec().keeps(state)
     }
-    let (mut du, mut ds, mut dr) =
-        spec.rule.after_adjoint::<E, S, C, K>(simd, k, [&step.u, &step.s, &step.r], &dv, convention.detach_reset, sums);
-    for j in 0..K {
-        du[j] += arriving.u[j];
+
+    #[inline(always)]
+    fn step<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+        self,
+        simd: S,
+        k: &C,
+        inputs: &Inputs<'_, E, S, K>,
+    ) -> Step<E, S, K> {
+        self.evaluate(simd, k, inputs).step
     }
-    if spiking {
-        for j in 0..K {
-            ds[j] += arriving.out[j];
-            if spec.refractory {
-                ds[j] = choose::<E, S>(step.held[j], zero, ds[j]);
+
+    #[inline(always)]
+    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+        self,
+        simd: S,
+        convention: Convention<E>,
+        k: &C,
+        inputs: &Inputs<'_, E, S, K>,
+        arriving: &Arriving<'_, E, S, K>,
+        d: &mut States<E, S, K>,
+        sums: &mut Gradients<E, S, K>,
+    ) -> [Column<E, S, K>; 2] {
+        let spec = self.0.spec();
+        let at = self.evaluate(simd, k, inputs);
+        let states = inputs.states;
+        let Step { s, u, .. } = &at.step;
+        let zero = V::<E, S>::splat(simd, E::ZERO);
+        let v = &states[State::V as usize];
+        let mut dv = d[State::V as usize];
+        let spiking = spec.fire != Fire::None;
+        if !spiking {
+            for j in 0..K {
+                dv[j] += arriving.out[j];
             }
         }
-        let e = spec.fire.adjoint::<E, S, C, K>(simd, k, convention.surrogate, &step.u, &ds);
-        let mut dtheta = e;
-        for j in 0..K {
-            du[j] += e[j];
-            dtheta[j] = -e[j];
+        if spec.clip != Clip::None {
+            let mut low = dv;
+            for j in 0..K {
+                let bound = k.get(Coefficient::VMin, j);
+                let below =
+                    if spec.clip == Clip::Select { at.unclipped[j].simd_lt(bound) } else { (at.unclipped[j] - bound).simd_le(zero) };
+                low[j] = choose::<E, S>(below, dv[j], zero);
+                dv[j] = choose::<E, S>(below, zero, dv[j]);
+            }
+            sums.add(Coefficient::VMin, &low);
         }
-        sums.add(Coefficient::VThreshold, &dtheta);
-    }
-    let mut past = [zero; K];
-    if spec.refractory {
+        let [mut du, mut ds, mut dr, mut dtheta] =
+            spec.rule.after_adjoint::<E, S, C, K>(simd, k, [u, s, &at.r, &at.theta], &dv, convention.detach_reset, sums);
         for j in 0..K {
-            past[j] = choose::<E, S>(step.held[j], du[j], zero);
-            du[j] = choose::<E, S>(step.held[j], zero, du[j]);
+            du[j] += arriving.u[j];
         }
-    }
-    spec.rule.between_adjoint::<E, S, C, K>(k, &step.r, &du, &mut dr, sums);
-    let (dw, dc) = spec.membrane.adjoint::<E, S, C, K>(k, (&step.w, &step.c), &du, sums);
-    dv = spec.rule.before_adjoint::<E, S, C, K>(simd, k, (v, &step.r), &dw, &mut dr, sums);
-    if spec.rule.is_late() && !convention.detach_reset {
-        let e = spec.fire.adjoint::<E, S, C, K>(simd, k, convention.surrogate, v, &dr);
-        let mut dtheta = e;
+        let a = if spec.keeps(State::W) { states[State::W as usize] } else { states[State::A as usize] };
+        let da = if spec.keeps(State::W) { d[State::W as usize] } else { d[State::A as usize] };
+        let dslow = spec.adaptation.after_adjoint::<E, S, C, K>(k, [&at.slow, s], &da, &mut ds, sums);
+        if spiking {
+            for j in 0..K {
+                ds[j] += arriving.out[j];
+            }
+            if spec.keeps(State::S) {
+                for j in 0..K {
+                    ds[j] += d[State::S as usize][j];
+                }
+            }
+            if spec.refractory {
+                for j in 0..K {
+                    ds[j] = choose::<E, S>(at.held[j], zero, ds[j]);
+                }
+            }
+            let slope = convention.surrogate.slope(simd, u, &at.theta);
+            for j in 0..K {
+                let e = slope[j] * ds[j];
+                du[j] += e;
+                dtheta[j] -= e;
+            }
+        }
+        let mut carried = [zero; K];
+        let mut da = spec.adaptation.before_adjoint::<E, S, C, K>(k, [&a, v, u], [&dtheta, &dslow], [&mut carried, &mut du], sums);
+        if spec.refractory {
+            for j in 0..K {
+                carried[j] += choose::<E, S>(at.held[j], du[j], zero);
+                du[j] = choose::<E, S>(at.held[j], zero, du[j]);
+            }
+        }
+        spec.rule.between_adjoint::<E, S, C, K>(k, [&at.integrated, &at.r], [&mut du, &mut dr], sums);
+        let apart = (spec.operand == Operand::Apart).then_some(inputs.operand);
+        let bare = spec.synapse == Synapse::None;
+        let inflow = Inflow { c: &at.current.c, operand: if bare { apart } else { None }, y: spec.adaptation.is_current().then_some(&a) };
+        let flows = spec.membrane.adjoint(simd, k, &at.w, &inflow, &du, sums);
+        dv = spec.rule.before_adjoint::<E, S, C, K>(simd, k, (v, &at.r), &flows.v, &mut dr, sums);
+        if spec.rule.is_late() && !convention.detach_reset {
+            let slope = convention.surrogate.slope(simd, v, &at.theta);
+            let mut dtheta = dr;
+            for j in 0..K {
+                let e = slope[j] * dr[j];
+                dv[j] += e;
+                dtheta[j] = -e;
+            }
+            sums.add(Coefficient::VThreshold, &dtheta);
+        }
         for j in 0..K {
-            dv[j] += e[j];
-            dtheta[j] = -e[j];
+            dv[j] += carried[j];
+            da[j] += flows.y[j];
         }
-        sums.add(Coefficient::VThreshold, &dtheta);
+        d[State::V as usize] = dv;
+        if spec.keeps(State::W) {
+            d[State::W as usize] = da;
+        } else {
+            d[State::A as usize] = da;
+        }
+        let [mut di, mut dh] = [d[State::I as usize], d[State::H as usize]];
+        let before = [&states[State::I as usize], &states[State::H as usize]];
+        let dx = spec.synapse.adjoint(k, (before, &at.x, apart), &at.current, &flows.c, [&mut di, &mut dh], sums);
+        d[State::I as usize] = di;
+        d[State::H as usize] = dh;
+        // What the last spikes did to this step came through the operand.
+        d[State::S as usize] = [zero; K];
+        [dx, if bare && spec.operand == Operand::Apart { flows.operand } else { dx }]
     }
-    for j in 0..K {
-        dv[j] += past[j];
-    }
-    d[State::V as usize] = dv;
-    let (dx, di) = spec.synapse.adjoint::<E, S, C, K>(k, (&states[State::I as usize], x), &dc, &d[State::I as usize], sums);
-    d[State::I as usize] = di;
-    dx
 }

@@ -1,4 +1,240 @@
-//! Neuron models: what one step is, over the stages.
+//! Neuron models: what one step is. Most are composed of stages; those that do not fit implement [`Model`] whole.
+//!
+//! A neuron arrives as text, its spec: the stages of a composed one (see [`spec`]), or the name of a whole one with its options.
 
+use fearless_simd::prelude::*;
+
+use crate::elem::Elem;
+use crate::error::{Error, Result};
+use crate::stage::fire::Fire;
+use crate::stage::reset::Reset;
+use crate::stage::{Coefficient, Coefficients, Column, Gradients};
+use crate::surrogate::Surrogate;
+
+pub mod alpha;
+pub mod coba;
 pub mod composed;
+pub mod izhikevich;
 pub mod spec;
+
+use alpha::Alpha;
+use coba::Coba;
+use composed::Composed;
+use izhikevich::Izhikevich;
+use spec::{Everyday, Spec};
+
+/// The states a neuron can have, in the order every interface lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum State {
+    /// Membrane.
+    V,
+    /// Synaptic current.
+    I,
+    /// A second synaptic current.
+    H,
+    /// Adaptation: a threshold or a current.
+    A,
+    /// Recovery.
+    W,
+    /// Refractory steps left.
+    Rest,
+    /// The last spikes, of a recurrent neuron.
+    S,
+}
+
+/// How many states there are.
+pub const STATES: usize = 7;
+
+impl State {
+    /// All of them, in order.
+    pub const ALL: [(Self, &'static str); STATES] =
+        [(Self::V, "v"), (Self::I, "i"), (Self::H, "h"), (Self::A, "a"), (Self::W, "w"), (Self::Rest, "rest"), (Self::S, "s")];
+}
+
+/// The states of a column, by [`State`].
+pub type States<E, S, const K: usize> = [Column<E, S, K>; STATES];
+
+/// What comes of a step.
+pub struct Step<E: Elem, S: Simd, const K: usize> {
+    /// What is sent on.
+    pub s: Column<E, S, K>,
+    /// The membrane before the reset.
+    pub u: Column<E, S, K>,
+    /// The states after it.
+    pub after: States<E, S, K>,
+}
+
+/// What goes into a step.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a, E: Elem, S: Simd, const K: usize> {
+    /// The states before it.
+    pub states: &'a States<E, S, K>,
+    /// The input.
+    pub x: &'a Column<E, S, K>,
+    /// The recurrent operand; read by recurrent neurons alone.
+    pub operand: &'a Column<E, S, K>,
+}
+
+/// What flows back into a step, besides the gradients of its states.
+#[derive(Clone, Copy)]
+pub struct Arriving<'a, E: Elem, S: Simd, const K: usize> {
+    /// Gradient of what the step sent on.
+    pub out: &'a Column<E, S, K>,
+    /// Gradient of the membrane before the reset.
+    pub u: &'a Column<E, S, K>,
+}
+
+/// How spikes are differentiated.
+#[derive(Clone, Copy)]
+pub struct Convention<E> {
+    /// What stands for `ds/du`.
+    pub surrogate: Surrogate<E>,
+    /// Whether the reset is taken as a constant.
+    pub detach_reset: bool,
+}
+
+/// One step of a neuron and its adjoint.
+pub trait Model: Copy + Send + Sync {
+    /// Whether the neuron keeps this state.
+    fn keeps(self, state: State) -> bool;
+
+    /// Take a step.
+    fn step<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+        self,
+        simd: S,
+        k: &C,
+        inputs: &Inputs<'_, E, S, K>,
+    ) -> Step<E, S, K>;
+
+    /// One step backwards: `d` holds the gradients of the states after the step and leaves with those before; returns the gradients of
+    /// the input and of the operand.
+    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+        self,
+        simd: S,
+        convention: Convention<E>,
+        k: &C,
+        inputs: &Inputs<'_, E, S, K>,
+        arriving: &Arriving<'_, E, S, K>,
+        d: &mut States<E, S, K>,
+        sums: &mut Gradients<E, S, K>,
+    ) -> [Column<E, S, K>; 2];
+}
+
+/// A neuron as it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neuron {
+    /// Of stages.
+    Composed(Spec),
+    /// Izhikevich's.
+    Izhikevich(Izhikevich),
+    /// snnTorch's `Alpha`.
+    Alpha(Alpha),
+    /// Norse's `CobaLIF`.
+    Coba(Coba),
+}
+
+impl Neuron {
+    /// Read a spec.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (name, options) = text.split_once(" fire=").unwrap_or((text, ""));
+        let fire = |word: &str, accepted: &[Fire]| {
+            let found = spec::fire(word).ok().filter(|fire| accepted.contains(fire) || *fire == Fire::Soft);
+            found.ok_or_else(|| {
+                Error::value(format!(
+                    "spec: {text:?}: fire={word:?} is not for this neuron; Izhikevich takes single or strict, the others strict"
+                ))
+            })
+        };
+        match name {
+            "izhikevich" => Ok(Self::Izhikevich(Izhikevich { fire: fire(options, &[Fire::Single, Fire::Strict])? })),
+            "coba" => Ok(Self::Coba(Coba { fire: fire(options, &[Fire::Strict])? })),
+            "alpha" => {
+                let (word, rule) = options.split_once(" reset=").unwrap_or((options, ""));
+                let reset = match rule {
+                    "none" => Reset::None,
+                    "subtract" => Reset::Subtract,
+                    "drop" => Reset::Drop,
+                    _ => return Err(Error::value(format!("spec: {text:?}: alpha takes reset=none, subtract or drop"))),
+                };
+                Ok(Self::Alpha(Alpha { fire: fire(word, &[Fire::Strict])?, reset }))
+            }
+            _ => Spec::parse(text).map(Self::Composed),
+        }
+    }
+
+    /// Whether the neuron keeps this state.
+    #[must_use]
+    pub fn keeps(&self, state: State) -> bool {
+        match self {
+            Self::Composed(spec) => spec.keeps(state),
+            Self::Izhikevich(model) => model.keeps(state),
+            Self::Alpha(model) => model.keeps(state),
+            Self::Coba(model) => model.keeps(state),
+        }
+    }
+
+    /// Whether the neuron reads this coefficient.
+    #[must_use]
+    pub fn reads(&self, which: Coefficient) -> bool {
+        match self {
+            Self::Composed(spec) => spec.reads(which),
+            Self::Izhikevich(_) => izhikevich::READS.contains(&which),
+            Self::Alpha(_) => alpha::READS.contains(&which),
+            Self::Coba(_) => coba::READS.contains(&which),
+        }
+    }
+
+    /// Whether it takes a recurrent operand.
+    #[must_use]
+    pub fn is_recurrent(&self) -> bool {
+        self.keeps(State::S)
+    }
+
+    /// The states it keeps, in order.
+    #[must_use]
+    pub fn states(&self) -> Vec<(State, &'static str)> {
+        State::ALL.into_iter().filter(|(state, _)| self.keeps(*state)).collect()
+    }
+
+    /// The coefficients it reads, in order.
+    #[must_use]
+    pub fn coefficients(&self) -> Vec<(Coefficient, &'static str)> {
+        Coefficient::ALL.into_iter().filter(|(which, _)| self.reads(*which)).collect()
+    }
+}
+
+/// Something to do with a model, whichever it is.
+pub trait WithModel {
+    /// Do it.
+    fn with<M: Model>(self, model: M);
+}
+
+/// Give `work` the model of this neuron: the everyday ones have code of their own, the rest of the composed share theirs.
+pub fn with_model(neuron: Neuron, work: impl WithModel) {
+    match neuron {
+        Neuron::Composed(spec) => {
+            let gain = spec.membrane.gain;
+            if spec == spec::Plan::spec(Everyday::<true> { gain }) {
+                work.with(Composed(Everyday::<true> { gain }));
+            } else if spec == spec::Plan::spec(Everyday::<false> { gain }) {
+                work.with(Composed(Everyday::<false> { gain }));
+            } else {
+                work.with(Composed(spec));
+            }
+        }
+        Neuron::Izhikevich(model) => work.with(model),
+        Neuron::Alpha(model) => work.with(model),
+        Neuron::Coba(model) => work.with(model),
+    }
+}
+
+/// `(1 - s) u + s to`: a reset by mixing.
+#[inline(always)]
+fn blend<E: Elem, S: Simd, const K: usize>(simd: S, s: &Column<E, S, K>, u: &Column<E, S, K>, to: &Column<E, S, K>) -> Column<E, S, K> {
+    let mut v = *u;
+    for j in 0..K {
+        v[j] = (crate::elem::V::<E, S>::splat(simd, E::ONE) - s[j]) * u[j] + s[j] * to[j];
+    }
+    v
+}

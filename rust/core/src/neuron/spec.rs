@@ -1,35 +1,43 @@
-//! A neuron as text: its stages in a fixed order, one space between them.
+//! A composed neuron as text: its stages in a fixed order, one space between them.
 //!
 //! ```text
-//! synapse=none|jump_use_decay|decay_jump_use|jump_decay_use|use_decay_jump membrane=leaky[+leak][+bias][+gain]
-//! fire=none|single|multi|capped|soft reset=none|subtract|value|blend timing=same|next|residual [refractory] [clip]
+//! synapse=none|decay_jump_use|jump_decay_use|scaled_jump_decay|jump_use_decay|jump_use_euler|use_decay_jump|use_euler_jump|dual
+//! membrane=FORM[+leak][+bias][+gain]     FORM = leaky|lapicque|euler|euler_exp|box|quad|tau|tau_decay|tau_exp|tau_quad|mul|mul_decay
+//! [adaptation=threshold|relax|current|recovery]
+//! fire=none|single|strict|multi|capped|soft
+//! reset=none|subtract|value|blend|blend_subtract|drop|amount|gate      timing=same|next|residual
+//! [refractory] [clip|relu] [recurrent|recurrent_merged]
 //! ```
 
+use super::State;
 use crate::error::{Error, Result};
 use crate::stage::Coefficient;
+use crate::stage::adaptation::Adaptation;
 use crate::stage::fire::Fire;
-use crate::stage::membrane::Membrane;
+use crate::stage::membrane::{Form, Membrane};
 use crate::stage::reset::{Reset, Rule, Timing};
 use crate::stage::synapse::Synapse;
 
-/// The states a neuron can have, in the order every interface lists them.
+/// The lower bound of the membrane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
-pub enum State {
-    /// Membrane.
-    V,
-    /// Synaptic current.
-    I,
-    /// Refractory steps left.
-    Rest,
+pub enum Clip {
+    /// None.
+    None,
+    /// `v_min` where `v < v_min`.
+    Select,
+    /// `relu(v - v_min) + v_min`: sinabs, Norse.
+    Relu,
 }
 
-/// How many states there are.
-pub const STATES: usize = 3;
-
-impl State {
-    /// All of them, in order.
-    pub const ALL: [(Self, &'static str); STATES] = [(Self::V, "v"), (Self::I, "i"), (Self::Rest, "rest")];
+/// Where the recurrent operand is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operand {
+    /// There is none.
+    None,
+    /// After the input, as a term of its own.
+    Apart,
+    /// To the input, before anything else.
+    Merged,
 }
 
 /// The stages of one neuron.
@@ -39,125 +47,201 @@ pub struct Spec {
     pub synapse: Synapse,
     /// How the membrane integrates.
     pub membrane: Membrane,
+    /// What spikes move slowly.
+    pub adaptation: Adaptation,
     /// What a step sends on.
     pub fire: Fire,
     /// What a spike does to the membrane, and when.
     pub rule: Rule,
     /// Whether a spike silences the neuron for some steps.
     pub refractory: bool,
-    /// Whether the membrane has a lower bound.
-    pub clip: bool,
+    /// The lower bound of the membrane.
+    pub clip: Clip,
+    /// The recurrent operand.
+    pub operand: Operand,
 }
 
-fn unknown(stage: &str, got: &str, accepted: &str) -> Error {
-    Error::value(format!("spec: {stage}={got:?} is not known; accepted are {accepted}"))
+/// The words of each stage and what they stand for.
+const SYNAPSES: &[(&str, Synapse)] = &[
+    ("none", Synapse::None),
+    ("decay_jump_use", Synapse::DecayJumpUse),
+    ("jump_decay_use", Synapse::JumpDecayUse),
+    ("scaled_jump_decay", Synapse::ScaledJumpDecay),
+    ("jump_use_decay", Synapse::JumpUseDecay),
+    ("jump_use_euler", Synapse::JumpUseEuler),
+    ("use_decay_jump", Synapse::UseDecayJump),
+    ("use_euler_jump", Synapse::UseEulerJump),
+    ("dual", Synapse::Dual),
+];
+const FORMS: &[(&str, Form)] = &[
+    ("leaky", Form::Leaky),
+    ("lapicque", Form::Lapicque),
+    ("euler", Form::Euler),
+    ("euler_exp", Form::EulerExp),
+    ("box", Form::Box),
+    ("quad", Form::Quad),
+    ("tau", Form::Tau),
+    ("tau_decay", Form::TauDecay),
+    ("tau_exp", Form::TauExp),
+    ("tau_quad", Form::TauQuad),
+    ("mul", Form::Mul),
+    ("mul_decay", Form::MulDecay),
+];
+const ADAPTATIONS: &[(&str, Adaptation)] = &[
+    ("threshold", Adaptation::Threshold),
+    ("relax", Adaptation::Relax),
+    ("current", Adaptation::Current),
+    ("recovery", Adaptation::Recovery),
+];
+const FIRES: &[(&str, Fire)] = &[
+    ("none", Fire::None),
+    ("single", Fire::Single),
+    ("strict", Fire::Strict),
+    ("multi", Fire::Multi),
+    ("capped", Fire::Capped),
+    ("soft", Fire::Soft),
+];
+const RESETS: &[(&str, Reset)] = &[
+    ("none", Reset::None),
+    ("subtract", Reset::Subtract),
+    ("value", Reset::Value),
+    ("blend", Reset::Blend),
+    ("blend_subtract", Reset::BlendSubtract),
+    ("drop", Reset::Drop),
+    ("amount", Reset::Amount),
+    ("gate", Reset::Gate),
+];
+const TIMINGS: &[(&str, Timing)] = &[("same", Timing::Same), ("next", Timing::Next), ("residual", Timing::Residual)];
+
+fn look<T: Copy>(stage: &str, word: &str, table: &[(&str, T)]) -> Result<T> {
+    table.iter().find(|line| line.0 == word).map(|line| line.1).ok_or_else(|| {
+        let known: Vec<_> = table.iter().map(|line| line.0).collect();
+        Error::value(format!("spec: {stage}={word:?} is not known; accepted are {}", known.join(", ")))
+    })
+}
+
+/// The fire stage called `word`.
+pub(super) fn fire(word: &str) -> Result<Fire> {
+    look("fire", word, FIRES)
 }
 
 impl Spec {
     /// Read a spec.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut words = text.split(' ');
-        let mut stage = |name: &'static str| {
-            words.next().and_then(|w| w.strip_prefix(name)?.strip_prefix('=')).ok_or_else(|| {
-                Error::value(format!("spec: {text:?} lacks {name}= in its place; the order is synapse membrane fire reset timing"))
-            })
+        let mut words = text.split(' ').peekable();
+        let mut stage = |name: &'static str, needed: bool| {
+            let found = words.peek().and_then(|w| w.strip_prefix(name)?.strip_prefix('='));
+            if found.is_some() {
+                words.next();
+            } else if needed {
+                let order = "synapse membrane [adaptation] fire reset timing";
+                return Err(Error::value(format!("spec: {text:?} lacks {name}= in its place; the order is {order}")));
+            }
+            Ok(found)
         };
-        let synapse = match stage("synapse")? {
-            "none" => Synapse::None,
-            "decay_jump_use" => Synapse::DecayJumpUse,
-            "jump_decay_use" => Synapse::JumpDecayUse,
-            "jump_use_decay" => Synapse::JumpUseDecay,
-            "use_decay_jump" => Synapse::UseDecayJump,
-            other => return Err(unknown("synapse", other, "none, decay_jump_use, jump_decay_use, jump_use_decay, use_decay_jump")),
-        };
-        let mut membrane = Membrane { leak: false, bias: false, gain: false };
-        let mut parts = stage("membrane")?.split('+');
-        match parts.next() {
-            Some("leaky") => {}
-            other => return Err(unknown("membrane", other.unwrap_or(""), "leaky")),
-        }
+        let synapse = look("synapse", stage("synapse", true)?.unwrap_or(""), SYNAPSES)?;
+        let mut parts = stage("membrane", true)?.unwrap_or("").split('+');
+        let form = look("membrane", parts.next().unwrap_or(""), FORMS)?;
+        let mut membrane = Membrane { form, leak: false, bias: false, gain: false };
         for part in parts {
             match part {
-                "leak" => membrane.leak = true,
+                "leak" if form == Form::Leaky => membrane.leak = true,
                 "bias" => membrane.bias = true,
                 "gain" => membrane.gain = true,
-                other => return Err(unknown("membrane", other, "leaky with +leak, +bias, +gain")),
+                other => {
+                    return Err(Error::value(format!(
+                        "spec: membrane: +{other} is not known; accepted are +leak (of leaky), +bias, +gain"
+                    )));
+                }
             }
         }
-        let fire = match stage("fire")? {
-            "none" => Fire::None,
-            "single" => Fire::Single,
-            "multi" => Fire::Multi,
-            "capped" => Fire::Capped,
-            "soft" => Fire::Soft,
-            other => return Err(unknown("fire", other, "none, single, multi, capped, soft")),
-        };
-        let reset = match stage("reset")? {
-            "none" => Reset::None,
-            "subtract" => Reset::Subtract,
-            "value" => Reset::Value,
-            "blend" => Reset::Blend,
-            other => return Err(unknown("reset", other, "none, subtract, value, blend")),
-        };
-        let timing = match stage("timing")? {
-            "same" => Timing::Same,
-            "next" => Timing::Next,
-            "residual" => Timing::Residual,
-            other => return Err(unknown("timing", other, "same, next, residual")),
-        };
-        let (mut refractory, mut clip) = (false, false);
+        let adaptation = stage("adaptation", false)?.map_or(Ok(Adaptation::None), |word| look("adaptation", word, ADAPTATIONS))?;
+        let fire = fire(stage("fire", true)?.unwrap_or(""))?;
+        let reset = look("reset", stage("reset", true)?.unwrap_or(""), RESETS)?;
+        let timing = look("timing", stage("timing", true)?.unwrap_or(""), TIMINGS)?;
+        let (mut refractory, mut clip, mut operand) = (false, Clip::None, Operand::None);
         for word in words {
             match word {
                 "refractory" => refractory = true,
-                "clip" => clip = true,
-                other => return Err(unknown("option", other, "refractory, clip")),
+                "clip" => clip = Clip::Select,
+                "relu" => clip = Clip::Relu,
+                "recurrent" => operand = Operand::Apart,
+                "recurrent_merged" => operand = Operand::Merged,
+                other => {
+                    let known = "refractory, clip, relu, recurrent, recurrent_merged";
+                    return Err(Error::value(format!("spec: option {other:?} is not known; accepted are {known}")));
+                }
             }
         }
-        if fire == Fire::None && (reset != Reset::None || refractory) {
-            return Err(Error::value(format!(
-                "spec: {text:?} resets or rests without firing; fire=none takes reset=none and no refractory"
-            )));
+        let spec = Self { synapse, membrane, adaptation, fire, rule: Rule { reset, timing }, refractory, clip, operand };
+        spec.contradiction().map_or(Ok(spec), |what| Err(Error::value(format!("spec: {text:?}: {what}"))))
+    }
+
+    fn contradiction(&self) -> Option<&'static str> {
+        let Rule { reset, timing } = self.rule;
+        if self.fire == Fire::None && (reset != Reset::None || self.refractory) {
+            return Some("fire=none takes reset=none and no refractory: it resets or rests without firing");
         }
-        Ok(Self { synapse, membrane, fire, rule: Rule { reset, timing }, refractory, clip })
+        if reset == Reset::Drop && timing == Timing::Same {
+            return Some("reset=drop waits for the next step; it takes timing=next or residual");
+        }
+        if matches!(reset, Reset::BlendSubtract | Reset::Amount | Reset::Gate) && timing != Timing::Same {
+            return Some("this reset takes timing=same");
+        }
+        if self.rule.is_late() && self.adaptation != Adaptation::None {
+            return Some("an adaptation takes timing=same: the carried membrane would be tested against another threshold");
+        }
+        if self.adaptation.is_current() && !self.membrane.form.takes_current() {
+            return Some("an adaptation current takes membrane=euler, euler_exp, quad, tau_exp or tau_quad");
+        }
+        None
     }
 
     /// Whether the neuron keeps this state.
     #[must_use]
+    #[inline(always)]
     pub fn keeps(&self, state: State) -> bool {
         match state {
             State::V => true,
             State::I => self.synapse != Synapse::None,
+            State::H => self.synapse == Synapse::Dual,
+            State::A => !matches!(self.adaptation, Adaptation::None | Adaptation::Recovery),
+            State::W => self.adaptation == Adaptation::Recovery,
             State::Rest => self.refractory,
+            State::S => self.operand != Operand::None,
         }
     }
 
     /// Whether the neuron reads this coefficient.
     #[must_use]
     pub fn reads(&self, which: Coefficient) -> bool {
+        let form = self.membrane.form;
         match which {
-            Coefficient::Alpha => self.synapse != Synapse::None,
-            Coefficient::Beta => true,
-            Coefficient::VLeak => self.membrane.leak,
+            Coefficient::Alpha => !matches!(self.synapse, Synapse::None | Synapse::JumpUseEuler | Synapse::UseEulerJump),
+            Coefficient::AlphaRise => self.synapse == Synapse::Dual,
+            Coefficient::Eta => matches!(self.synapse, Synapse::JumpUseEuler | Synapse::UseEulerJump),
+            Coefficient::Scale => matches!(self.synapse, Synapse::Dual | Synapse::ScaledJumpDecay),
+            Coefficient::Beta => matches!(form, Form::Leaky | Form::Lapicque),
+            Coefficient::K => matches!(form, Form::Euler | Form::EulerExp | Form::Box | Form::Quad | Form::Mul | Form::MulDecay),
+            Coefficient::Tau => matches!(form, Form::Tau | Form::TauDecay | Form::TauExp | Form::TauQuad),
+            Coefficient::VLeak => !matches!(form, Form::Leaky | Form::Lapicque) || self.membrane.leak || self.adaptation.is_current(),
+            Coefficient::VCrit | Coefficient::A0 => matches!(form, Form::Quad | Form::TauQuad),
+            Coefficient::DeltaT | Coefficient::VRheobase => matches!(form, Form::EulerExp | Form::TauExp),
+            Coefficient::R | Coefficient::Inverse | Coefficient::Dt => form == Form::Lapicque,
             Coefficient::Bias => self.membrane.bias,
             Coefficient::Gain => self.membrane.gain,
+            Coefficient::Rho => !matches!(self.adaptation, Adaptation::None | Adaptation::Relax),
+            Coefficient::Kappa => self.adaptation == Adaptation::Threshold,
+            Coefficient::Couple => !matches!(self.adaptation, Adaptation::None | Adaptation::Threshold),
+            Coefficient::Inc => self.adaptation != Adaptation::None,
             Coefficient::VThreshold => self.fire != Fire::None,
             Coefficient::MaxSpikes => self.fire == Fire::Capped,
-            Coefficient::VReset => matches!(self.rule.reset, Reset::Value | Reset::Blend),
+            Coefficient::VReset => matches!(self.rule.reset, Reset::Value | Reset::Blend | Reset::Gate),
+            Coefficient::VSubtract => self.rule.reset == Reset::Amount,
             Coefficient::Refractory => self.refractory,
-            Coefficient::VMin => self.clip,
+            Coefficient::VMin => self.clip != Clip::None,
+            _ => false,
         }
-    }
-
-    /// The states it keeps, in order.
-    #[must_use]
-    pub fn states(&self) -> Vec<(State, &'static str)> {
-        State::ALL.into_iter().filter(|(state, _)| self.keeps(*state)).collect()
-    }
-
-    /// The coefficients it reads, in order.
-    #[must_use]
-    pub fn coefficients(&self) -> Vec<(Coefficient, &'static str)> {
-        Coefficient::ALL.into_iter().filter(|(which, _)| self.reads(*which)).collect()
     }
 }
 
@@ -186,43 +270,31 @@ impl<const SYNAPSE: bool> Plan for Everyday<SYNAPSE> {
     fn spec(self) -> Spec {
         Spec {
             synapse: if SYNAPSE { Synapse::DecayJumpUse } else { Synapse::None },
-            membrane: Membrane { leak: false, bias: false, gain: self.gain },
+            membrane: Membrane { form: Form::Leaky, leak: false, bias: false, gain: self.gain },
+            adaptation: Adaptation::None,
             fire: Fire::Single,
             rule: Rule { reset: Reset::Subtract, timing: Timing::Same },
             refractory: false,
-            clip: false,
+            clip: Clip::None,
+            operand: Operand::None,
         }
-    }
-}
-
-/// Something to do with a plan, whichever it is.
-pub trait WithPlan {
-    /// Do it.
-    fn with<P: Plan>(self, plan: P);
-}
-
-/// Give `work` the compiled plan of this spec if it has one, else the spec itself.
-pub fn with_plan(spec: Spec, work: impl WithPlan) {
-    let gain = spec.membrane.gain;
-    if spec == (Everyday::<true> { gain }).spec() {
-        work.with(Everyday::<true> { gain });
-    } else if spec == (Everyday::<false> { gain }).spec() {
-        work.with(Everyday::<false> { gain });
-    } else {
-        work.with(spec);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::neuron::Neuron;
 
     #[test]
     fn a_spec_lists_its_states_and_coefficients_in_order() {
-        let spec = Spec::parse("synapse=decay_jump_use membrane=leaky+bias fire=capped reset=value timing=next refractory clip").unwrap();
-        let names: Vec<_> = spec.coefficients().into_iter().map(|c| c.1).collect();
+        let neuron =
+            Neuron::parse("synapse=decay_jump_use membrane=leaky+bias fire=capped reset=value timing=next refractory clip").unwrap();
+        let names: Vec<_> = neuron.coefficients().into_iter().map(|c| c.1).collect();
         assert_eq!(names, ["alpha", "beta", "bias", "v_threshold", "max_spikes", "v_reset", "refractory", "v_min"]);
-        assert_eq!(spec.states().into_iter().map(|s| s.1).collect::<Vec<_>>(), ["v", "i", "rest"]);
+        assert_eq!(neuron.states().into_iter().map(|s| s.1).collect::<Vec<_>>(), ["v", "i", "rest"]);
+        let neuron =
+            Neuron::parse("synapse=none membrane=euler_exp adaptation=current fire=strict reset=blend timing=same recurrent").unwrap();
+        assert_eq!(neuron.states().into_iter().map(|s| s.1).collect::<Vec<_>>(), ["v", "a", "s"]);
     }
 
     #[test]
@@ -233,8 +305,13 @@ mod tests {
             ("synapse=odd membrane=leaky fire=none reset=none timing=same", "accepted are none"),
             ("synapse=none membrane=leaky fire=none reset=subtract timing=same", "without firing"),
             ("synapse=none membrane=leaky fire=single reset=none timing=same clap", "refractory, clip"),
+            ("synapse=none membrane=box+leak fire=single reset=none timing=same", "of leaky"),
+            ("synapse=none membrane=leaky adaptation=current fire=single reset=none timing=same", "takes membrane=euler"),
+            ("synapse=none membrane=leaky fire=single reset=drop timing=same", "timing=next"),
+            ("alpha fire=strict reset=value", "none, subtract or drop"),
+            ("coba fire=multi", "the others strict"),
         ] {
-            let error = Spec::parse(text).unwrap_err().to_string();
+            let error = Neuron::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
     }

@@ -11,15 +11,14 @@ use super::layout::{self, Shape};
 use super::{Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
 use crate::elem::{Elem, V};
 use crate::error::{Error, Result};
-use crate::neuron::composed::{Arriving, Convention, States, Step, adjoint};
-use crate::neuron::spec::{Plan, STATES, Spec, State, WithPlan, with_plan};
+use crate::neuron::{Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, with_model};
 use crate::pool::{Context, Stop, for_each};
 use crate::stage::{COEFFICIENTS, Coefficient, Coefficients, Column, Gradients};
 
 /// A run backwards. Shapes are `(outer, time, inner)`.
 pub struct Backward<'a, E> {
     /// The neuron.
-    pub spec: Spec,
+    pub neuron: Neuron,
     /// How spikes are differentiated.
     pub convention: Convention<E>,
     /// The instruction set; every one gives the same bits.
@@ -90,13 +89,13 @@ impl<E: Elem> Common<'_, E> {
 }
 
 #[inline(always)]
-fn columns<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
+fn columns<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>(
     simd: S,
-    plan: P,
+    model: M,
     common: &Common<'_, E>,
     tile: &mut Tile<'_, E>,
     stop: &Stop<'_>,
-    coefficients: impl Fn(usize, usize) -> C,
+    coefficients: impl Fn(usize) -> C,
 ) {
     let wide = K * V::<E, S>::LEN;
     let zero = [V::<E, S>::splat(simd, E::ZERO); K];
@@ -105,11 +104,10 @@ fn columns<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
         wanted[*which as usize] = true;
     }
     let time = common.shape.time;
-    let spec = plan.spec();
     // Only what the neuron keeps is written: a compiled plan drops the rest.
     let keeps: [bool; STATES] = std::array::from_fn(
         #[inline(always)]
-        |n| spec.keeps(State::ALL[n].0),
+        |n| model.keeps(State::ALL[n].0),
     );
     let steps = common.every.min(time);
     let mut tape: [Vec<Column<E, S, K>>; STATES] = std::array::from_fn(|n| vec![zero; if keeps[n] { steps } else { 0 }]);
@@ -122,7 +120,7 @@ fn columns<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
         while from < tile.width {
             let to = (from + wide).min(tile.width);
             let (lane, end) = (tile.first + from, tile.first + to);
-            let k = coefficients(lane, end);
+            let k = coefficients(lane);
             let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
             for t in t0..t1 {
                 for n in 0..STATES {
@@ -132,7 +130,7 @@ fn columns<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
                 }
                 let at = common.at(tile.outer, t, lane);
                 let x = load(simd, &common.x[at..at + (to - from)]);
-                states = Step::take(simd, plan, &k, &states, &x).after;
+                states = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &zero }).after;
             }
             let mut d: States<E, S, K> = load_states(simd, &common.slots, &tile.grad_state, from, to);
             let mut sums = Gradients { wanted, sums: [zero; COEFFICIENTS] };
@@ -150,12 +148,14 @@ fn columns<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
                 let mut u = zero;
                 for (trace, array) in common.grad_record {
                     let arriving = load::<E, S, K>(simd, &array[here.clone()]);
-                    // By name, not by index: an index known only at run time would keep `d` out of the registers.
-                    match trace {
-                        Trace::U => add::<E, S, K>(&mut u, &arriving),
-                        Trace::After(State::V) => add::<E, S, K>(&mut d[State::V as usize], &arriving),
-                        Trace::After(State::I) => add::<E, S, K>(&mut d[State::I as usize], &arriving),
-                        Trace::After(State::Rest) => {}
+                    if *trace == Trace::U {
+                        add::<E, S, K>(&mut u, &arriving);
+                    }
+                    // A counted loop over names: an index known only at run time would keep `d` out of the registers.
+                    for n in 0..STATES {
+                        if *trace == Trace::After(State::ALL[n].0) {
+                            add::<E, S, K>(&mut d[n], &arriving);
+                        }
                     }
                 }
                 let mut before = [zero; STATES];
@@ -165,7 +165,8 @@ fn columns<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
                     }
                 }
                 let arriving = Arriving { out: &out, u: &u };
-                let dx = adjoint(simd, plan, common.convention, &k, (&before, &x), &arriving, &mut d, &mut sums);
+                let inputs = Inputs { states: &before, x: &x, operand: &zero };
+                let [dx, _] = model.adjoint(simd, common.convention, &k, &inputs, &arriving, &mut d, &mut sums);
                 store(&dx, &mut tile.grad_x[t][from..to]);
             }
             store_states(&common.slots, &d, &mut tile.grad_state, from, to);
@@ -179,37 +180,38 @@ fn columns<E: Elem, S: Simd, P: Plan, C: Coefficients<E, S, K>, const K: usize>(
 
 /// 4 registers at once: the adjoint holds more values than the forward, and the tape must stay in the cache.
 #[inline(always)]
-fn run<E: Elem, S: Simd, P: Plan>(simd: S, plan: P, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
-    if common.rows.length == 1 {
-        let shared = common.rows.shared(simd);
-        columns::<E, S, P, _, 4>(
+fn run<E: Elem, S: Simd, M: Model>(simd: S, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
+    let rows = common.rows;
+    if rows.shared {
+        let shared = rows.shared(simd);
+        columns::<E, S, M, _, 4>(
             simd,
-            plan,
+            model,
             common,
             tile,
             stop,
             #[inline(always)]
-            |_, _| shared,
+            |_| shared,
         );
     } else {
-        columns::<E, S, P, _, 4>(
+        columns::<E, S, M, _, 4>(
             simd,
-            plan,
+            model,
             common,
             tile,
             stop,
             #[inline(always)]
-            |from, to| common.rows.each::<S, 4>(simd, from, to),
+            |from| rows.each(simd, from),
         );
     }
 }
 
 #[inline(never)]
-fn enter<E: Elem, P: Plan>(level: Level, plan: P, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
-    dispatch!(level, simd => run(simd, plan, common, tile, stop));
+fn enter<E: Elem, M: Model>(level: Level, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
+    dispatch!(level, simd => run(simd, model, common, tile, stop));
 }
 
-/// A tile, ready for a plan.
+/// A tile, ready for a model.
 struct Run<'a, 'b, E: Elem> {
     level: Level,
     common: &'a Common<'b, E>,
@@ -217,16 +219,16 @@ struct Run<'a, 'b, E: Elem> {
     stop: &'a Stop<'a>,
 }
 
-impl<E: Elem> WithPlan for Run<'_, '_, E> {
-    fn with<P: Plan>(mut self, plan: P) {
-        enter(self.level, plan, self.common, &mut self.tile, self.stop);
+impl<E: Elem> WithModel for Run<'_, '_, E> {
+    fn with<M: Model>(mut self, model: M) {
+        enter(self.level, model, self.common, &mut self.tile, self.stop);
     }
 }
 
 /// Run it. Returns the gradients of the wanted coefficients, one row of `period` numbers each, summed in the order of the neurons.
 pub fn backward<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<Vec<Vec<f64>>> {
     let Backward {
-        spec,
+        neuron,
         convention,
         level,
         shape,
@@ -245,8 +247,11 @@ pub fn backward<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<
     if every == 0 {
         return Err(Error::value("every: 0 steps between checkpoints; give at least 1"));
     }
-    let rows = Rows::new(&spec, &coefficients, inner)?;
-    let kept = spec.states().len();
+    let rows = Rows::new(&neuron, &coefficients, inner)?;
+    if neuron.is_recurrent() {
+        return Err(Error::value("recurrent: gradients through recurrence are not there yet"));
+    }
+    let kept = neuron.states().len();
     layout::expect("x", x.len(), elements)?;
     layout::expect("checkpoints", checkpoints.len(), time.div_ceil(every) * kept * outer * inner)?;
     if let Some(array) = grad_output {
@@ -255,7 +260,7 @@ pub fn backward<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<
     for (_, array) in &grad_record {
         layout::expect("grad_record", array.len(), elements)?;
     }
-    if let Some(which) = wanted.iter().find(|w| !spec.reads(**w)) {
+    if let Some(which) = wanted.iter().find(|w| !neuron.reads(**w)) {
         return Err(Error::value(format!("needs: this neuron does not read {which:?}")));
     }
     let ranges = layout::ranges(inner);
@@ -278,7 +283,7 @@ pub fn backward<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<
     }
     let common = Common {
         rows: &rows,
-        slots: slots(&spec),
+        slots: slots(&neuron),
         kept,
         shape,
         every,
@@ -290,7 +295,7 @@ pub fn backward<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<
         wanted: &wanted,
     };
     let context = Context { threads: worthwhile(context.threads, elements), poll: context.poll };
-    for_each(&context, tiles, |tile, stop| with_plan(spec, Run { level, common: &common, tile, stop }))?;
+    for_each(&context, tiles, |tile, stop| with_model(neuron, Run { level, common: &common, tile, stop }))?;
     let period = coefficients.period;
     let lanes = outer * inner;
     Ok((0..wanted.len())

@@ -1,4 +1,7 @@
 //! Forwards in time: `(x, state) -> (output, traces, state)`.
+//!
+//! A recurrent neuron needs the last spikes of all its group before the next step: there time is outermost, a group is a tile, and the
+//! operand `r = W s + bias` is gathered from the rows of `W` whose neurons fired, in ascending order of the neurons.
 
 use fearless_simd::{Level, dispatch, prelude::*};
 
@@ -6,8 +9,7 @@ use super::layout::{self, Shape};
 use super::{BLOCK, Rows, Table, load, load_states, slots, store, store_states, worthwhile};
 use crate::elem::{Elem, V};
 use crate::error::{Error, Result};
-use crate::neuron::composed::{States, Step};
-use crate::neuron::spec::{Plan, STATES, Spec, State, WithPlan, with_plan};
+use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, with_model};
 use crate::pool::{Context, Stop, for_each};
 use crate::stage::{Coefficients, Column};
 
@@ -32,11 +34,11 @@ pub enum Trace {
 
 impl Trace {
     /// The trace called `name` of a neuron.
-    pub fn named(spec: &Spec, name: &str) -> Result<Self> {
+    pub fn named(neuron: &Neuron, name: &str) -> Result<Self> {
         if name == "u" {
             return Ok(Self::U);
         }
-        let states = spec.states();
+        let states = neuron.states();
         states.iter().find(|s| s.1 == name).map(|s| Self::After(s.0)).ok_or_else(|| {
             let known: Vec<_> = states.iter().map(|s| s.1).collect();
             Error::value(format!("record: {name:?} is not there; this neuron has u, {}", known.join(", ")))
@@ -44,10 +46,75 @@ impl Trace {
     }
 }
 
+/// How the neurons of a group act on each other in the next step.
+#[derive(Clone, Copy, Debug)]
+pub struct Recurrent<'a, E> {
+    /// Neurons of a group: neighbours, `size` divides `inner`.
+    pub size: usize,
+    /// `(size, size)`, a row for each neuron that fired; or `(size,)`, one weight for each neuron to itself.
+    pub weight: &'a [E],
+    /// Added last, `(size,)`.
+    pub bias: Option<&'a [E]>,
+}
+
+impl<E: Elem> Recurrent<'_, E> {
+    fn check(&self, inner: usize) -> Result<()> {
+        let Self { size, weight, bias } = self;
+        if *size == 0 || !inner.is_multiple_of(*size) {
+            return Err(Error::value(format!("recurrent: weights of {size} neurons do not divide {inner} neurons")));
+        }
+        if weight.len() != *size && Some(weight.len()) != size.checked_mul(*size) {
+            return Err(Error::value(format!(
+                "recurrent: {} weights came; {size} neurons need ({size}, {size}) or ({size},)",
+                weight.len()
+            )));
+        }
+        layout::expect("recurrent bias", bias.map_or(*size, <[E]>::len), *size)?;
+        let finite = |all: &[E]| all.iter().all(|w| w.to_f64().is_finite());
+        if finite(weight) && bias.is_none_or(finite) {
+            Ok(())
+        } else {
+            Err(Error::value("recurrent: a weight is not finite; weights must be finite"))
+        }
+    }
+
+    /// `r = W s + bias`.
+    #[inline(always)]
+    fn gather<S: Simd>(&self, simd: S, spikes: &[E], r: &mut [E]) {
+        let lanes = V::<E, S>::LEN;
+        if self.weight.len() == self.size && self.size > 1 {
+            for j in 0..self.size {
+                r[j] = self.weight[j] * spikes[j];
+            }
+        } else {
+            r.fill(E::ZERO);
+            for (pre, &s) in spikes.iter().enumerate() {
+                if s == E::ZERO {
+                    continue;
+                }
+                let row = &self.weight[pre * self.size..(pre + 1) * self.size];
+                let (whole, tail) = r.split_at_mut(self.size - self.size % lanes);
+                for (to, from) in whole.chunks_exact_mut(lanes).zip(row.chunks_exact(lanes)) {
+                    let sum = V::<E, S>::from_slice(simd, to) + V::<E, S>::from_slice(simd, from) * s;
+                    sum.store_slice(to);
+                }
+                for (to, from) in tail.iter_mut().zip(row.chunks_exact(lanes).remainder()) {
+                    *to = *to + *from * s;
+                }
+            }
+        }
+        if let Some(bias) = self.bias {
+            for (to, b) in r.iter_mut().zip(bias) {
+                *to = *to + *b;
+            }
+        }
+    }
+}
+
 /// A run forwards. Shapes are `(outer, time, inner)`.
 pub struct Forward<'a, E> {
     /// The neuron.
-    pub spec: Spec,
+    pub neuron: Neuron,
     /// The instruction set; every one gives the same bits.
     pub level: Level,
     /// Shape of `x`.
@@ -62,6 +129,8 @@ pub struct Forward<'a, E> {
     pub output: Output<'a, E>,
     /// What is recorded, `(outer, time, inner)` each.
     pub record: Vec<(Trace, &'a mut [E])>,
+    /// The weights of a recurrent neuron.
+    pub recurrent: Option<Recurrent<'a, E>>,
     /// Every how many steps to keep the state, and where: `(ceil(time / every), states, outer, inner)`.
     pub checkpoints: Option<(usize, &'a mut [E])>,
 }
@@ -149,11 +218,14 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
         let (t, from, to) = at;
         for (trace, rows) in &mut self.traces {
             let row = &mut rows[t][from..to];
-            match trace {
-                Trace::U => store(u, row),
-                Trace::After(State::V) => store(&after[State::V as usize], row),
-                Trace::After(State::I) => store(&after[State::I as usize], row),
-                Trace::After(State::Rest) => store(&after[State::Rest as usize], row),
+            if *trace == Trace::U {
+                store(u, row);
+            }
+            // A counted loop over names: an index known only at run time would keep the states out of the registers.
+            for n in 0..STATES {
+                if *trace == Trace::After(State::ALL[n].0) {
+                    store(&after[n], row);
+                }
             }
         }
     }
@@ -178,107 +250,149 @@ struct Common<'a, E> {
     time: usize,
     inner: usize,
     block: usize,
+    recurrent: Option<Recurrent<'a, E>>,
 }
 
+/// Steps `t0..t1` of all columns of a tile; `operand` is empty, or a row for the one step.
 #[inline(always)]
-fn columns<E: Elem, S: Simd, P: Plan, O: Sink<E>, C: Coefficients<E, S, K>, const K: usize>(
+fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, const K: usize>(
     simd: S,
-    plan: P,
+    model: M,
     common: &Common<'_, E>,
     tile: &mut Tile<'_, E, O>,
-    stop: &Stop<'_>,
-    coefficients: impl Fn(usize, usize) -> C,
+    (t0, t1): (usize, usize),
+    operand: &[E],
+    coefficients: impl Fn(usize) -> C,
 ) {
     let wide = K * V::<E, S>::LEN;
     let kept = tile.state.len();
-    for (b, t0) in (0..common.time).step_by(common.block).enumerate() {
-        if stop.now() {
-            return;
+    let mut from = 0;
+    while from < tile.width {
+        let to = (from + wide).min(tile.width);
+        let k = coefficients(tile.first + from);
+        let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
+        if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.block) {
+            let b = t0 / common.block;
+            store_states(&common.slots, &states, &mut tile.checkpoints[b * kept..(b + 1) * kept], from, to);
         }
-        let t1 = (t0 + common.block).min(common.time);
-        let mut from = 0;
-        while from < tile.width {
-            let to = (from + wide).min(tile.width);
-            let k = coefficients(tile.first + from, tile.first + to);
-            let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
-            if !tile.checkpoints.is_empty() {
-                store_states(&common.slots, &states, &mut tile.checkpoints[b * kept..(b + 1) * kept], from, to);
-            }
-            for t in t0..t1 {
-                let at = t * common.inner + tile.first;
-                let x = load(simd, &tile.x[at + from..at + to]);
-                let step = Step::take(simd, plan, &k, &states, &x);
-                tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
-                states = step.after;
-            }
-            store_states(&common.slots, &states, &mut tile.state, from, to);
-            from = to;
+        let mut r = [V::<E, S>::splat(simd, E::ZERO); K];
+        if model.keeps(State::S) && !operand.is_empty() {
+            r = load(simd, &operand[from..to]);
         }
+        for t in t0..t1 {
+            let at = t * common.inner + tile.first;
+            let x = load(simd, &tile.x[at + from..at + to]);
+            let step = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &r });
+            tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
+            states = step.after;
+        }
+        store_states(&common.slots, &states, &mut tile.state, from, to);
+        from = to;
     }
 }
 
 #[inline(always)]
-fn run<E: Elem, S: Simd, P: Plan, O: Sink<E>, const K: usize>(
+fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, const K: usize>(
     simd: S,
-    plan: P,
+    model: M,
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E, O>,
+    stop: &Stop<'_>,
+    coefficients: impl Fn(usize) -> C,
+) {
+    let Some(recurrent) = common.recurrent.filter(|_| model.keeps(State::S)) else {
+        for t0 in (0..common.time).step_by(common.block) {
+            if stop.now() {
+                return;
+            }
+            let steps = (t0, (t0 + common.block).min(common.time));
+            advance(simd, model, common, tile, steps, &[], &coefficients);
+        }
+        return;
+    };
+    let Some(slot) = common.slots[State::S as usize] else { return };
+    let mut r = vec![E::ZERO; recurrent.size];
+    for t in 0..common.time {
+        if t.is_multiple_of(BLOCK) && stop.now() {
+            return;
+        }
+        recurrent.gather(simd, &tile.state[slot], &mut r);
+        advance(simd, model, common, tile, (t, t + 1), &r, &coefficients);
+    }
+}
+
+#[inline(always)]
+fn run<E: Elem, S: Simd, M: Model, O: Sink<E>, const K: usize>(
+    simd: S,
+    model: M,
     common: &Common<'_, E>,
     tile: &mut Tile<'_, E, O>,
     stop: &Stop<'_>,
 ) {
-    if common.rows.length == 1 {
-        let shared = common.rows.shared(simd);
-        columns::<E, S, P, O, _, K>(
+    let rows = common.rows;
+    if rows.shared {
+        let shared = rows.shared(simd);
+        all_steps::<E, S, M, O, _, K>(
             simd,
-            plan,
+            model,
             common,
             tile,
             stop,
             #[inline(always)]
-            |_, _| shared,
+            |_| shared,
         );
     } else {
-        columns::<E, S, P, O, _, K>(
+        all_steps::<E, S, M, O, _, K>(
             simd,
-            plan,
+            model,
             common,
             tile,
             stop,
             #[inline(always)]
-            |from, to| common.rows.each::<S, K>(simd, from, to),
+            |from| rows.each(simd, from),
         );
     }
 }
 
-/// One kernel for each (number, plan, sink): the dispatch happens once for a tile.
+/// One kernel for each (number, model, sink): the dispatch happens once for a tile.
 #[inline(never)]
-fn enter<E: Elem, P: Plan, O: Sink<E>>(level: Level, plan: P, common: &Common<'_, E>, tile: &mut Tile<'_, E, O>, stop: &Stop<'_>) {
-    dispatch!(level, simd => register_file(simd, plan, common, tile, stop));
+fn enter<E: Elem, M: Model, O: Sink<E>>(level: Level, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E, O>, stop: &Stop<'_>) {
+    dispatch!(level, simd => register_file(simd, model, common, tile, stop));
 }
 
 /// 8 registers at once where there are 32, else 4.
 #[inline(always)]
-fn register_file<E: Elem, S: Simd, P: Plan, O: Sink<E>>(
+fn register_file<E: Elem, S: Simd, M: Model, O: Sink<E>>(
     simd: S,
-    plan: P,
+    model: M,
     common: &Common<'_, E>,
     tile: &mut Tile<'_, E, O>,
     stop: &Stop<'_>,
 ) {
     if V::<E, S>::LEN * size_of::<E>() == 64 {
-        run::<E, S, P, O, 8>(simd, plan, common, tile, stop);
+        run::<E, S, M, O, 8>(simd, model, common, tile, stop);
     } else {
-        run::<E, S, P, O, 4>(simd, plan, common, tile, stop);
+        run::<E, S, M, O, 4>(simd, model, common, tile, stop);
     }
 }
 
 /// Run it.
 pub fn forward<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()> {
-    let Forward { spec, level, shape, x, coefficients, state, output, record, checkpoints } = job;
+    let Forward { neuron, level, shape, x, coefficients, state, output, record, recurrent, checkpoints } = job;
     layout::expect("x", x.len(), shape.elements()?)?;
     let Shape { outer, time, inner } = shape;
-    let rows = Rows::new(&spec, &coefficients, inner)?;
-    let ranges = layout::ranges(inner);
-    let kept = spec.states().len();
+    let rows = Rows::new(&neuron, &coefficients, inner)?;
+    let ranges = match &recurrent {
+        Some(recurrent) if inner > 0 => {
+            recurrent.check(inner)?;
+            (0..inner).step_by(recurrent.size).map(|from| from..from + recurrent.size).collect()
+        }
+        _ => layout::ranges(inner),
+    };
+    if recurrent.is_some() != neuron.is_recurrent() {
+        return Err(Error::value("recurrent: weights and a spec with recurrent or recurrent_merged go together; give both or neither"));
+    }
+    let kept = neuron.states().len();
     let mut states = layout::deal("state", state, (kept, outer, 1, inner), &ranges)?.into_iter();
     let (block, mut marks) = match checkpoints {
         Some((0, _)) => return Err(Error::value("every: 0 steps between checkpoints; give at least 1")),
@@ -296,12 +410,15 @@ pub fn forward<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()
     match output {
         Output::None => {}
         Output::Dense(array) => dense = Some(layout::deal("out", array, shape, &ranges)?.into_iter()),
+        Output::Packed(_) if recurrent.is_some() => {
+            return Err(Error::value("packed: a recurrent run gives floats; pack them afterwards"));
+        }
         Output::Packed(words) => {
             let in_words: Vec<_> = ranges.iter().map(|r| r.start / 64..r.end.div_ceil(64)).collect();
             bits = Some(layout::deal("out", words, (1, outer, time, inner.div_ceil(64)), &in_words)?.into_iter());
         }
     }
-    let common = Common { rows: &rows, slots: slots(&spec), time, inner, block };
+    let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, recurrent };
     let mut tiles = Vec::new();
     for b in 0..outer {
         for range in &ranges {
@@ -321,10 +438,10 @@ pub fn forward<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()
         }
     }
     let context = Context { threads: worthwhile(context.threads, x.len()), poll: context.poll };
-    for_each(&context, tiles, |tile, stop| with_plan(spec, Run { level, common: &common, tile, plain, stop }))
+    for_each(&context, tiles, |tile, stop| with_model(neuron, Run { level, common: &common, tile, plain, stop }))
 }
 
-/// A tile, ready for a plan.
+/// A tile, ready for a model.
 struct Run<'a, 'b, E: Elem> {
     level: Level,
     common: &'a Common<'b, E>,
@@ -333,19 +450,19 @@ struct Run<'a, 'b, E: Elem> {
     stop: &'a Stop<'a>,
 }
 
-impl<E: Elem> WithPlan for Run<'_, '_, E> {
+impl<E: Elem> WithModel for Run<'_, '_, E> {
     /// Choose the sink: one output and nothing recorded has a kernel of its own.
-    fn with<P: Plan>(self, plan: P) {
+    fn with<M: Model>(self, model: M) {
         let Self { level, common, tile, plain, stop } = self;
         let Tile { x, first, width, state, checkpoints, sink } = tile;
         match sink {
             Recorder { dense: Some(sink), bits: None, .. } if plain => {
-                enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
+                enter(level, model, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
             }
             Recorder { dense: None, bits: Some(sink), .. } if plain => {
-                enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
+                enter(level, model, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
             }
-            sink => enter(level, plan, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop),
+            sink => enter(level, model, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop),
         }
     }
 }

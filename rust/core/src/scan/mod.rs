@@ -8,8 +8,7 @@ use fearless_simd::prelude::*;
 
 use crate::elem::{Elem, V};
 use crate::error::{Error, Result};
-use crate::neuron::composed::States;
-use crate::neuron::spec::{STATES, Spec};
+use crate::neuron::{Neuron, STATES, States};
 use crate::stage::{COEFFICIENTS, Column, Each, Shared};
 
 pub mod backward;
@@ -78,7 +77,7 @@ fn add<E: Elem, S: Simd, const K: usize>(to: &mut Column<E, S, K>, from: &Column
     }
 }
 
-/// The coefficients of a neuron: `(n, period)`, in the order of [`Spec::coefficients`].
+/// The coefficients of a neuron: `(n, period)`, in the order of [`Neuron::coefficients`].
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a, E> {
     /// Row after row.
@@ -87,63 +86,60 @@ pub struct Table<'a, E> {
     pub period: usize,
 }
 
-/// A table whose rows are as long as `inner`, or 1.
+/// A table ready for the kernels: one number a row, or rows as long as `inner`, padded so that whole columns can be read.
 struct Rows<E> {
     values: Vec<E>,
-    length: usize,
-    row: [Option<usize>; COEFFICIENTS],
+    shared: bool,
+    /// Where each coefficient's row begins; the last row, of zeros, stands for those that are not there.
+    at: [usize; COEFFICIENTS],
 }
 
 impl<E: Elem> Rows<E> {
-    fn new(spec: &Spec, table: &Table<'_, E>, inner: usize) -> Result<Self> {
+    fn new(neuron: &Neuron, table: &Table<'_, E>, inner: usize) -> Result<Self> {
         let Table { values, period } = *table;
-        let names = spec.coefficients();
-        if period == 0 && inner == 0 {
-            return Ok(Self { values: vec![E::ZERO; names.len()], length: 1, row: [None; COEFFICIENTS] });
-        }
-        if period == 0 || !inner.is_multiple_of(period) {
+        let names = neuron.coefficients();
+        if inner > 0 && (period == 0 || !inner.is_multiple_of(period)) {
             return Err(Error::value(format!(
                 "coefficients: rows of {period} do not divide {inner} neurons; give one value, or one for each neuron"
             )));
         }
         layout::expect("coefficients", values.len(), names.len() * period)?;
-        let mut row = [None; COEFFICIENTS];
+        let shared = period <= 1;
+        let length = if shared { 1 } else { inner.next_multiple_of(WIDEST) };
+        let mut all = vec![E::ZERO; (names.len() + 1) * length];
+        let mut at = [names.len() * length; COEFFICIENTS];
         for (k, (which, _)) in names.iter().enumerate() {
-            row[*which as usize] = Some(k);
+            at[*which as usize] = k * length;
+            if period > 0 {
+                let from = &values[k * period..(k + 1) * period];
+                let lanes = if shared { 1 } else { inner };
+                for (to, value) in all[k * length..k * length + lanes].iter_mut().zip(from.iter().cycle()) {
+                    *to = *value;
+                }
+            }
         }
-        if period == 1 || period == inner {
-            return Ok(Self { values: values.to_vec(), length: period, row });
-        }
-        let values = values.chunks_exact(period).flat_map(|r| r.iter().copied().cycle().take(inner)).collect();
-        Ok(Self { values, length: inner, row })
+        Ok(Self { values: all, shared, at })
     }
 
+    #[inline(always)]
     fn shared<S: Simd>(&self, simd: S) -> Shared<E, S> {
         let mut all = [V::<E, S>::splat(simd, E::ZERO); COEFFICIENTS];
         for n in 0..COEFFICIENTS {
-            if let Some(k) = self.row[n] {
-                all[n] = V::<E, S>::splat(simd, self.values[k]);
-            }
+            all[n] = V::<E, S>::splat(simd, self.values[self.at[n]]);
         }
         Shared(all)
     }
 
     #[inline(always)]
-    fn each<S: Simd, const K: usize>(&self, simd: S, from: usize, to: usize) -> Each<E, S, K> {
-        let mut all = [[V::<E, S>::splat(simd, E::ZERO); K]; COEFFICIENTS];
-        for n in 0..COEFFICIENTS {
-            if let Some(k) = self.row[n] {
-                all[n] = load(simd, &self.values[k * self.length + from..k * self.length + to]);
-            }
-        }
-        Each(all)
+    fn each<S: Simd>(&self, simd: S, from: usize) -> Each<'_, E, S> {
+        Each { simd, values: &self.values, at: &self.at, from }
     }
 }
 
-/// The rows of a tile's states, by [`crate::neuron::spec::State`]: which of the tile's slices holds each.
-fn slots(spec: &Spec) -> [Option<usize>; STATES] {
+/// The rows of a tile's states, by [`crate::neuron::State`]: which of the tile's slices holds each.
+fn slots(neuron: &Neuron) -> [Option<usize>; STATES] {
     let mut slots = [None; STATES];
-    for (k, (state, _)) in spec.states().iter().enumerate() {
+    for (k, (state, _)) in neuron.states().iter().enumerate() {
         slots[*state as usize] = Some(k);
     }
     slots

@@ -8,6 +8,7 @@ use fearless_simd::prelude::*;
 
 use crate::elem::{Elem, V};
 
+pub mod adaptation;
 pub mod fire;
 pub mod membrane;
 pub mod reset;
@@ -31,48 +32,135 @@ pub fn choose<E: Elem, S: Simd>(mask: Mask<E, S>, yes: V<E, S>, no: V<E, S>) -> 
     mask.select(yes, no)
 }
 
-/// The coefficients of a neuron, in the order every interface lists them.
+/// The coefficients that neurons read, in the order every interface lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Coefficient {
-    /// Decay of the synaptic current.
+    /// `alpha`: decay of the synaptic current.
     Alpha,
-    /// Decay of the membrane.
+    /// `alpha_rise`: decay of the rising current.
+    AlphaRise,
+    /// `eta`: Euler step of the synaptic current, negative.
+    Eta,
+    /// `scale`: weight of the synaptic current.
+    Scale,
+    /// `beta`: decay of the membrane.
     Beta,
-    /// Where the membrane leaks to.
+    /// `k`: Euler step of the membrane.
+    K,
+    /// `tau`: time constant of the membrane.
+    Tau,
+    /// `v_leak`: where the membrane leaks to.
     VLeak,
-    /// A constant input.
+    /// `v_crit`: upper root of the quadratic drive.
+    VCrit,
+    /// `a0`: steepness of the quadratic drive.
+    A0,
+    /// `delta_t`: sharpness of the exponential drive.
+    DeltaT,
+    /// `v_rheobase`: where the exponential drive sets in.
+    VRheobase,
+    /// `r`: resistance.
+    R,
+    /// `inverse`: 1 / (R C).
+    Inverse,
+    /// `dt`: length of a step.
+    Dt,
+    /// `bias`: constant input.
     Bias,
-    /// Weight of the input, `g r`.
+    /// `gain`: weight of the input.
     Gain,
-    /// The threshold.
+    /// `rho`: decay, or Euler step, of the adaptation.
+    Rho,
+    /// `kappa`: weight of the adaptation in the threshold.
+    Kappa,
+    /// `couple`: how the adaptation follows the membrane or the threshold.
+    Couple,
+    /// `inc`: what a spike adds to the adaptation.
+    Inc,
+    /// `v_threshold`: threshold.
     VThreshold,
-    /// Most spikes in one step.
+    /// `max_spikes`: most spikes in one step.
     MaxSpikes,
-    /// Where a reset to a value goes.
+    /// `v_reset`: where a reset to a value goes.
     VReset,
-    /// Steps without a spike after one.
+    /// `v_subtract`: what a reset takes off, if not the threshold.
+    VSubtract,
+    /// `refractory`: steps without a spike after one.
     Refractory,
-    /// The lower clip.
+    /// `v_min`: lower clip.
     VMin,
+    /// `a`: Izhikevich: step of the recovery.
+    A,
+    /// `b`: Izhikevich: how the recovery follows the membrane.
+    B,
+    /// `c`: Izhikevich: membrane after a spike.
+    C,
+    /// `d`: Izhikevich: what a spike adds to the recovery.
+    D,
+    /// `sq`: Izhikevich: factor of v^2.
+    Sq,
+    /// `mn`: Izhikevich: factor of v.
+    Mn,
+    /// `const`: Izhikevich: constant.
+    Const,
+    /// `k_e`: Euler step of the excitatory conductance, negative.
+    KE,
+    /// `k_i`: Euler step of the inhibitory conductance, negative.
+    KI,
+    /// `g_leak`: leak conductance.
+    GLeak,
+    /// `e_exc`: excitatory reversal potential.
+    EExc,
+    /// `e_inh`: inhibitory reversal potential.
+    EInh,
 }
 
 /// How many coefficients there are.
-pub const COEFFICIENTS: usize = 10;
+pub const COEFFICIENTS: usize = 39;
 
 impl Coefficient {
     /// All of them, in order.
     pub const ALL: [(Self, &'static str); COEFFICIENTS] = [
         (Self::Alpha, "alpha"),
+        (Self::AlphaRise, "alpha_rise"),
+        (Self::Eta, "eta"),
+        (Self::Scale, "scale"),
         (Self::Beta, "beta"),
+        (Self::K, "k"),
+        (Self::Tau, "tau"),
         (Self::VLeak, "v_leak"),
+        (Self::VCrit, "v_crit"),
+        (Self::A0, "a0"),
+        (Self::DeltaT, "delta_t"),
+        (Self::VRheobase, "v_rheobase"),
+        (Self::R, "r"),
+        (Self::Inverse, "inverse"),
+        (Self::Dt, "dt"),
         (Self::Bias, "bias"),
         (Self::Gain, "gain"),
+        (Self::Rho, "rho"),
+        (Self::Kappa, "kappa"),
+        (Self::Couple, "couple"),
+        (Self::Inc, "inc"),
         (Self::VThreshold, "v_threshold"),
         (Self::MaxSpikes, "max_spikes"),
         (Self::VReset, "v_reset"),
+        (Self::VSubtract, "v_subtract"),
         (Self::Refractory, "refractory"),
         (Self::VMin, "v_min"),
+        (Self::A, "a"),
+        (Self::B, "b"),
+        (Self::C, "c"),
+        (Self::D, "d"),
+        (Self::Sq, "sq"),
+        (Self::Mn, "mn"),
+        (Self::Const, "const"),
+        (Self::KE, "k_e"),
+        (Self::KI, "k_i"),
+        (Self::GLeak, "g_leak"),
+        (Self::EExc, "e_exc"),
+        (Self::EInh, "e_inh"),
     ];
 }
 
@@ -80,6 +168,15 @@ impl Coefficient {
 pub trait Coefficients<E: Elem, S: Simd, const K: usize>: Copy {
     /// Coefficient `which` of register `j`.
     fn get(&self, which: Coefficient, j: usize) -> V<E, S>;
+
+    /// Coefficient `which` of the whole column.
+    #[inline(always)]
+    fn column(&self, which: Coefficient) -> Column<E, S, K> {
+        std::array::from_fn(
+            #[inline(always)]
+            |j| self.get(which, j),
+        )
+    }
 }
 
 /// One value for all neurons, kept in registers.
@@ -93,14 +190,25 @@ impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Shared<E, S> {
     }
 }
 
-/// A value for each neuron of the column.
+/// A value for each neuron of the column, read where it lies.
 #[derive(Clone, Copy)]
-pub struct Each<E: Elem, S: Simd, const K: usize>(pub [Column<E, S, K>; COEFFICIENTS]);
+pub struct Each<'a, E: Elem, S: Simd> {
+    /// The instruction set.
+    pub simd: S,
+    /// All rows, each padded to whole columns.
+    pub values: &'a [E],
+    /// Where the column begins in each row.
+    pub at: &'a [usize; COEFFICIENTS],
+    /// The column's first neuron.
+    pub from: usize,
+}
 
-impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Each<E, S, K> {
+impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Each<'_, E, S> {
     #[inline(always)]
     fn get(&self, which: Coefficient, j: usize) -> V<E, S> {
-        self.0[which as usize][j]
+        let lanes = V::<E, S>::LEN;
+        let at = self.at[which as usize] + self.from + j * lanes;
+        V::<E, S>::from_slice(self.simd, &self.values[at..at + lanes])
     }
 }
 

@@ -1,10 +1,13 @@
-//! What a spike does to the membrane, and when. `s` spikes of this step, `r` those read off the membrane carried in.
+//! What a spike does to the membrane, and when. `s` spikes of this step, `r` those read off the membrane carried in, `theta` the
+//! threshold of this step.
 //!
 //! ```text
-//! same       subtract  v = u - s v_threshold      value  v = v_reset where s != 0, else u      blend  v = (1 - s) u + s v_reset
+//! same       subtract  v = u - s theta            value  v = v_reset where s != 0, else u      blend  v = (1 - s) u + s v_reset
 //! next       the reset waits for the next step: there subtract takes r v_threshold off u; value and blend change the membrane
 //!            before it decays, as above with r for s
 //! residual   as next, and then d = s - r:  subtract  v = u - d v_threshold      value, blend  v = u - d (u - v_reset)
+//!            drop  waits until after the integration: u = u - r u; residual: then v = u - d u              snnTorch Synaptic
+//! same, of one library each   blend_subtract  v = (1 - s) u + s (u - theta)      amount  v = u - s v_subtract      gate  v = u [s = 0] + v_reset
 //! none       v = u
 //! ```
 //!
@@ -26,6 +29,14 @@ pub enum Reset {
     Value,
     /// The membrane is mixed with `v_reset`, by `s`.
     Blend,
+    /// The membrane is mixed with itself less the threshold, by `s`.
+    BlendSubtract,
+    /// A late reset to 0 of what was integrated.
+    Drop,
+    /// An amount of its own is taken off, once for each spike.
+    Amount,
+    /// The membrane is cut off by a spike, and `v_reset` is added to every neuron (a defect of sinabs).
+    Gate,
 }
 
 /// When the reset is applied.
@@ -122,12 +133,16 @@ impl Rule {
         (dv, ds)
     }
 
-    /// A late subtraction, after the integration.
+    /// A late reset after the integration.
     #[inline(always)]
     pub fn between<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(self, k: &C, u: &mut Column<E, S, K>, r: &Column<E, S, K>) {
         if self.is_late() && self.reset == Reset::Subtract {
             for j in 0..K {
                 u[j] -= r[j] * k.get(Coefficient::VThreshold, j);
+            }
+        } else if self.is_late() && self.reset == Reset::Drop {
+            for j in 0..K {
+                u[j] -= u[j] * r[j];
             }
         }
     }
@@ -138,55 +153,74 @@ impl Rule {
         self,
         simd: S,
         k: &C,
-        u: &Column<E, S, K>,
-        s: &Column<E, S, K>,
-        r: &Column<E, S, K>,
+        [u, s, r, theta]: [&Column<E, S, K>; 4],
     ) -> Column<E, S, K> {
+        let (zero, one) = (V::<E, S>::splat(simd, E::ZERO), V::<E, S>::splat(simd, E::ONE));
         let mut v = *u;
         match (self.timing, self.reset) {
             (_, Reset::None) | (Timing::Next, _) => {}
             (Timing::Same, Reset::Subtract) => {
                 for j in 0..K {
-                    v[j] = u[j] - s[j] * k.get(Coefficient::VThreshold, j);
+                    v[j] = u[j] - s[j] * theta[j];
                 }
             }
             (Timing::Same, Reset::Value | Reset::Blend) => v = self.to_value::<E, S, C, K>(simd, k, u, s),
-            (Timing::Residual, Reset::Subtract) => {
+            (Timing::Same, Reset::BlendSubtract) => {
                 for j in 0..K {
-                    v[j] = u[j] - (s[j] - r[j]) * k.get(Coefficient::VThreshold, j);
+                    v[j] = (one - s[j]) * u[j] + s[j] * (u[j] - theta[j]);
                 }
             }
-            (Timing::Residual, Reset::Value | Reset::Blend) => {
+            (_, Reset::Amount) => {
+                for j in 0..K {
+                    v[j] = u[j] - s[j] * k.get(Coefficient::VSubtract, j);
+                }
+            }
+            (_, Reset::Gate) => {
+                for j in 0..K {
+                    v[j] = u[j] * choose::<E, S>(s[j].simd_eq(zero), one, zero) + k.get(Coefficient::VReset, j);
+                }
+            }
+            (_, Reset::Subtract | Reset::BlendSubtract) => {
+                for j in 0..K {
+                    v[j] = u[j] - (s[j] - r[j]) * theta[j];
+                }
+            }
+            (_, Reset::Value | Reset::Blend) => {
                 for j in 0..K {
                     v[j] = u[j] - (s[j] - r[j]) * (u[j] - k.get(Coefficient::VReset, j));
+                }
+            }
+            (_, Reset::Drop) => {
+                for j in 0..K {
+                    v[j] = u[j] - (s[j] - r[j]) * u[j];
                 }
             }
         }
         v
     }
 
-    /// Adjoint of [`Rule::after`]: from the gradient of `v`, `(du, ds, dr)`; `ds` and `dr` are 0 where `detach`.
+    /// Adjoint of [`Rule::after`]: from the gradient of `v`, `[du, ds, dr, dtheta]`; `ds` and `dr` are 0 where `detach`.
     #[inline(always)]
     pub fn after_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
         self,
         simd: S,
         k: &C,
-        [u, s, r]: [&Column<E, S, K>; 3],
+        [u, s, r, theta]: [&Column<E, S, K>; 4],
         dv: &Column<E, S, K>,
         detach: bool,
         sums: &mut Gradients<E, S, K>,
-    ) -> (Column<E, S, K>, Column<E, S, K>, Column<E, S, K>) {
-        let zero = V::<E, S>::splat(simd, E::ZERO);
-        let (mut du, mut ds, mut dr, mut term) = (*dv, [zero; K], [zero; K], [zero; K]);
+    ) -> [Column<E, S, K>; 4] {
+        let (zero, one) = (V::<E, S>::splat(simd, E::ZERO), V::<E, S>::splat(simd, E::ONE));
+        let (mut du, mut ds, mut dr, mut dtheta, mut term) = (*dv, [zero; K], [zero; K], [zero; K], [zero; K]);
+        let late = self.timing == Timing::Residual;
         match (self.timing, self.reset) {
-            (_, Reset::None) | (Timing::Next, _) => return (du, ds, dr),
-            (timing, Reset::Subtract) => {
+            (_, Reset::None) | (Timing::Next, _) => return [du, ds, dr, dtheta],
+            (_, Reset::Subtract | Reset::BlendSubtract) => {
                 for j in 0..K {
-                    let spikes = if timing == Timing::Same { s[j] } else { s[j] - r[j] };
-                    term[j] = -(spikes * dv[j]);
-                    ds[j] = -(k.get(Coefficient::VThreshold, j) * dv[j]);
+                    let spikes = if late { s[j] - r[j] } else { s[j] };
+                    dtheta[j] = -(spikes * dv[j]);
+                    ds[j] = -(theta[j] * dv[j]);
                 }
-                sums.add(Coefficient::VThreshold, &term);
             }
             (Timing::Same, Reset::Value | Reset::Blend) => {
                 (du, ds) = self.to_value_adjoint::<E, S, C, K>(simd, k, (u, s), dv, sums);
@@ -199,25 +233,44 @@ impl Rule {
                 }
                 sums.add(Coefficient::VReset, &term);
             }
+            (_, Reset::Amount) => {
+                for j in 0..K {
+                    term[j] = -(s[j] * dv[j]);
+                    ds[j] = -(k.get(Coefficient::VSubtract, j) * dv[j]);
+                }
+                sums.add(Coefficient::VSubtract, &term);
+            }
+            (_, Reset::Gate) => {
+                // The gate is a comparison with the count: no gradient flows through it, in sinabs neither.
+                sums.add(Coefficient::VReset, dv);
+                for j in 0..K {
+                    du[j] = dv[j] * choose::<E, S>(s[j].simd_eq(zero), one, zero);
+                }
+            }
+            (_, Reset::Drop) => {
+                for j in 0..K {
+                    du[j] = dv[j] - (s[j] - r[j]) * dv[j];
+                    ds[j] = -(u[j] * dv[j]);
+                }
+            }
         }
         if detach {
             ds = [zero; K];
-        } else if self.timing == Timing::Residual {
+        } else if late {
             for j in 0..K {
                 dr[j] = -ds[j];
             }
         }
-        (du, ds, dr)
+        [du, ds, dr, dtheta]
     }
 
-    /// Adjoint of [`Rule::between`]: adds to `dr`.
+    /// Adjoint of [`Rule::between`], where `late` is the membrane before it; changes `du`, adds to `dr`.
     #[inline(always)]
     pub fn between_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
         self,
         k: &C,
-        r: &Column<E, S, K>,
-        du: &Column<E, S, K>,
-        dr: &mut Column<E, S, K>,
+        [late, r]: [&Column<E, S, K>; 2],
+        [du, dr]: [&mut Column<E, S, K>; 2],
         sums: &mut Gradients<E, S, K>,
     ) {
         if self.is_late() && self.reset == Reset::Subtract {
@@ -227,6 +280,11 @@ impl Rule {
                 dr[j] -= k.get(Coefficient::VThreshold, j) * du[j];
             }
             sums.add(Coefficient::VThreshold, &term);
+        } else if self.is_late() && self.reset == Reset::Drop {
+            for j in 0..K {
+                dr[j] -= late[j] * du[j];
+                du[j] -= r[j] * du[j];
+            }
         }
     }
 
@@ -241,7 +299,7 @@ impl Rule {
         dr: &mut Column<E, S, K>,
         sums: &mut Gradients<E, S, K>,
     ) -> Column<E, S, K> {
-        if !self.is_late() || self.reset == Reset::Subtract {
+        if !self.is_late() || !matches!(self.reset, Reset::Value | Reset::Blend) {
             return *dfrom;
         }
         let (dv, ds) = self.to_value_adjoint::<E, S, C, K>(simd, k, (v, r), dfrom, sums);
