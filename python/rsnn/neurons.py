@@ -250,6 +250,13 @@ class Neuron(AnyNeuron):
     def kernel(self, learn: Collection[str] = ()) -> Kernel:
         """Describe the neuron to an engine; see `AnyNeuron.kernel`."""
         learned = names("learn", learn, self._given)
+        return self._kernel_of(learned) if learned else self._plain_kernel
+
+    @cached_property
+    def _plain_kernel(self) -> Kernel:
+        return self._kernel_of(())
+
+    def _kernel_of(self, learned: tuple[str, ...]) -> Kernel:
         terms = [part.terms(learned, self.dt) for part in self._parts]
         return Kernel(
             spec=" ".join(words for words, _ in terms),
@@ -265,6 +272,38 @@ class Neuron(AnyNeuron):
         # A fresh array for each number: torch warns about arrays that cannot be written.
         numbers = {name: values[name] if name in values else xp.asarray(np.array(own)) for name, own in self._given.items()}
         return {name: value for part in self._parts for name, value in part.recipe(numbers, self.dt, xp).items()}
+
+    def table(self, dtype: np.dtype[Any], axes: tuple[int, ...]) -> npt.NDArray[Any]:
+        """Lay the coefficients out for an engine.
+
+        Parameters
+        ----------
+        dtype : of the data; every coefficient is rounded to it once
+        axes : the lengths of the trailing axes of the data that parameters broadcast against
+
+        Returns
+        -------
+        array (number of coefficients, P)
+            P = 1 where every parameter is a scalar, else the product of the last axes of the data, as many as the parameters have.
+        """
+        shape = self._shape
+        last = axes[len(axes) - len(shape) :]
+        key = (dtype, last)
+        if self._newest_table[:1] != [key]:
+            if len(shape) > len(axes) or any(own not in (1, there) for own, there in zip(shape, last, strict=True)):
+                raise InvalidValueError(
+                    f"x: the parameters have shape {shape}, which does not broadcast against the data's trailing axes {axes}; "
+                    "give scalars, or one value for each channel or neuron"
+                )
+            values = self.coefficients()
+            rows = [np.broadcast_to(np.asarray(values[name], dtype), last).ravel() for name in self._plain_kernel.coefficients]
+            self._newest_table[:] = [key, np.stack(rows)]
+        made: npt.NDArray[Any] = self._newest_table[1]
+        return made
+
+    @cached_property
+    def _newest_table(self) -> list[Any]:
+        return []  # a run of many calls on the same shape makes its table once
 
     def replace(self, **parameters: Any) -> Neuron:
         """Make the same neuron with other parameters; see `AnyNeuron.replace`."""

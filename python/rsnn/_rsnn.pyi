@@ -1,0 +1,59 @@
+"""The native half of rsnn. Arrays are C-contiguous and in native byte order; anything else is refused."""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+__version__: str
+
+_Float = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+_Array = npt.NDArray[Any]
+
+class _Build(TypedDict):
+    version: str
+    simd: str
+    profile: str
+
+def build() -> _Build: ...
+def levels() -> list[str]: ...
+def describe(spec: str) -> tuple[list[str], list[str]]: ...
+
+# x (outer, T, inner); coefficients (n, P), P = 1 or a divisor of inner; state (n_states, outer, inner), updated in place;
+# out (outer, T, inner), or with packed uint64 (outer, T, ceil(inner / 64)); checkpoints (ceil(T / every), n_states, outer, inner)
+def scan(
+    spec: str,
+    x: _Array,
+    coefficients: _Array,
+    state: _Array,
+    out: _Array | None,
+    *,
+    packed: bool = False,
+    record: Sequence[tuple[str, _Array]] = [],
+    checkpoints: _Array | None = None,
+    every: int = 0,
+    threads: int = 1,
+    level: str | None = None,
+) -> None: ...
+
+# grad_state: in, of the final state; out, of the initial one. grad_coefficients (n, P) of float64: only the rows in needs are written.
+def scan_backward(
+    spec: str,
+    surrogate: str,
+    surrogate_params: Sequence[float],
+    x: _Array,
+    coefficients: _Array,
+    checkpoints: _Array,
+    every: int,
+    grad_out: _Array | None,
+    grad_record: Sequence[tuple[str, _Array]],
+    grad_state: _Array,
+    grad_x: _Array,
+    grad_coefficients: _Array,
+    *,
+    needs: Sequence[str],
+    detach_reset: bool,
+    threads: int = 1,
+    level: str | None = None,
+) -> None: ...
