@@ -40,7 +40,11 @@ def neurons(draw: Callable[..., Any], n: int, *, spiking: bool | None = None) ->
     def maybe(name: str, values: st.SearchStrategy[float]) -> dict[str, Any]:
         return {name: number(values)} if draw(st.booleans()) else {}
 
-    kind = draw(st.sampled_from(["li", "lif", "lif", "lif", "iaf"]) if spiking is None else st.sampled_from(["lif", "lif", "iaf"] if spiking else ["li"]))
+    kind = draw(
+        st.sampled_from(["li", "lif", "lif", "lif", "iaf"])
+        if spiking is None
+        else st.sampled_from(["lif", "lif", "iaf"] if spiking else ["li"])
+    )
     arguments: dict[str, Any] = maybe("bias", REAL)
     if kind != "iaf":
         decay = draw(st.sampled_from(["tau_mem", "beta", "euler"]))

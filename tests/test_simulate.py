@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import FLOATS, SIZES, STEPS, data, layouts, neurons, values
 
 import rsnn
 from rsnn import _rsnn, reference
 from rsnn.simulate import BLOCK
 from rsnn.state import make_state
+from strategies import FLOATS, SIZES, STEPS, data, layouts, neurons, values
 
 same = np.testing.assert_array_equal  # NaN equals NaN
 
@@ -115,7 +115,9 @@ def test_blocks_of_converted_data_join_up(shape: tuple[int, ...], batch_first: b
     equal(got, expected.output, expected.state, expected.traces)
 
 
-@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64, np.float16, ">i2"])
+@pytest.mark.parametrize(
+    "dtype", [bool, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64, np.float16, ">i2"]
+)
 def test_narrow_numbers_become_float32(dtype: Any) -> None:
     x = (np.arange(60).reshape(20, 3) % 5 == 0).astype(dtype)
     got = rsnn.simulate(rsnn.LIF(beta=0.5), x)
@@ -142,7 +144,10 @@ def test_threads_do_not_change_a_bit(threads: int, batch_first: bool) -> None:
     x = values(2, (7, 100, 1500), np.float32, wild=True)
     expected = rsnn.simulate(neuron, x, record=("v", "u"), threads=1, batch_first=batch_first)
     equal(
-        rsnn.simulate(neuron, x, record=("v", "u"), threads=threads, batch_first=batch_first), expected.output, expected.state, expected.traces
+        rsnn.simulate(neuron, x, record=("v", "u"), threads=threads, batch_first=batch_first),
+        expected.output,
+        expected.state,
+        expected.traces,
     )
 
 

@@ -22,7 +22,9 @@ from .simulate import Result, simulate
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
-    from . import reference, stages, surrogate
+    from . import reference as reference
+    from . import stages as stages
+    from . import surrogate as surrogate
 
 __all__ = [
     "IAF",

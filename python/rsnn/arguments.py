@@ -42,7 +42,7 @@ def array_of(name: str, value: Any) -> npt.NDArray[Any]:
     try:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise InvalidTypeError(f"{name}={shown(value)}: cannot be made a numpy array ({error}); give a number or an array of numbers") from error
+        raise InvalidTypeError(f"{name}={shown(value)}: cannot become a numpy array ({error}); give numbers") from error
 
 
 def real(name: str, value: Any) -> float | Float64Array:
@@ -153,7 +153,7 @@ def shape_of(name: str, value: Any) -> tuple[int, ...]:
 def float_dtype(name: str, value: Any) -> np.dtype[Any]:
     """Check a dtype that rsnn computes in: float32 or float64."""
     try:
-        dtype = np.dtype(value).newbyteorder("=")
+        dtype: np.dtype[Any] = np.dtype(value).newbyteorder("=")
     except TypeError:
         raise InvalidTypeError(f"{name}={shown(value)}: must be float32 or float64") from None
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):

@@ -21,18 +21,24 @@ _EXAMPLES = {
 
 
 def _call(name: str, kind: type[Any]) -> Callable[..., Result]:
-    own = [Parameter(f.name, Parameter.KEYWORD_ONLY if f.kw_only else Parameter.POSITIONAL_OR_KEYWORD, default=f.default) for f in fields(kind)]
+    own = [
+        Parameter(f.name, Parameter.KEYWORD_ONLY if f.kw_only else Parameter.POSITIONAL_OR_KEYWORD, default=f.default) for f in fields(kind)
+    ]
     run = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in _RUN]
     known = {p.name for p in (*own, *run)}
     positional = [p.name for p in own if p.kind is not Parameter.KEYWORD_ONLY]
 
     def call(x: Any, *values: Any, **named: Any) -> Result:
         if len(values) > len(positional):
-            raise InvalidTypeError(f"{name}(): {shown(values[len(positional)])} came without a name; give it by name, as in rsnn.{kind.__name__}")
+            raise InvalidTypeError(
+                f"{name}(): {shown(values[len(positional)])} came without a name; give it by name, as in rsnn.{kind.__name__}"
+            )
         for key in named:
             if key not in known or key in positional[: len(values)]:
                 twice = "; it came twice" if key in known else did_you_mean(key, known)
-                raise InvalidTypeError(f"{name}(): {key}={shown(named[key])} is not an argument of rsnn.{kind.__name__} or rsnn.simulate{twice}")
+                raise InvalidTypeError(
+                    f"{name}(): {key}={shown(named[key])} is not an argument of rsnn.{kind.__name__} or rsnn.simulate{twice}"
+                )
         options = {p.name: named.pop(p.name) for p in run if p.name in named}
         result: Result = simulate(kind(*values, **named), x, **options)
         return result

@@ -108,9 +108,7 @@ class Stepper:
         self.xp = xp
         self.detach = detach
         self.states = tuple(
-            name
-            for name, there in (("v", True), ("i", self.axes["synapse"] != "none"), ("rest", self.axes["refractory"]))
-            if there
+            name for name, there in (("v", True), ("i", self.axes["synapse"] != "none"), ("rest", self.axes["refractory"])) if there
         )
         kind = self.axes["fire"]
         rule = fire_rule(kind, coefficients.get("max_spikes"), xp) if kind != "none" else None
@@ -218,7 +216,9 @@ def run(
     return over_time(outputs), state, {name: over_time(trace) for name, trace in traces.items()}
 
 
-def simulate(neuron: AnyNeuron, x: Array, state: State | None = None, record: Collection[str] = ()) -> tuple[Array, State, dict[str, Array]]:
+def simulate(
+    neuron: AnyNeuron, x: Array, state: State | None = None, record: Collection[str] = ()
+) -> tuple[Array, State, dict[str, Array]]:
     """Do what `rsnn.simulate` does, in plain numpy: slow, and the meaning of it.
 
     Parameters
@@ -272,7 +272,9 @@ def scan(
     rows = {name: np.tile(row, inner // row.size) for name, row in zip(names, coefficients, strict=True)}
     stepper = Stepper(spec, rows)
     with np.errstate(all="ignore"):
-        output, end, traces = run(stepper, np.moveaxis(x, 1, 0), dict(zip(stepper.states, state, strict=True)), [name for name, _ in record])
+        output, end, traces = run(
+            stepper, np.moveaxis(x, 1, 0), dict(zip(stepper.states, state, strict=True)), [name for name, _ in record]
+        )
     if out is not None:
         out[...] = np.moveaxis(output, 0, 1)
     for name, array in record:

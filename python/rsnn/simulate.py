@@ -58,7 +58,11 @@ class Result:
         if name == "spikes":
             raise AbsentError("spikes: this neuron does not spike, it sends on its membrane; use .output")
         known = (*getattr(held.get("state"), "_fields", ()), "u")
-        cure = f"; to have it, run with record=({name!r},)" if name in known else did_you_mean(name, ("output", "spikes", "state", "traces", *known))
+        cure = (
+            f"; to have it, run with record=({name!r},)"
+            if name in known
+            else did_you_mean(name, ("output", "spikes", "state", "traces", *known))
+        )
         raise AbsentError(f"{name}: this result has output, spikes, state, traces{''.join(', ' + k for k in held.get('traces', ()))}{cure}")
 
     def __repr__(self) -> str:
@@ -140,10 +144,10 @@ def simulate(
     table = form.table(dtype, x.shape[axis + 1 :])
     fields_in = form.init_state(trailing, dtype) if state is None else _state(state, kernel, trailing, dtype)
     if out is None:
-        out = _empty(x.shape, dtype, steps)
+        out = _empty(x.shape, dtype)
     else:
-        _check_out(out, x, dtype, fields_in)
-    traces = {name: _empty(x.shape, dtype, steps) for name in recorded}
+        _check_out(out, x, dtype, dict(zip(kernel.states, fields_in, strict=True)))
+    traces = {name: _empty(x.shape, dtype) for name in recorded}
     layout = _Layout(x.shape, axis)
     current = np.stack([np.asarray(one, dtype).reshape(layout.outer, layout.inner) for one in fields_in])
     if x.size:
@@ -177,9 +181,7 @@ class _Layout:
         return array.reshape(sequences.stop - sequences.start, stretch.stop - stretch.start, self.inner)
 
 
-def _run(
-    spec: str, x: Array, table: Array, state: Array, out: Array, traces: dict[str, Array], layout: _Layout, threads: int
-) -> None:
+def _run(spec: str, x: Array, table: Array, state: Array, out: Array, traces: dict[str, Array], layout: _Layout, threads: int) -> None:
     ready = [_is_ready(array, table.dtype) for array in (x, out)]
     everything = slice(0, layout.outer), slice(0, layout.time)
     if all(ready):
@@ -221,21 +223,26 @@ def _input(x: Any, steps: Any, batch_first: bool, parameters: tuple[int, ...]) -
     kind = array.dtype
     if kind.kind not in "biuf" or kind.itemsize > 8:
         cure = "take its real part, or run both parts" if kind.kind == "c" else "convert it, for example x.astype(np.float32)"
-        raise InvalidTypeError(f"x: {kind} came; accepted are float32, float64, and bool, integers and float16, which become float32; {cure}")
+        raise InvalidTypeError(
+            f"x: {kind} came; accepted are float32, float64, and bool, integers and float16, which become float32; {cure}"
+        )
     dtype = np.dtype(np.float64 if kind.kind == "f" and kind.itemsize == 8 else np.float32)
     if steps is not None:
         steps = count("steps", steps, 0)
         if batch_first and array.ndim == 0:
             raise InvalidValueError("x: a number has no batch; with steps= and batch_first=True give one step of shape (B, ...)")
         axis = int(batch_first)
-        # A number for neurons of different parameters is a constant input to all of them.
-        own = array.shape[axis:]
+        batch, own = array.shape[:axis], array.shape[axis:]
         try:
-            own = np.broadcast_shapes(own, parameters)
+            # A number for neurons of different parameters is a constant input to all of them.
+            wide = np.broadcast_shapes(own, parameters)
         except ValueError:
-            pass  # refused, with the shapes, where the parameters meet the data
-        array = np.broadcast_to(array.reshape(array.shape[:axis] + (1,) * (len(own) - len(array.shape[axis:])) + array.shape[axis:]), array.shape[:axis] + own)
-        array = np.broadcast_to(np.expand_dims(array, axis), (*array.shape[:axis], steps, *own))
+            wide = own  # refused, with the shapes, where the parameters meet the data
+        spread = array.reshape(batch + (1,) * (1 + len(wide) - len(own)) + own)
+        try:
+            array = np.broadcast_to(spread, (*batch, steps, *wide))
+        except (ValueError, OverflowError):
+            raise InvalidValueError(f"steps={steps}: more than memory can hold; run in pieces, from state to state") from None
     elif array.ndim <= int(batch_first):
         axes = "(B, T, ...)" if batch_first else "(T, ...)"
         raise InvalidValueError(f"x has shape {array.shape}: must be {axes}; for an input that is constant over time give steps=")
@@ -260,7 +267,7 @@ def _state(state: Any, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[A
     return arrays
 
 
-def _check_out(out: Any, x: Array, dtype: np.dtype[Any], state: Any) -> None:
+def _check_out(out: Any, x: Array, dtype: np.dtype[Any], state: dict[str, Array]) -> None:
     cure = f"give np.empty({x.shape}, np.{dtype}), or leave out= out"
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise InvalidTypeError(f"out={shown(out)}: must be a numpy array; {cure}")
@@ -274,7 +281,7 @@ def _check_out(out: Any, x: Array, dtype: np.dtype[Any], state: Any) -> None:
         raise InvalidValueError(f"out: the array is not aligned to its dtype; {cure}")
     if _may_overlap_itself(out):
         raise InvalidValueError(f"out: elements of the array share memory (strides {out.strides}); {cure}")
-    for name, other in (("x", x), *((f"state.{k}", one) for k, one in zip(getattr(state, "_fields", range(len(state))), state, strict=True))):
+    for name, other in (("x", x), *((f"state.{name}", one) for name, one in state.items())):
         if _overlap(out, other):
             raise InvalidValueError(f"out: shares memory with {name}, which would change while it is read; {cure}")
 
@@ -290,18 +297,15 @@ def _may_overlap_itself(array: Array) -> bool:
 
 def _overlap(a: Array, b: Array) -> bool:
     try:
-        return np.shares_memory(a, b, max_work=10_000)
+        return np.shares_memory(a, b, max_work=10_000)  # type: ignore[arg-type]  # numpy's stubs know two of its values
     except np.exceptions.TooHardError:
         return True  # nobody can tell within reason: not worth the risk
 
 
-def _empty(shape: tuple[int, ...], dtype: np.dtype[Any], steps: int | None) -> Array:
+def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Allocate an uninitialised array on a 64-byte boundary: a misaligned one costs up to 15 % of the time."""
     size = math.prod(shape) * dtype.itemsize
-    try:
-        raw = np.empty(size + 64, np.uint8)
-    except (ValueError, OverflowError):
-        raise InvalidValueError(f"{'x' if steps is None else f'steps={steps}'}: the output would have shape {shape}, more than memory can hold") from None
+    raw = np.empty(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size].view(dtype).reshape(shape)
 
@@ -316,7 +320,7 @@ def _network(network: Any, x: Any, state: Any, options: dict[str, Any]) -> Any:
     module = sys.modules.get(f"{__package__}.network")  # who has a network has imported it
     if module is None or not isinstance(network, module.Network):
         hint = f"; give an instance: rsnn.{network.__name__}(...)" if isinstance(network, type) and issubclass(network, AnyNeuron) else ""
-        raise InvalidTypeError(f"neuron={shown(network)}: must be a neuron (rsnn.LIF(...), rsnn.LI(...), rsnn.IAF(...), rsnn.Neuron(...)) or a rsnn.Network{hint}")
+        raise InvalidTypeError(f"neuron={shown(network)}: must be a neuron, such as rsnn.LIF(...), or a rsnn.Network{hint}")
     for name, default in (("out", None), ("steps", None), ("batch_first", False)):
         if options[name] is not default:
             raise InvalidValueError(f"{name}={shown(options[name])}: a network does not take it here; leave it out")

@@ -55,7 +55,7 @@ class Description:
     def __repr__(self) -> str:
         # None is a field that was not given, or gave way to another one.
         said = (
-            f"{name}={shown(value)}"
+            f"{name}={value if isinstance(value, Description) else shown(value)}"
             for name, value, default in self._items()
             if value is not None and _comparable(value) != _comparable(default)
         )
@@ -86,6 +86,7 @@ class Stage(Description):
     """The fields that are numbers or arrays but not learnable."""
     states: ClassVar[tuple[str, ...]] = ()
     """The state fields that the stage needs."""
+
     def __post_init__(self) -> None:
         """Turn every number into a float or a float64 array of its own."""
         for name in (*self.numbers, *self.fixed):
@@ -118,7 +119,9 @@ def _one_of(stage: Stage, first: str, second: str) -> None:
     given = [name for name in (first, second) if getattr(stage, name) is not None]
     if len(given) != 1:
         came = " and ".join(f"{name}={shown(getattr(stage, name))}" for name in given) or f"neither {first}= nor {second}="
-        raise InvalidValueError(f"{came}: give exactly one of {first}= (a time constant, in the unit of dt) and {second}= (the decay per step)")
+        raise InvalidValueError(
+            f"{came}: give exactly one of {first}= (a time constant, in the unit of dt) and {second}= (the decay per step)"
+        )
 
 
 # Synapses ------------------------------------------------------------------------------------------------------------------------
@@ -205,7 +208,7 @@ class Leaky(Stage):
         object.__setattr__(self, "gain", default if self.gain is None else choice("gain", self.gain, ("leak", "unit")))
         if choice("discretization", self.discretization, ("exact", "euler")) == "euler" and self.tau_mem is None:
             raise InvalidValueError(
-                "discretization='euler': beta= is the decay per step already, there is nothing to discretize; give tau_mem= or leave discretization= out"
+                "discretization='euler': beta= is the decay per step already; give tau_mem=, or leave discretization= out"
             )
 
     def ranges(self, neuron: Neuron) -> dict[str, Range]:

@@ -26,11 +26,18 @@ else:
     State = tuple
 
 
+_make: Any = namedtuple  # as it is at run time; type checkers know only named tuples written out
+
+
 @cache
 def _type_of(fields: tuple[str, ...]) -> Any:
-    kind: Any = namedtuple("State", fields, module=__name__)  # type: ignore[misc]  # noqa: PYI024
-    # The class is made at run time, so pickle and deepcopy are told how to make it again.
-    kind.__reduce__ = lambda self: (make_state, (self._fields, tuple(self)))
+    kind = _make("State", fields, module=__name__)
+
+    def remake(self: State) -> tuple[Any, ...]:
+        return make_state, (self._fields, tuple(self))
+
+    # The class has no name that pickle and deepcopy could import: they are told how to make it again.
+    kind.__reduce__ = remake
     kind.__doc__ = f"The state of a neuron: {', '.join(fields)}."
     return kind
 

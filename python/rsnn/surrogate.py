@@ -6,16 +6,14 @@ the forward pass do not depend on it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .arguments import SMALLEST, scalar, within
+from .arguments import LARGEST, SMALLEST, scalar, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy.typing as npt
 
 
@@ -29,13 +27,14 @@ class Surrogate:
     @property
     def parameters(self) -> tuple[float, ...]:
         """The parameters in the order of the native engine."""
-        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+        return tuple(getattr(self, field.name) for field in fields(self))
 
     def __post_init__(self) -> None:
         """Check that every parameter is a positive number."""
-        for name in self.__dataclass_fields__:
-            object.__setattr__(self, name, scalar(name, getattr(self, name)))
-            within(name, getattr(self, name), SMALLEST, np.finfo(np.float32).max)
+        for field in fields(self):
+            number = scalar(field.name, getattr(self, field.name))
+            within(field.name, number, SMALLEST, LARGEST)
+            object.__setattr__(self, field.name, number)
 
     def of(self, y: Any, xp: Any = np) -> Any:
         """Evaluate at y over the namespace `xp` (numpy or torch)."""

@@ -40,7 +40,7 @@ def set_num_threads(n: int | None) -> None:
     1
     >>> rsnn.set_num_threads(None)
     """
-    global _chosen  # noqa: PLW0603 - one setting for the process
+    global _chosen
     _chosen = None if n is None else min(count("n", n, 1, "None for the default"), MOST)
 
 
