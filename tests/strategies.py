@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -67,7 +68,14 @@ def neurons(draw: Callable[..., Any], n: int, *, spiking: bool | None = None) ->
     if kind == "lif" and arguments["reset"] != "none":
         several = arguments["fire"] == "multi" and arguments["reset"] != "subtract"
         arguments["reset_timing"] = draw(st.sampled_from(["same", "next"] if several else ["same", "next", "residual"]))
-    return (rsnn.LIF if kind == "lif" else rsnn.IAF)(**arguments)
+    neuron = (rsnn.LIF if kind == "lif" else rsnn.IAF)(**arguments)
+    # Stages that only the general form has.
+    form, general = neuron.stages, draw(st.sampled_from(["named", "named", "soft", "blend"]))
+    if general == "soft":
+        return dataclasses.replace(form, fire=rsnn.stages.Soft(form.fire.v_threshold))
+    if general == "blend" and isinstance(form.reset, rsnn.stages.ToValue) and type(form.fire) is rsnn.stages.Single:
+        return dataclasses.replace(form, reset=rsnn.stages.Blend(form.reset.v_reset, form.reset.timing))
+    return neuron
 
 
 FLOATS = st.sampled_from([np.float32, np.float64])

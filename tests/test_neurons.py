@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import rsnn
 from rsnn import _rsnn, reference
 from rsnn.arguments import LARGEST, SMALLEST
-from rsnn.stages import Exponential, Integrator, Leaky, Multi, Single, Soft, Subtract, ToValue
+from rsnn.stages import Blend, Exponential, Integrator, Leaky, Multi, Single, Soft, Subtract, ToValue
 from strategies import neurons
 
 ANY = neurons(3)
@@ -47,7 +47,10 @@ def test_different_neurons_are_not_equal(one: Any, other: Any) -> None:
 
 @given(ANY)
 def test_a_repr_without_large_arrays_is_the_neuron(neuron: Any) -> None:
-    names = {name: getattr(rsnn.stages, name) for name in ("Leaky", "Integrator", "Exponential", "Single", "Multi", "Subtract", "ToValue")}
+    names = {
+        name: getattr(rsnn.stages, name)
+        for name in ("Leaky", "Integrator", "Exponential", "Single", "Multi", "Soft", "Subtract", "ToValue", "Blend")
+    }
     for form in (neuron, neuron.stages):
         assert eval(repr(form), {"LI": rsnn.LI, "LIF": rsnn.LIF, "IAF": rsnn.IAF, "Neuron": rsnn.Neuron} | names) == neuron
 
@@ -239,7 +242,7 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda: rsnn.LIF(reset_timing="later"), VALUE, "reset_timing='later': must be one of 'same', 'next', 'residual'"),
     (lambda: rsnn.LIF(reset="none", reset_timing="next"), VALUE, "reset_timing='next': reset='none' never resets"),
     (lambda: rsnn.LIF(reset="none", reset_timing="soon"), VALUE, "reset_timing='soon': must be one of"),
-    (lambda: rsnn.LIF(reset="zero", reset_timing="residual", fire="multi"), VALUE, "reset_timing='residual': .*fire='single'"),
+    (lambda: rsnn.LIF(reset="zero", reset_timing="residual", fire="multi"), VALUE, r"reset=ToValue\(timing='residual'\): .*fire='single'"),
     (lambda: rsnn.LIF(fire="double"), VALUE, "fire='double': must be one of 'single', 'multi'"),
     (lambda: rsnn.LIF(max_spikes=3), VALUE, "max_spikes=3: fire='single'.*give fire='multi'"),
     (lambda: rsnn.LIF(fire="multi", max_spikes=0), VALUE, r"max_spikes=0\.0: must be whole, from 1"),
@@ -259,6 +262,7 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda: rsnn.Neuron(membrane=Leaky(beta=0.5), fire="single"), TYPE, r"fire='single': must be one of rsnn\.stages\.Single.*None"),
     (lambda: rsnn.Neuron(membrane=Leaky(beta=0.5), reset=Subtract()), VALUE, "reset=Subtract.*never spikes"),
     (lambda: rsnn.Neuron(membrane=Leaky(beta=0.5), refractory=2.0), VALUE, r"refractory=2\.0: .*never spikes"),
+    (lambda: rsnn.Neuron(membrane=Leaky(beta=0.5), fire=Multi(), reset=Blend()), VALUE, r"reset=Blend\(\): several spikes"),
     (lambda: Leaky(), VALUE, "neither tau_mem= nor beta="),
     (lambda: Subtract("never"), VALUE, "reset_timing='never'"),
     (lambda: rsnn.LIF().kernel(learn=("tau",)), VALUE, r"learn=\('tau',\): 'tau' is not one of .*did you mean 'tau_mem'"),

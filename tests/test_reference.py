@@ -201,7 +201,7 @@ def test_nan_never_fires(fire: str) -> None:
 def test_soft_spikes_are_smooth_and_blend_the_reset() -> None:
     from rsnn.stages import Leaky, Soft, ToValue
 
-    # y = 1, s = 1/2 + 1/3, v = u - s (u - v_reset)
+    # y = 1, s = 1/2 + 1/3, v = (1 - s) u + s v_reset
     spikes, traces = run(rsnn.Neuron(membrane=Leaky(beta=0.5), fire=Soft(), reset=ToValue(0.5)), 2.0)
     assert spikes == pytest.approx([5 / 6], rel=1e-15)
     assert traces["v"] == pytest.approx([2.0 - 5 / 6 * 1.5], rel=1e-15)

@@ -46,7 +46,7 @@ def array_of(name: str, value: Any) -> npt.NDArray[Any]:
 
 
 def real(name: str, value: Any) -> float | Float64Array:
-    """Check a parameter: a finite real number, or an array of them; returns a float, or a float64 array of its own that nobody can write."""
+    """Check a parameter, a finite real number or an array of them: gives a float, or a float64 array of its own that is read-only."""
     array = array_of(name, value)
     if array.dtype.kind not in "fiu":
         raise InvalidTypeError(f"{name}={shown(value)}: {array.dtype} is not accepted; give a real number or an array of real numbers")

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from .arguments import LARGEST, SMALLEST, did_you_mean, float_dtype, names, real, scalar, shape_of, shown, whole, within
 from .errors import InvalidValueError
-from .stages import Description, Multi, Stage, ToValue, parts
+from .stages import Blend, Description, Multi, Stage, ToValue, parts
 from .state import ORDER, State, make_state
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ class Neuron(AnyNeuron):
     synapse : `rsnn.stages.Exponential`, or None: the input drives the membrane directly
     membrane : `rsnn.stages.Leaky` or `rsnn.stages.Integrator`
     fire : `rsnn.stages.Single`, `rsnn.stages.Multi`, or None: the output is the membrane
-    reset : `rsnn.stages.Subtract`, `rsnn.stages.ToValue`, or None: the membrane goes on
+    reset : `rsnn.stages.Subtract`, `rsnn.stages.ToValue`, `rsnn.stages.Blend`, or None: the membrane goes on
     refractory : float or array, optional
         Time after a spike in which the membrane holds still, in the unit of dt: a whole multiple of it.
     v_min : float or array, optional
@@ -234,9 +234,12 @@ class Neuron(AnyNeuron):
         if self.fire is None and (self.reset is not None or self.refractory is not None):
             what = f"reset={self.reset}" if self.reset is not None else f"refractory={shown(self.refractory)}"
             raise InvalidValueError(f"{what}: a neuron without fire= never spikes; give fire=, or leave it out")
-        if isinstance(self.fire, Multi) and isinstance(self.reset, ToValue) and self.reset.timing == "residual":
+        if isinstance(self.fire, Multi) and (
+            isinstance(self.reset, Blend) or (getattr(self.reset, "timing", "") == "residual" and isinstance(self.reset, ToValue))
+        ):
             raise InvalidValueError(
-                "reset_timing='residual': a reset to a value has no residual of several spikes; use fire='single' or reset='subtract'"
+                f"reset={self.reset}: several spikes in one step cannot reset to a value in this way; "
+                "use fire='single', reset='subtract', or another reset_timing"
             )
         for part in self._parts:
             for name, value in part.parameters().items():

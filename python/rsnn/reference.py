@@ -8,15 +8,15 @@ One step, x the input, v and i and rest the state carried in, s and u the output
 
     c    synapse none: x.  decay_jump_use: i = alpha i + x, c = i.  The other orders are in `_synapse`.
     R    = fire(v)                                 timing next and residual only, on the membrane carried in
-    v0   = v;  timing next and residual, reset value: v_reset where R != 0, else v
+    v0   = v;  timing next and residual, reset value: v_reset where R != 0, else v; reset blend: (1 - R) v + R v_reset
     d    = beta v0                                 leak: v_leak + beta (v0 - v_leak)
     z    = c                                       bias: c + bias; then gain: gain z
     u    = d + z                                   timing next and residual, reset subtract: u - R v_threshold
     u    = v where rest > 0                        refractory: the membrane holds still
     s    = fire(u)                                 refractory: 0 where rest > 0
-    v    = same:      u - s v_threshold  |  v_reset where s != 0, else u  |  u
+    v    = same:      subtract: u - s v_threshold;  value: v_reset where s != 0, else u;  blend: (1 - s) u + s v_reset;  none: u
            next:      u, reset at the start of the next step
-           residual:  with d = s - R:  u - d v_threshold  |  u - d (u - v_reset)
+           residual:  with d = s - R:  subtract: u - d v_threshold;  value, blend: u - d (u - v_reset)
     rest = refractory where s != 0, else rest - 1 where rest > 0, else 0
     v    = v_min where v < v_min, else v
 
@@ -113,10 +113,7 @@ class Stepper:
         kind = self.axes["fire"]
         rule = fire_rule(kind, coefficients.get("max_spikes"), xp) if kind != "none" else None
         self.fire = (lambda v: spike(v, coefficients["v_threshold"], rule)) if rule else None
-        # Smooth spikes blend, so that the whole step stays smooth.
-        blend: Select = lambda s, v_reset, u: u - s * (u - v_reset)  # noqa: E731
-        choose: Select = lambda s, v_reset, u: xp.where(s != 0, v_reset, u)  # noqa: E731
-        self.select = blend if kind == "soft" else select or choose
+        self.select = select or (lambda s, v_reset, u: xp.where(s != 0, v_reset, u))
 
     def __call__(self, x: Array, state: Mapping[str, Array]) -> tuple[Array, Array, dict[str, Array]]:
         """Make one step; give the output, the membrane before its reset, and the new state."""
@@ -127,7 +124,7 @@ class Stepper:
 
         reset, early = axes["reset"], axes["timing"] in ("next", "residual")
         before = self.detach(self.fire(v)) if early and self.fire else None
-        v0 = self.select(before, c["v_reset"], v) if early and reset == "value" else v
+        v0 = self._to_value(before, v) if early and reset in ("value", "blend") else v
 
         membrane = axes["membrane"]
         decayed = c["v_leak"] + c["beta"] * (v0 - c["v_leak"]) if "leak" in membrane else c["beta"] * v0
@@ -181,7 +178,11 @@ class Stepper:
         if timing == "residual":
             d = s - before
             return u - d * c["v_threshold"] if reset == "subtract" else u - d * (u - c["v_reset"])
-        return u - s * c["v_threshold"] if reset == "subtract" else self.select(s, c["v_reset"], u)
+        return u - s * c["v_threshold"] if reset == "subtract" else self._to_value(s, u)
+
+    def _to_value(self, s: Array, u: Array) -> Array:
+        v_reset = self.c["v_reset"]
+        return self.select(s, v_reset, u) if self.axes["reset"] == "value" else (1 - s) * u + s * v_reset
 
 
 def run(

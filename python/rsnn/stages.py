@@ -342,7 +342,7 @@ class Soft(Single):
     """A smooth stand-in for a spike, to check gradients with: ``s = 0.5 + y / (1 + 2 |y|)``, ``y = u - v_threshold``.
 
     Its derivative is the surrogate ``FastSigmoid(2)``, so the surrogate gradient of a neuron with this stage is its true gradient.
-    A reset to a value blends: ``v = u - s (u - v_reset)``.
+    A reset to a value is a `Blend`, which is smooth too.
     """
 
     def terms(self, learn: Collection[str], dt: float) -> tuple[str, tuple[str, ...]]:
@@ -416,6 +416,23 @@ class ToValue(Stage):
         return {"v_reset": p["v_reset"]}
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Blend(ToValue):
+    """As `ToValue`, written as Norse and SpikingJelly write it: ``v = (1 - s) u + s v_reset``.
+
+    The same value of a single spike, up to the sign of zero and where u is not finite; smooth in s.
+
+    Parameters
+    ----------
+    v_reset : the value
+    timing : as of `Subtract`
+    """
+
+    def terms(self, learn: Collection[str], dt: float) -> tuple[str, tuple[str, ...]]:
+        """Give the words and the coefficients."""
+        return f"reset=blend timing={self.timing}", ("v_reset",)
+
+
 class _NoReset(Stage):
     def terms(self, learn: Collection[str], dt: float) -> tuple[str, tuple[str, ...]]:
         return "reset=none timing=same", ()
@@ -467,16 +484,19 @@ class _Floor(Stage):
 SYNAPSES = (Exponential,)
 MEMBRANES = (Leaky, Integrator)
 FIRES = (Single, Multi, Soft)
-RESETS = (Subtract, ToValue)
+RESETS = (Subtract, ToValue, Blend)
 
 
 def parts(neuron: Neuron) -> tuple[Stage, ...]:
     """Give the stages of a neuron in the order of a step, each absent one as a stage that does nothing."""
+    reset = _expect("reset", neuron.reset, RESETS, _NoReset())
+    if isinstance(neuron.fire, Soft) and type(reset) is ToValue:
+        reset = Blend(reset.v_reset, reset.timing)
     return (
         _expect("synapse", neuron.synapse, SYNAPSES, _NoSynapse()),
         _expect("membrane", neuron.membrane, MEMBRANES, None),
         _expect("fire", neuron.fire, FIRES, _NoFire()),
-        _expect("reset", neuron.reset, RESETS, _NoReset()),
+        reset,
         *(() if neuron.refractory is None else (_Refractory(neuron.refractory),)),
         *(() if neuron.v_min is None else (_Floor(neuron.v_min),)),
     )
