@@ -244,8 +244,8 @@ class Neuron(AnyNeuron):
         for part in self._parts:
             for name, value in part.parameters().items():
                 within(name, value, *self._ranges[name], part.hint(name))
-        self.coefficients()  # a refractory period that is no multiple of dt is found here
         self._shape  # noqa: B018 - parameters that do not broadcast are found here
+        self.coefficients()  # a refractory period that is no multiple of dt is found here
 
     @property
     def stages(self) -> Neuron:

@@ -22,6 +22,8 @@ Array = npt.NDArray[Any]
 
 BLOCK = 1 << 18
 """Elements of the blocks of time in which input that the engine cannot read as it lies is converted."""
+ROWS = 1 << 20
+"""Steps of neurons that the engine gets at once: it lists them before it starts, 16 bytes each, and cannot be interrupted there."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -165,10 +167,14 @@ class _Layout:
         self.inner = math.prod(shape[axis + 1 :])
         self.axis = axis
 
-    def blocks(self) -> Iterator[tuple[slice, Iterator[slice]]]:
-        """Cut into blocks of about BLOCK elements that lie together in a contiguous array: sequences, and for them stretches of time."""
-        together = 1 if self.axis == 0 else max(1, BLOCK // max(1, self.time * self.inner))
-        stretch = self.time if together > 1 else max(1, BLOCK // self.inner)
+    def blocks(self, elements: float) -> Iterator[tuple[slice, Iterator[slice]]]:
+        """Cut into blocks that lie together in a contiguous array: sequences, and for them stretches of time.
+
+        A block has about so many elements at most, and so few rows that the engine's list of them stays small.
+        """
+        steps = int(max(1, min(elements // self.inner, ROWS // (1 + self.inner // 1024))))
+        together = 1 if self.axis == 0 else max(1, steps // self.time)
+        stretch = self.time if together > 1 else steps
         for first in range(0, self.outer, together):
             sequences = slice(first, min(first + together, self.outer))
             yield sequences, (slice(t, min(t + stretch, self.time)) for t in range(0, self.time, stretch))
@@ -182,31 +188,19 @@ class _Layout:
 
 
 def _run(spec: str, x: Array, table: Array, state: Array, out: Array, traces: dict[str, Array], layout: _Layout, threads: int) -> None:
-    ready = [_is_ready(array, table.dtype) for array in (x, out)]
-    everything = slice(0, layout.outer), slice(0, layout.time)
-    if all(ready):
-        record = [(name, layout.seen(trace, *everything)) for name, trace in traces.items()]
-        _rsnn.scan(spec, layout.seen(x, *everything), table, state, layout.seen(out, *everything), record=record, threads=threads)
-        return
-    for sequences, stretches in layout.blocks():
+    """Run block by block; what the engine cannot read or write as it lies goes through a buffer."""
+    direct_x, direct_out = (_is_ready(array, table.dtype) for array in (x, out))
+    for sequences, stretches in layout.blocks(math.inf if direct_x and direct_out else BLOCK):
         current = np.ascontiguousarray(state[:, sequences])
         for stretch in stretches:
-            x_block, out_block = (layout.cut(array, sequences, stretch) for array in (x, out))
-            source = x_block if ready[0] else np.empty(x_block.shape, table.dtype)
-            target = out_block if ready[1] else np.empty(out_block.shape, table.dtype)
-            if not ready[0]:
+            x_block, out_block, *recorded = (layout.cut(array, sequences, stretch) for array in (x, out, *traces.values()))
+            source = x_block if direct_x else np.empty(x_block.shape, table.dtype)
+            target = out_block if direct_out else np.empty(out_block.shape, table.dtype)
+            if not direct_x:
                 np.copyto(source, x_block, casting="unsafe")
-            record = [(name, layout.seen(layout.cut(trace, sequences, stretch), sequences, stretch)) for name, trace in traces.items()]
-            _rsnn.scan(
-                spec,
-                layout.seen(source, sequences, stretch),
-                table,
-                current,
-                layout.seen(target, sequences, stretch),
-                record=record,
-                threads=threads,
-            )
-            if not ready[1]:
+            seen_x, seen_out, *seen = (layout.seen(array, sequences, stretch) for array in (source, target, *recorded))
+            _rsnn.scan(spec, seen_x, table, current, seen_out, record=list(zip(traces, seen, strict=True)), threads=threads)
+            if not direct_out:
                 out_block[...] = target
         state[:, sequences] = current
 
