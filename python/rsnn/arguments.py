@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -135,6 +134,8 @@ def names(name: str, value: Any, accepted: Iterable[str], hint: str = "") -> tup
 
 def did_you_mean(word: str, accepted: Iterable[str]) -> str:
     """End a message with the nearest accepted word, if one is near."""
+    from difflib import get_close_matches  # only where something went wrong: importing it takes a while
+
     near = get_close_matches(word, list(accepted), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 

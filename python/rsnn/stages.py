@@ -337,7 +337,6 @@ class Multi(Single):
         return super().recipe(p, dt, xp) | cap
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Soft(Single):
     """A smooth stand-in for a spike, to check gradients with: ``s = 0.5 + y / (1 + 2 |y|)``, ``y = u - v_threshold``.
 
@@ -416,7 +415,6 @@ class ToValue(Stage):
         return {"v_reset": p["v_reset"]}
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Blend(ToValue):
     """As `ToValue`, written as Norse and SpikingJelly write it: ``v = (1 - s) u + s v_reset``.
 
@@ -446,6 +444,8 @@ class _NoReset(Stage):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Refractory(Stage):
+    """The membrane holds still and does not fire for a time after a spike."""
+
     refractory: Parameter
 
     fixed = ("refractory",)
@@ -470,6 +470,8 @@ class _Refractory(Stage):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Floor(Stage):
+    """The membrane is kept from falling below a value."""
+
     v_min: Parameter
 
     numbers = ("v_min",)
