@@ -146,10 +146,10 @@ def simulate(
     table = form.table(dtype, x.shape[axis + 1 :])
     fields_in = form.init_state(trailing, dtype) if state is None else _state(state, kernel, trailing, dtype)
     if out is None:
-        out = _empty(x.shape, dtype)
+        out = empty(x.shape, dtype)
     else:
         _check_out(out, x, dtype, dict(zip(kernel.states, fields_in, strict=True)))
-    traces = {name: _empty(x.shape, dtype) for name in recorded}
+    traces = {name: empty(x.shape, dtype) for name in recorded}
     layout = _Layout(x.shape, axis)
     current = np.stack([np.asarray(one, dtype).reshape(layout.outer, layout.inner) for one in fields_in])
     if x.size:
@@ -209,8 +209,8 @@ def _is_ready(array: Array, dtype: np.dtype[Any]) -> bool:
     return array.dtype == dtype and array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned
 
 
-def _input(x: Any, steps: Any, batch_first: bool, parameters: tuple[int, ...]) -> tuple[Array, np.dtype[Any]]:
-    """Check x; give it with its time axis, and the dtype to compute in."""
+def data(x: Any) -> tuple[Array, np.dtype[Any]]:
+    """Check that x is an array of numbers; give it, and the dtype to compute in."""
     if is_tensor(x):
         raise InvalidTypeError("x: a torch tensor; numpy arrays are accepted here: use rsnn.torch.Layer(neuron), or x.numpy()")
     array = array_of("x", x)
@@ -221,6 +221,12 @@ def _input(x: Any, steps: Any, batch_first: bool, parameters: tuple[int, ...]) -
             f"x: {kind} came; accepted are float32, float64, and bool, integers and float16, which become float32; {cure}"
         )
     dtype = np.dtype(np.float64 if kind.kind == "f" and kind.itemsize == 8 else np.float32)
+    return array, dtype
+
+
+def _input(x: Any, steps: Any, batch_first: bool, parameters: tuple[int, ...]) -> tuple[Array, np.dtype[Any]]:
+    """Check x; give it with its time axis, and the dtype to compute in."""
+    array, dtype = data(x)
     if steps is not None:
         steps = count("steps", steps, 0)
         if batch_first and array.ndim == 0:
@@ -296,7 +302,7 @@ def _overlap(a: Array, b: Array) -> bool:
         return True  # nobody can tell within reason: not worth the risk
 
 
-def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Allocate an uninitialised array on a 64-byte boundary: a misaligned one costs up to 15 % of the time."""
     size = math.prod(shape) * dtype.itemsize
     raw = np.empty(size + 64, np.uint8)
