@@ -6,6 +6,8 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["__version__", "build", "describe", "levels", "scan", "scan_backward"]
+
 __version__: str
 
 _Float = npt.NDArray[np.float32] | npt.NDArray[np.float64]
@@ -30,7 +32,7 @@ def scan(
     out: _Array | None,
     *,
     packed: bool = False,
-    record: Sequence[tuple[str, _Array]] = [],
+    record: Sequence[tuple[str, _Array]] = ...,
     checkpoints: _Array | None = None,
     every: int = 0,
     threads: int = 1,
