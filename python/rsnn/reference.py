@@ -25,7 +25,7 @@ Comparisons with NaN are false: a NaN membrane never fires, and is not kept from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -245,40 +245,3 @@ def simulate(
     with np.errstate(all="ignore"):  # overflow and NaN in the data are data
         output, end, traces = run(Stepper(kernel.spec, coefficients), x, dict(zip(kernel.states, start, strict=True)), record)
     return output, make_state(kernel.states, end.values()), traces
-
-
-def scan(
-    spec: str,
-    x: Array,
-    coefficients: Array,
-    state: Array,
-    out: Array | None,
-    *,
-    record: Sequence[tuple[str, Array]] = (),
-    names: Sequence[str],
-) -> None:
-    """Do what the native ``scan`` does, over the same arrays.
-
-    Parameters
-    ----------
-    spec : the stages in words
-    x : (outer, T, inner)
-    coefficients : (n, P), P = 1 or a divisor of inner: repeated along it
-    state : (n_states, outer, inner), updated in place
-    out : (outer, T, inner), written, or None
-    record : pairs of a state field (or ``"u"``) and an array (outer, T, inner) to write
-    names : the names of the coefficients
-    """
-    inner = x.shape[2]
-    rows = {name: np.tile(row, inner // row.size) for name, row in zip(names, coefficients, strict=True)}
-    stepper = Stepper(spec, rows)
-    with np.errstate(all="ignore"):
-        output, end, traces = run(
-            stepper, np.moveaxis(x, 1, 0), dict(zip(stepper.states, state, strict=True)), [name for name, _ in record]
-        )
-    if out is not None:
-        out[...] = np.moveaxis(output, 0, 1)
-    for name, array in record:
-        array[...] = np.moveaxis(traces[name], 0, 1)
-    for k, value in enumerate(end.values()):
-        state[k] = value
