@@ -9,7 +9,7 @@
 
 use fearless_simd::Level;
 
-use super::gemm::{Right, multiply, panel_width};
+use super::gemm::{Right, Target, multiply, panel_width};
 use super::linear::zeros;
 use super::{TASK, finite, length};
 use crate::elem::Elem;
@@ -184,7 +184,8 @@ pub fn conv2d<E: Elem>(
                 let columns = (rows - 1) * layout.width + output.1;
                 sums.resize(conv.outputs * columns, E::ZERO);
                 let right = Right { values: &laid[top * layout.width..], offsets: &offsets, advance: panel_width::<E>(level) };
-                multiply(level, &ordered, &right, &mut sums, columns, stop);
+                let target = Target { values: &mut sums, stride: columns, columns: 0..columns };
+                multiply(level, &ordered, &right, target, stop);
                 for (channel, (sums, out)) in sums.chunks_exact(columns).zip(out.chunks_exact_mut(output.0 * output.1)).enumerate() {
                     let out = &mut out[top * output.1..(top + rows) * output.1];
                     for (sums, out) in sums.chunks(layout.width).zip(out.chunks_exact_mut(output.1)) {

@@ -12,6 +12,8 @@
 //! A sum that starts from +0 never becomes -0, so leaving out a term whose `a` or `b` is 0 (the other being finite) changes no bit:
 //! that is what lets padding, and an engine that visits only spikes, give the same result.
 
+use std::ops::Range;
+
 use fearless_simd::{Level, Simd, SimdBase, dispatch};
 
 use crate::elem::{Elem, V};
@@ -42,20 +44,32 @@ fn width_of<E: Elem, S: Simd>(_: S) -> usize {
     VECTORS * V::<E, S>::LEN
 }
 
-/// Write `c` (rows, columns): the product of `a` (rows, `offsets.len()`) and `b`. Gives up early, leaving `c` undefined, when told to stop.
-pub fn multiply<E: Elem>(level: Level, a: &[E], b: &Right<'_, E>, c: &mut [E], columns: usize, stop: &Stop<'_>) {
-    dispatch!(level, simd => blocks(simd, a, b, c, columns, stop));
+/// Where a product is written: some columns of every row of `values`.
+pub struct Target<'a, E> {
+    /// Whole rows, one after the other.
+    pub values: &'a mut [E],
+    /// The length of a row.
+    pub stride: usize,
+    /// The columns to write.
+    pub columns: Range<usize>,
+}
+
+/// Write to `c` the product of `a` (rows, `offsets.len()`) and `b`. Gives up early, leaving `c` undefined, when told to stop.
+pub fn multiply<E: Elem>(level: Level, a: &[E], b: &Right<'_, E>, c: Target<'_, E>, stop: &Stop<'_>) {
+    dispatch!(level, simd => blocks(simd, a, b, c, stop));
 }
 
 #[inline(always)]
-fn blocks<E: Elem, S: Simd>(simd: S, a: &[E], b: &Right<'_, E>, c: &mut [E], columns: usize, stop: &Stop<'_>) {
-    if b.offsets.is_empty() || columns == 0 {
-        c.fill(E::ZERO);
+fn blocks<E: Elem, S: Simd>(simd: S, a: &[E], b: &Right<'_, E>, mut c: Target<'_, E>, stop: &Stop<'_>) {
+    if b.offsets.is_empty() {
+        for row in c.values.chunks_exact_mut(c.stride) {
+            row[c.columns.clone()].fill(E::ZERO);
+        }
         return;
     }
     let width = width_of::<E, S>(simd);
     for first in (0..b.offsets.len()).step_by(DEPTH) {
-        for column in (0..columns).step_by(width) {
+        for column in c.columns.clone().step_by(width) {
             if stop.now() {
                 return;
             }
@@ -63,15 +77,14 @@ fn blocks<E: Elem, S: Simd>(simd: S, a: &[E], b: &Right<'_, E>, c: &mut [E], col
                 a,
                 depth: b.offsets.len(),
                 first,
-                values: &b.values[column / width * b.advance..],
+                values: &b.values[(column - c.columns.start) / width * b.advance..],
                 offsets: &b.offsets[first..b.offsets.len().min(first + DEPTH)],
-                columns,
                 column,
             };
-            if columns - column > V::<E, S>::LEN {
-                panel.run::<S, VECTORS>(simd, c);
+            if c.columns.end - column > V::<E, S>::LEN {
+                panel.run::<S, VECTORS>(simd, &mut c);
             } else {
-                panel.run::<S, 1>(simd, c);
+                panel.run::<S, 1>(simd, &mut c);
             }
         }
     }
@@ -86,15 +99,14 @@ struct Panel<'a, E> {
     first: usize,
     values: &'a [E],
     offsets: &'a [usize],
-    columns: usize,
     column: usize,
 }
 
 impl<E: Elem> Panel<'_, E> {
     /// All rows of `a`, in tiles of 6, 4, 2 and 1.
     #[inline(always)]
-    fn run<S: Simd, const W: usize>(&self, simd: S, c: &mut [E]) {
-        let rows = c.len() / self.columns;
+    fn run<S: Simd, const W: usize>(&self, simd: S, c: &mut Target<'_, E>) {
+        let rows = c.values.len() / c.stride;
         let mut row = 0;
         while rows - row >= 6 {
             self.tile::<S, 6, W>(simd, row, c);
@@ -115,17 +127,17 @@ impl<E: Elem> Panel<'_, E> {
 
     /// `M` rows of `a` from `row` on, `W` vectors of columns.
     #[inline(always)]
-    fn tile<S: Simd, const M: usize, const W: usize>(&self, simd: S, row: usize, c: &mut [E]) {
+    fn tile<S: Simd, const M: usize, const W: usize>(&self, simd: S, row: usize, c: &mut Target<'_, E>) {
         let len = V::<E, S>::LEN;
         let a: [&[E]; M] = std::array::from_fn(
             #[inline(always)]
             |m| &self.a[(row + m) * self.depth + self.first..][..self.offsets.len()],
         );
         let mut sums = [[V::<E, S>::splat(simd, E::ZERO); W]; M];
-        let part = (self.columns - self.column).min(W * len);
+        let part = (c.columns.end - self.column).min(W * len);
         if self.first > 0 {
             for m in 0..M {
-                let stored = &c[(row + m) * self.columns + self.column..][..part];
+                let stored = &c.values[(row + m) * c.stride + self.column..][..part];
                 for w in 0..W {
                     load_part::<E, S>(&mut sums[m][w], stored, w * len);
                 }
@@ -145,7 +157,7 @@ impl<E: Elem> Panel<'_, E> {
             }
         }
         for m in 0..M {
-            let stored = &mut c[(row + m) * self.columns + self.column..][..part];
+            let stored = &mut c.values[(row + m) * c.stride + self.column..][..part];
             for w in 0..W {
                 store_part::<E, S>(&sums[m][w], stored, w * len);
             }

@@ -42,7 +42,11 @@ fn length<E>(name: &str, values: &[E], shape: &[usize]) -> Result<()> {
     if wanted == Some(values.len()) {
         Ok(())
     } else {
-        Err(Error::value(format!("{name} has {} entries; its shape {shape:?} needs {}", values.len(), shape.iter().map(|&k| k as u128).product::<u128>())))
+        Err(Error::value(format!(
+            "{name} has {} entries; its shape {shape:?} needs {}",
+            values.len(),
+            shape.iter().map(|&k| k as u128).product::<u128>()
+        )))
     }
 }
 

@@ -20,13 +20,21 @@ pub struct Pool2d {
     pub average: bool,
 }
 
+impl Pool2d {
+    /// Of one plane out.
+    pub fn output_size(&self) -> Result<(usize, usize)> {
+        let (size, kernel) = (self.size, self.kernel);
+        if kernel.0 == 0 || kernel.1 == 0 {
+            return Err(Error::value(format!("kernel {kernel:?} must be at least 1")));
+        }
+        Ok((size.0 / kernel.0, size.1 / kernel.1))
+    }
+}
+
 /// Pool `x` (planes, height, width) into `out` (planes, height / ky, width / kx).
 pub fn pool2d<E: Elem>(context: &Context<'_>, x: &[E], out: &mut [E], pool: &Pool2d) -> Result<()> {
     let (size, kernel) = (pool.size, pool.kernel);
-    if kernel.0 == 0 || kernel.1 == 0 {
-        return Err(Error::value(format!("kernel {kernel:?} must be at least 1")));
-    }
-    let output = (size.0 / kernel.0, size.1 / kernel.1);
+    let output = pool.output_size()?;
     length("x", x, &[pool.planes, size.0, size.1])?;
     length("out", out, &[pool.planes, output.0, output.1])?;
     if out.is_empty() {

@@ -54,7 +54,8 @@ fn conv_by_definition<E: Elem>(x: &[E], w: &[E], bias: Option<&[E]>, conv: &Conv
                                     && at.0 - conv.padding.0 < conv.size.0
                                     && at.1 - conv.padding.1 < conv.size.1;
                                 if inside {
-                                    let pixel = ((r * conv.channels + c) * conv.size.0 + at.0 - conv.padding.0) * conv.size.1 + at.1 - conv.padding.1;
+                                    let pixel = ((r * conv.channels + c) * conv.size.0 + at.0 - conv.padding.0) * conv.size.1 + at.1
+                                        - conv.padding.1;
                                     sum += w[((o * conv.channels + c) * conv.kernel.0 + j) * conv.kernel.1 + i] * x[pixel];
                                 }
                             }
@@ -165,7 +166,7 @@ fn undefined_values_in_the_data_reach_exactly_the_sums_they_are_part_of() {
     let mut out = [0.0_f32; 4];
     linear(&Context::serial(), levels()[0].1, &x, &[0.0, 1.0, 2.0, 0.0], None, &mut out, (2, 2, 2)).unwrap();
     assert!(out[0].is_nan() && out[1].is_nan() && out[2].is_nan());
-    assert_eq!(out[3], f32::INFINITY, "2 * inf + 0 * 2");
+    assert!(out[3] > f32::MAX, "2 * inf + 0 * 2");
 }
 
 #[test]
@@ -175,7 +176,8 @@ fn weights_that_are_not_finite_and_wrong_lengths_are_refused() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let message = linear(&Context::serial(), level, &[1.0, 2.0], &[1.0, bad], None, &mut out, (1, 2, 1)).unwrap_err().to_string();
         assert!(message.starts_with("weight: entry 1"), "{message}");
-        let message = linear(&Context::serial(), level, &[1.0, 2.0], &[1.0, 2.0], Some(&[bad]), &mut out, (1, 2, 1)).unwrap_err().to_string();
+        let message =
+            linear(&Context::serial(), level, &[1.0, 2.0], &[1.0, 2.0], Some(&[bad]), &mut out, (1, 2, 1)).unwrap_err().to_string();
         assert!(message.starts_with("bias: entry 0"), "{message}");
     }
     assert!(linear(&Context::serial(), level, &[1.0], &[1.0, 2.0], None, &mut out, (1, 2, 1)).is_err());
@@ -184,7 +186,7 @@ fn weights_that_are_not_finite_and_wrong_lengths_are_refused() {
     assert!(conv.output_size().unwrap_err().to_string().contains("does not fit"));
     assert!(Conv2d { stride: (0, 1), ..conv }.output_size().is_err());
     assert!(Conv2d { padding: (usize::MAX, 0), ..conv }.output_size().is_err());
-    assert_eq!(out, [7.0], "nothing was written");
+    assert_eq!(bits(&out), bits(&[7.0_f32]), "nothing was written");
 }
 
 #[test]
