@@ -1,8 +1,8 @@
 //! `y[r, o] = (sum over ascending i of x[r, i] * w[o, i]) + bias[o]`, the bias added last.
 //!
 //! Layout: `x` (rows, inputs), `w` (outputs, inputs), `y` (rows, outputs). A group of outputs at a time, the weight is transposed into
-//! panels of the width that the product reads, `[panel][input][column]`, whatever fills up the last one is not written; tasks are blocks of rows.
-//! A few rows are not worth the transposition: they are summed one output at a time, 8 outputs abreast.
+//! panels of the width that the product reads, `[panel][input][column]`; what fills up the last one is computed and dropped. Tasks are
+//! blocks of rows. A row or two are not worth the transposition: they are summed from the weight as it lies, 8 outputs abreast.
 
 use fearless_simd::Level;
 

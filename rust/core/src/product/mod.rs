@@ -7,10 +7,12 @@ mod conv;
 mod gemm;
 mod linear;
 mod pool2d;
+mod tally;
 
 pub use conv::{Conv2d, conv2d};
 pub use linear::linear;
 pub use pool2d::{Pool2d, pool2d};
+pub use tally::tally;
 
 use crate::elem::Elem;
 use crate::error::{Error, Result};
