@@ -100,7 +100,9 @@ class Weighted(Layer):
         if self.bias is not None:
             bias = _kept("bias", self.bias)
             if bias.shape != weight.shape[:1]:
-                raise InvalidValueError(f"bias has shape {bias.shape}: the weight has {len(weight)} outputs, so it must be {weight.shape[:1]}; or leave it out")
+                raise InvalidValueError(
+                    f"bias has shape {bias.shape}: the weight has {len(weight)} outputs, so it must be {weight.shape[:1]}; or leave it out"
+                )
             object.__setattr__(self, "bias", bias)
 
     @cached_property
@@ -248,13 +250,17 @@ class Conv2d(Weighted):
         """Give the shape of one sample after the layer; see `Layer.output_shape`."""
         channels, height, width = _image(input_shape)
         if channels != self.weight.shape[1]:
-            raise InvalidValueError(f"an image of {channels} channels comes in: the weight {self.weight.shape} takes {self.weight.shape[1]}")
+            raise InvalidValueError(
+                f"an image of {channels} channels comes in: the weight {self.weight.shape} takes {self.weight.shape[1]}"
+            )
         return (len(self.weight), *(after for *_, after in self._axes((height, width))))
 
     def compute(self, x: Array, out: Array, threads: int) -> None:
         """Write the layer's output for x to out, unchecked."""
         weight, bias = self.weights(x.dtype)
-        _rsnn.conv2d(x, weight, bias, out, stride=_pair("stride", self.stride, 1), padding=_pair("padding", self.padding, 0), threads=threads)
+        _rsnn.conv2d(
+            x, weight, bias, out, stride=_pair("stride", self.stride, 1), padding=_pair("padding", self.padding, 0), threads=threads
+        )
 
     def fan_out(self, input_shape: Any) -> Array:
         """Count the synapses that leave each input; see `Weighted.fan_out`."""
@@ -373,7 +379,9 @@ def _kept(name: str, value: Any) -> Array:
     array += 0  # -0.0 becomes 0.0, which no sum can tell, so that equal layers have equal bytes
     if not np.isfinite(array).all():
         at = np.argwhere(~np.isfinite(array))[0].tolist()
-        raise InvalidValueError(f"{name}{at} is {array[tuple(at)]}: every value must be finite. Look for a division by zero or a diverged training run")
+        raise InvalidValueError(
+            f"{name}{at} is {array[tuple(at)]}: every value must be finite. Look for a division by zero or a diverged training run"
+        )
     array.setflags(write=False)
     return array
 
@@ -383,7 +391,9 @@ def _round(name: str, values: Array, dtype: np.dtype[Any]) -> Array:
         rounded = values.astype(dtype, copy=False)
     if not np.isfinite(rounded).all():
         largest = np.abs(values).max()
-        raise InvalidValueError(f"{name}: its largest value, {largest:.6g}, is infinite in {dtype}, the dtype of x; give x in float64, or scale the {name}")
+        raise InvalidValueError(
+            f"{name}: its largest value, {largest:.6g}, is infinite in {dtype}, the dtype of x; give x in float64, or scale the {name}"
+        )
     rounded.setflags(write=False)
     return rounded
 

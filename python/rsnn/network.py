@@ -147,7 +147,9 @@ class Network(Description):
         try:
             layers = tuple(self.layers)
         except TypeError:
-            raise InvalidTypeError(f"layers={shown(self.layers)}: must be a list of layers, such as [rsnn.Linear(weight), rsnn.LIF()]") from None
+            raise InvalidTypeError(
+                f"layers={shown(self.layers)}: must be a list of layers, such as [rsnn.Linear(weight), rsnn.LIF()]"
+            ) from None
         if not layers:
             raise InvalidValueError("layers: an empty list came; give at least one layer")
         shape = shape_of("input_shape", self.input_shape)
@@ -310,9 +312,13 @@ class Network(Description):
         if isinstance(record, Mapping):
             for k in record:
                 if k not in has:
-                    raise InvalidValueError(f"record: {shown(k)} is not the index of a neuron; these are {', '.join(map(str, has)) or 'none'}")
+                    raise InvalidValueError(
+                        f"record: {shown(k)} is not the index of a neuron; these are {', '.join(map(str, has)) or 'none'}"
+                    )
             return {k: names(f"record[{k}]", record[k], has[k]) for k in sorted(record)}
-        wanted = names("record", record, dict.fromkeys(name for known in has.values() for name in known), "no neuron of this network has it")
+        wanted = names(
+            "record", record, dict.fromkeys(name for known in has.values() for name in known), "no neuron of this network has it"
+        )
         return {k: kept for k, known in has.items() if (kept := tuple(name for name in wanted if name in known))}
 
     def _state(self, state: Any, batch: int | None, dtype: np.dtype[Any]) -> States:
@@ -323,7 +329,9 @@ class Network(Description):
             raise InvalidTypeError(f"state={shown(state)}: must be a dict of states by index of the neurons; {cure}")
         if set(state) != set(self.neurons):
             came = ", ".join(map(shown, state)) or "none"
-            raise InvalidValueError(f"state: states of the layers {came} came; the neurons are {', '.join(map(str, self.neurons)) or 'none'}; {cure}")
+            raise InvalidValueError(
+                f"state: states of the layers {came} came; the neurons are {', '.join(map(str, self.neurons)) or 'none'}; {cure}"
+            )
         checked = {}
         lead = () if batch is None else (batch,)
         for k, neuron in self.neurons.items():
