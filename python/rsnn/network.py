@@ -211,7 +211,8 @@ class Network(Description):
             are, all the way; bool, integers and float16 become float32. Weights are rounded to that dtype once. Any strides and byte
             order; never copied as a whole. NaN and infinity are data: a NaN membrane never fires.
         state : dict of states, optional
-            To go on from: ``result.state``, or ``network.init_state(batch)``, which is also the default. Never modified.
+            To go on from: ``result.state``, or ``network.init_state(batch)``, which is also the default, also for a single neuron
+            (None in place of its state). Never modified.
         record : name, tuple of names, or dict of these by layer
             State fields (their value after each step) and ``"u"`` (the membrane before its reset) to keep for every step: names for
             all neurons that have them, or ``{1: ("v", "u")}``.
