@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rsnn
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import FLOATS, layouts
-
-import rsnn
 from rsnn import _rsnn, product_reference
+from strategies import FLOATS, layouts
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

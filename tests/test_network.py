@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import pickle
 import signal
@@ -12,12 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rsnn
+import rsnn.network
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import FLOATS, layouts, neurons, values
-
-import rsnn
-import rsnn.network
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -86,7 +86,7 @@ def networks(draw: Any) -> rsnn.Network:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     sizes = draw(st.lists(st.sampled_from([0, 1, 3, 7, 17]), min_size=2, max_size=4))
     layers = []
-    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, after in itertools.pairwise(sizes):
         weight = rng.normal(size=(after, before)).astype(draw(FLOATS))
         layers += [rsnn.Linear(weight), draw(neurons(after))]
     return rsnn.Network(layers, sizes[0])
@@ -156,7 +156,7 @@ def test_every_layout_and_dtype_of_the_input_gives_the_same() -> None:
 
 def test_statistics_are_the_counts_of_what_passed() -> None:
     net, x = small(), values(4, (11, 3, 2, 8, 9), np.float32, wild=False)
-    output, spikes, _, inputs = composed(net, x)
+    _, spikes, _, inputs = composed(net, x)
     stats = net.run(x).stats
     assert list(stats) == list(range(9))
     for k, layer in enumerate(net.layers):

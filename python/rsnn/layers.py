@@ -140,7 +140,9 @@ class Weighted(Layer):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Linear(Weighted):
-    """Every input to every output::
+    """Every input to every output.
+
+    In ascending input index, the bias last::
 
         y[o] = (sum over ascending i of weight[o, i] * x[i]) + bias[o]
 
@@ -198,11 +200,11 @@ class Linear(Weighted):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Conv2d(Weighted):
-    """A convolution over images (a correlation, as everywhere in deep learning)::
+    """A convolution over images (a correlation, as everywhere in deep learning).
 
-        y[o, p, q] = (sum by kernel row j, kernel column i, then channel c of weight[o, c, j, i] * x[c, p sy + j - py, q sx + i - px]) + bias[o]
+    With 0 outside the image, by kernel row j, kernel column i, then channel c, the bias last::
 
-    with 0 outside the image.
+        y[o, p, q] = (sum of weight[o, c, j, i] * x[c, p sy + j - py, q sx + i - px]) + bias[o]
 
     Parameters
     ----------

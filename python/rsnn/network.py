@@ -17,8 +17,8 @@ from .errors import AbsentError, InvalidTypeError, InvalidValueError
 from .layers import Layer, Weighted
 from .neurons import AnyNeuron
 from .simulate import data, empty, simulate
-from .state import State
 from .stages import Description
+from .state import State
 from .threads import resolve
 
 Array = npt.NDArray[Any]
