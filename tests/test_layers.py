@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rsnn
 from hypothesis import given
 from hypothesis import strategies as st
+
+import rsnn
 from rsnn import _rsnn, product_reference
 from strategies import FLOATS, layouts
 

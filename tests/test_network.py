@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rsnn
-import rsnn.network
 from hypothesis import given
 from hypothesis import strategies as st
+
+import rsnn
+import rsnn.network
 from strategies import FLOATS, layouts, neurons, values
 
 Array = np.ndarray[Any, np.dtype[Any]]
