@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["__version__", "build", "describe", "levels", "scan", "scan_backward"]
+__all__ = ["__version__", "build", "conv2d", "describe", "levels", "linear", "pool2d", "scan", "scan_backward", "tally"]
 
 __version__: str
 
@@ -59,3 +59,25 @@ def scan_backward(
     threads: int = 1,
     level: str | None = None,
 ) -> None: ...
+
+# Rows are samples, steps times batch. x (rows, inputs), weight (outputs, inputs), bias (outputs,), out (rows, outputs)
+def linear(x: _Array, weight: _Array, bias: _Array | None, out: _Array, *, threads: int = 1, level: str | None = None) -> None: ...
+
+# x (rows, channels, height, width), weight (outputs, channels, kernel rows, kernel columns), out (rows, outputs, height, width)
+def conv2d(
+    x: _Array,
+    weight: _Array,
+    bias: _Array | None,
+    out: _Array,
+    *,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    threads: int = 1,
+    level: str | None = None,
+) -> None: ...
+
+# x (rows, channels, height, width), out (rows, channels, height // kernel[0], width // kernel[1])
+def pool2d(x: _Array, out: _Array, *, kernel: tuple[int, int], average: bool, threads: int = 1) -> None: ...
+
+# x (rows, positions); adds to counts (positions,) of uint64 what is not 0; gives the sum of x, exact for whole numbers
+def tally(x: _Array, counts: npt.NDArray[np.uint64], *, threads: int = 1) -> float: ...
