@@ -13,6 +13,10 @@ class InvalidTypeError(RsnnError, TypeError):
     """A type or a dtype that is not accepted; the message names the argument, what came, what is accepted, the cure."""
 
 
+class AbsentError(RsnnError, AttributeError):
+    """Something that a result does not hold, such as a trace that was not recorded; the message says how to get it."""
+
+
 class InUseError(RsnnError, RuntimeError):
     """An array that another call is writing at this moment."""
 

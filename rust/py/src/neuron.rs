@@ -17,12 +17,15 @@ use crate::array::{expect_shape, lengths, read, write};
 use crate::error::{InvalidTypeError, InvalidValueError, compute, to_python};
 
 /// The float type of an array.
-enum Float {
+pub enum Float {
+    /// float32.
     F32,
+    /// float64.
     F64,
 }
 
-fn float(name: &str, array: &Bound<'_, PyAny>) -> PyResult<Float> {
+/// Which of the two float types an array has.
+pub fn float(name: &str, array: &Bound<'_, PyAny>) -> PyResult<Float> {
     let py = array.py();
     if let Ok(untyped) = array.cast::<PyUntypedArray>() {
         if untyped.dtype().is_equiv_to(&dtype::<f32>(py)) {

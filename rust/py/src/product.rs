@@ -1,8 +1,154 @@
-//! Bindings of `rsnn_core::product`.
+//! Bindings of the products between layers. Rows are samples, steps times batch; `_rsnn.pyi` says what each argument is.
 
+use numpy::{Element, PyUntypedArrayMethods};
 use pyo3::prelude::*;
+use rsnn_core::elem::Elem;
+use rsnn_core::product::{self, Conv2d, Pool2d};
+
+use crate::array::{expect_shape, lengths, read, write};
+use crate::error::{compute, to_python};
+use crate::neuron::{Float, float, level};
+
+/// What every product takes.
+struct Request<'a, 'py> {
+    x: &'a Bound<'py, PyAny>,
+    out: &'a Bound<'py, PyAny>,
+    threads: usize,
+    level: Option<&'a str>,
+}
+
+/// A weight and the bias that goes with it.
+type Weights<'a, 'py> = (&'a Bound<'py, PyAny>, Option<&'a Bound<'py, PyAny>>);
+
+fn linear_typed<E: Elem + Element>(request: &Request<'_, '_>, (weight, bias): Weights<'_, '_>) -> PyResult<()> {
+    let level = level(request.level)?;
+    let x = read::<E>("x", request.x)?;
+    let weight = read::<E>("weight", weight)?;
+    let bias = bias.map(|b| read::<E>("bias", b)).transpose()?;
+    let mut out = write::<E>("out", request.out)?;
+    let [rows, inputs] = lengths("x", x.shape())?;
+    let [outputs, _] = lengths("weight", weight.shape())?;
+    expect_shape("weight", weight.shape(), &[outputs, inputs])?;
+    expect_shape("out", out.shape(), &[rows, outputs])?;
+    if let Some(bias) = &bias {
+        expect_shape("bias", bias.shape(), &[outputs])?;
+    }
+    let (x, weight) = (x.as_slice()?, weight.as_slice()?);
+    let bias = bias.as_ref().map(numpy::PyReadonlyArray::as_slice).transpose()?;
+    let out = out.as_slice_mut()?;
+    compute(request.x.py(), request.threads, |context| product::linear(context, level, x, weight, bias, out, (rows, inputs, outputs)))
+}
+
+/// `out = x @ weight.T + bias`, summed in ascending input index.
+#[pyfunction]
+#[pyo3(signature = (x, weight, bias, out, *, threads=1, level=None))]
+fn linear(
+    x: &Bound<'_, PyAny>,
+    weight: &Bound<'_, PyAny>,
+    bias: Option<&Bound<'_, PyAny>>,
+    out: &Bound<'_, PyAny>,
+    threads: usize,
+    level: Option<&str>,
+) -> PyResult<()> {
+    let request = Request { x, out, threads, level };
+    match float("x", x)? {
+        Float::F32 => linear_typed::<f32>(&request, (weight, bias)),
+        Float::F64 => linear_typed::<f64>(&request, (weight, bias)),
+    }
+}
+
+fn conv2d_typed<E: Elem + Element>(
+    request: &Request<'_, '_>,
+    (weight, bias): Weights<'_, '_>,
+    stride: (usize, usize),
+    padding: (usize, usize),
+) -> PyResult<()> {
+    let level = level(request.level)?;
+    let x = read::<E>("x", request.x)?;
+    let weight = read::<E>("weight", weight)?;
+    let bias = bias.map(|b| read::<E>("bias", b)).transpose()?;
+    let mut out = write::<E>("out", request.out)?;
+    let [images, channels, height, width] = lengths("x", x.shape())?;
+    let [outputs, _, rows, columns] = lengths("weight", weight.shape())?;
+    expect_shape("weight", weight.shape(), &[outputs, channels, rows, columns])?;
+    let conv = Conv2d { images, channels, outputs, size: (height, width), kernel: (rows, columns), stride, padding };
+    let size = conv.output_size().map_err(|e| to_python(&e))?;
+    expect_shape("out", out.shape(), &[images, outputs, size.0, size.1])?;
+    if let Some(bias) = &bias {
+        expect_shape("bias", bias.shape(), &[outputs])?;
+    }
+    let (x, weight) = (x.as_slice()?, weight.as_slice()?);
+    let bias = bias.as_ref().map(numpy::PyReadonlyArray::as_slice).transpose()?;
+    let out = out.as_slice_mut()?;
+    compute(request.x.py(), request.threads, |context| product::conv2d(context, level, x, weight, bias, out, &conv))
+}
+
+/// A convolution of images with zero padding, summed by kernel row, column, then channel.
+#[pyfunction]
+#[pyo3(signature = (x, weight, bias, out, *, stride, padding, threads=1, level=None))]
+fn conv2d(
+    x: &Bound<'_, PyAny>,
+    weight: &Bound<'_, PyAny>,
+    bias: Option<&Bound<'_, PyAny>>,
+    out: &Bound<'_, PyAny>,
+    stride: (usize, usize),
+    padding: (usize, usize),
+    threads: usize,
+    level: Option<&str>,
+) -> PyResult<()> {
+    let request = Request { x, out, threads, level };
+    match float("x", x)? {
+        Float::F32 => conv2d_typed::<f32>(&request, (weight, bias), stride, padding),
+        Float::F64 => conv2d_typed::<f64>(&request, (weight, bias), stride, padding),
+    }
+}
+
+fn pool2d_typed<E: Elem + Element>(request: &Request<'_, '_>, kernel: (usize, usize), average: bool) -> PyResult<()> {
+    let x = read::<E>("x", request.x)?;
+    let mut out = write::<E>("out", request.out)?;
+    let [images, channels, height, width] = lengths("x", x.shape())?;
+    let pool = Pool2d { planes: images * channels, size: (height, width), kernel, average };
+    let size = pool.output_size().map_err(|e| to_python(&e))?;
+    expect_shape("out", out.shape(), &[images, channels, size.0, size.1])?;
+    let (x, out) = (x.as_slice()?, out.as_slice_mut()?);
+    compute(request.x.py(), request.threads, |context| product::pool2d(context, x, out, &pool))
+}
+
+/// Sums or averages of whole cells, in raster order.
+#[pyfunction]
+#[pyo3(signature = (x, out, *, kernel, average, threads=1))]
+fn pool2d(x: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>, kernel: (usize, usize), average: bool, threads: usize) -> PyResult<()> {
+    let request = Request { x, out, threads, level: None };
+    match float("x", x)? {
+        Float::F32 => pool2d_typed::<f32>(&request, kernel, average),
+        Float::F64 => pool2d_typed::<f64>(&request, kernel, average),
+    }
+}
+
+fn tally_typed<E: Elem + Element>(x: &Bound<'_, PyAny>, counts: &Bound<'_, PyAny>, threads: usize) -> PyResult<f64> {
+    let py = x.py();
+    let x = read::<E>("x", x)?;
+    let mut counts = write::<u64>("counts", counts)?;
+    let [rows, positions] = lengths("x", x.shape())?;
+    expect_shape("counts", counts.shape(), &[positions])?;
+    let (x, counts) = (x.as_slice()?, counts.as_slice_mut()?);
+    compute(py, threads, |context| product::tally(context, x, counts, rows))
+}
+
+/// Count what is not 0 at each position of the rows of x; give the sum of x.
+#[pyfunction]
+#[pyo3(signature = (x, counts, *, threads=1))]
+fn tally(x: &Bound<'_, PyAny>, counts: &Bound<'_, PyAny>, threads: usize) -> PyResult<f64> {
+    match float("x", x)? {
+        Float::F32 => tally_typed::<f32>(x, counts, threads),
+        Float::F64 => tally_typed::<f64>(x, counts, threads),
+    }
+}
 
 /// Add this file's functions to the module.
-pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(linear, module)?)?;
+    module.add_function(wrap_pyfunction!(conv2d, module)?)?;
+    module.add_function(wrap_pyfunction!(pool2d, module)?)?;
+    module.add_function(wrap_pyfunction!(tally, module)?)
 }

@@ -1,0 +1,83 @@
+"""The native half of rsnn. Arrays are C-contiguous and in native byte order; anything else is refused."""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["__version__", "build", "conv2d", "describe", "levels", "linear", "pool2d", "scan", "scan_backward", "tally"]
+
+__version__: str
+
+_Float = npt.NDArray[np.float32] | npt.NDArray[np.float64]
+_Array = npt.NDArray[Any]
+
+class _Build(TypedDict):
+    version: str
+    simd: str
+    profile: str
+
+def build() -> _Build: ...
+def levels() -> list[str]: ...
+def describe(spec: str) -> tuple[list[str], list[str]]: ...
+
+# x (outer, T, inner); coefficients (n, P), P = 1 or a divisor of inner; state (n_states, outer, inner), updated in place;
+# out (outer, T, inner), or with packed uint64 (outer, T, ceil(inner / 64)); checkpoints (ceil(T / every), n_states, outer, inner)
+def scan(
+    spec: str,
+    x: _Array,
+    coefficients: _Array,
+    state: _Array,
+    out: _Array | None,
+    *,
+    packed: bool = False,
+    record: Sequence[tuple[str, _Array]] = ...,
+    checkpoints: _Array | None = None,
+    every: int = 0,
+    threads: int = 1,
+    level: str | None = None,
+) -> None: ...
+
+# grad_state: in, of the final state; out, of the initial one. grad_coefficients (n, P) of float64: only the rows in needs are written.
+def scan_backward(
+    spec: str,
+    surrogate: str,
+    surrogate_params: Sequence[float],
+    x: _Array,
+    coefficients: _Array,
+    checkpoints: _Array,
+    every: int,
+    grad_out: _Array | None,
+    grad_record: Sequence[tuple[str, _Array]],
+    grad_state: _Array,
+    grad_x: _Array,
+    grad_coefficients: _Array,
+    *,
+    needs: Sequence[str],
+    detach_reset: bool,
+    threads: int = 1,
+    level: str | None = None,
+) -> None: ...
+
+# Rows are samples, steps times batch. x (rows, inputs), weight (outputs, inputs), bias (outputs,), out (rows, outputs)
+def linear(x: _Array, weight: _Array, bias: _Array | None, out: _Array, *, threads: int = 1, level: str | None = None) -> None: ...
+
+# x (rows, channels, height, width), weight (outputs, channels, kernel rows, kernel columns), out (rows, outputs, height, width)
+def conv2d(
+    x: _Array,
+    weight: _Array,
+    bias: _Array | None,
+    out: _Array,
+    *,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    threads: int = 1,
+    level: str | None = None,
+) -> None: ...
+
+# x (rows, channels, height, width), out (rows, channels, height // kernel[0], width // kernel[1])
+def pool2d(x: _Array, out: _Array, *, kernel: tuple[int, int], average: bool, threads: int = 1) -> None: ...
+
+# x (rows, positions); adds to counts (positions,) of uint64 what is not 0; gives the sum of x, exact for whole numbers
+def tally(x: _Array, counts: npt.NDArray[np.uint64], *, threads: int = 1) -> float: ...

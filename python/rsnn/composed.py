@@ -1,0 +1,353 @@
+"""The general form of a neuron: any mix of stages, checked, and laid out for an engine.
+
+A neuron holds numbers, nothing runs in it. `rsnn.simulate` runs it over numpy arrays, `rsnn.torch.Layer` trains it.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .arguments import LARGEST, SMALLEST, did_you_mean, float_dtype, names, real, scalar, shape_of, shown, whole, within
+from .errors import InvalidValueError
+from .stages import Blend, Description, Multi, Stage, ToValue, parts
+from .state import ORDER, State, make_state
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from .stages import Parameter, Range
+
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What an engine needs to know of a neuron.
+
+    Parameters
+    ----------
+    spec : the stages in words, such as ``"synapse=none membrane=leaky+gain fire=single reset=subtract timing=same"``
+    states : the state fields, in order
+    coefficients : the names of the coefficients, in order
+    spiking : whether the output is spikes; else it is the membrane
+    """
+
+    spec: str
+    states: tuple[str, ...]
+    coefficients: tuple[str, ...]
+    spiking: bool
+
+
+class AnyNeuron(Description):
+    """What every neuron can do, whichever form it is written in.
+
+    Neurons are equal where their stages are, so ``LIF(...) == LIF(...).stages``.
+    """
+
+    @property
+    @abstractmethod
+    def stages(self) -> Neuron:
+        """The general form of this neuron."""
+
+    def _key(self) -> Any:
+        return Description._key(self.stages)
+
+    def kernel(self, learn: Collection[str] = ()) -> Kernel:
+        """Describe the neuron to an engine.
+
+        Parameters
+        ----------
+        learn : names of `parameters` that will change: their terms are present even where they change nothing now
+
+        Returns
+        -------
+        Kernel
+
+        Examples
+        --------
+        >>> import rsnn
+        >>> rsnn.LIF(beta=0.5).kernel().coefficients
+        ('beta', 'v_threshold')
+        >>> rsnn.LIF(beta=0.5).kernel(learn=("bias",)).coefficients
+        ('beta', 'bias', 'v_threshold')
+        """
+        return self.stages.kernel(learn)
+
+    @property
+    def parameters(self) -> dict[str, Float64Array]:
+        """The numbers of the neuron by name, as float64 arrays (0-d of a scalar): what can be learned."""
+        return {name: np.array(value) for name, value in self.stages._given.items()}
+
+    @property
+    def ranges(self) -> dict[str, Range]:
+        """The closed range of each of `parameters`."""
+        return dict(self.stages._ranges)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that all parameters together broadcast to: ``()`` where all are scalars."""
+        return self.stages._shape
+
+    def coefficients(self, values: Mapping[str, Any] | None = None, xp: Any = np) -> dict[str, Any]:
+        """Compute the coefficients of a step from the parameters, in float64.
+
+        Parameters
+        ----------
+        values : parameters to use in place of the neuron's own, by name (float64 arrays or tensors)
+        xp : the namespace to compute in, `numpy` or `torch`
+
+        Returns
+        -------
+        dict
+            Every coefficient the neuron can need; `kernel` says which it does need. Round once to the dtype of the data.
+
+        Examples
+        --------
+        >>> import rsnn
+        >>> float(rsnn.LIF(tau_mem=20.0, discretization="euler").coefficients()["beta"])
+        0.95
+        """
+        return self.stages.coefficients(values, xp)
+
+    def replace(self, **parameters: Any) -> Self:
+        """Make the same neuron with other parameters.
+
+        Parameters
+        ----------
+        **parameters : any of `parameters`, by name
+
+        Examples
+        --------
+        >>> import rsnn
+        >>> rsnn.LIF(beta=0.5).replace(v_threshold=2.0)
+        LIF(beta=0.5, v_threshold=2.0)
+        """
+        names("replace()", parameters, self.stages._given)
+        return replace(self, **parameters)  # type: ignore[type-var]
+
+    def init_state(self, shape: Any, dtype: Any = np.float32, **values: Any) -> State:
+        """Make the state that a run starts from: the membrane at rest (v_leak), everything else 0.
+
+        Parameters
+        ----------
+        shape : the shape of one time step, batch and neurons: an int or a tuple
+        dtype : of the data: float32 or float64
+        **values : other starting values by field (``v=``, ``i=``, ``rest=`` in steps), broadcast to `shape`
+
+        Returns
+        -------
+        State
+            A named tuple of new arrays of `shape`.
+
+        Examples
+        --------
+        >>> import rsnn
+        >>> rsnn.LIF(beta=0.5, alpha=0.9).init_state(3, i=1.0)
+        State(v=array([0., 0., 0.], dtype=float32), i=array([1., 1., 1.], dtype=float32))
+        """
+        form, sizes, kind = self.stages, shape_of("shape", shape), float_dtype("dtype", dtype)
+        unknown = next((name for name in values if name not in form._states), None)
+        if unknown is not None:
+            cure = did_you_mean(unknown, form._states)
+            raise InvalidValueError(f"{unknown}={shown(values[unknown])}: the state of this neuron has {', '.join(form._states)}{cure}")
+        start = {"v": form._given.get("v_leak", 0.0)} | {name: real(name, value) for name, value in values.items()}
+        if "rest" in values:
+            whole("rest", start["rest"], 0, "it counts steps")
+        arrays = []
+        for name in form._states:
+            array = np.empty(sizes, kind)
+            try:
+                array[...] = start.get(name, 0.0)
+            except ValueError:
+                source = name if name in values else "v_leak"
+                raise InvalidValueError(
+                    f"{source} has shape {np.shape(start[name])}: it must broadcast to shape={sizes}; give shape=(batch..., neurons...)"
+                ) from None
+            arrays.append(array)
+        return make_state(form._states, arrays)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Neuron(AnyNeuron):
+    """The general form of a neuron: any mix of the built-in stages.
+
+    Parameters
+    ----------
+    synapse : `rsnn.stages.Exponential`, or None: the input drives the membrane directly
+    membrane : `rsnn.stages.Leaky` or `rsnn.stages.Integrator`
+    fire : `rsnn.stages.Single`, `rsnn.stages.Multi`, or None: the output is the membrane
+    reset : `rsnn.stages.Subtract`, `rsnn.stages.ToValue`, `rsnn.stages.Blend`, or None: the membrane goes on
+    refractory : float or array, optional
+        Time after a spike in which the membrane holds still, in the unit of dt: a whole multiple of it.
+    v_min : float or array, optional
+        The membrane is kept from falling below.
+    dt : length of a step; time constants and `refractory` share its unit
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        A stage of another kind, a number outside its range, stages that contradict each other.
+
+    Notes
+    -----
+    One step, for input x (`rsnn.reference` writes it out, for every stage)::
+
+        i <- alpha i + x                          (without synapse: i = x)
+        u  = v_leak + beta (v - v_leak) + g r (i + bias)
+        s  = [u - v_threshold >= 0]               (Multi: trunc(u / v_threshold) where u > 0)
+        v <- u - s v_threshold                    (ToValue: v_reset where s, else u)
+        v <- max(v, v_min)
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> from rsnn.stages import Leaky, Single, ToValue
+    >>> rsnn.Neuron(membrane=Leaky(beta=0.9), fire=Single(), reset=ToValue(0.0)) == rsnn.LIF(beta=0.9, reset="zero")
+    True
+    """
+
+    synapse: Stage | None = None
+    membrane: Stage
+    fire: Stage | None = None
+    reset: Stage | None = None
+    refractory: Parameter | None = None
+    v_min: Parameter | None = None
+    dt: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check every stage, and that they go together."""
+        set_ = object.__setattr__
+        set_(self, "dt", scalar("dt", self.dt))
+        within("dt", self.dt, SMALLEST, LARGEST)
+        if self.refractory is not None:
+            value = real("refractory", self.refractory)
+            set_(self, "refractory", value if np.any(value != 0) else None)
+        if self.v_min is not None:
+            set_(self, "v_min", real("v_min", self.v_min))
+        if self.fire is None and (self.reset is not None or self.refractory is not None):
+            what = f"reset={self.reset}" if self.reset is not None else f"refractory={shown(self.refractory)}"
+            raise InvalidValueError(f"{what}: a neuron without fire= never spikes; give fire=, or leave it out")
+        if isinstance(self.fire, Multi) and (
+            isinstance(self.reset, Blend) or (getattr(self.reset, "timing", "") == "residual" and isinstance(self.reset, ToValue))
+        ):
+            raise InvalidValueError(
+                f"reset={self.reset}: several spikes in one step cannot reset to a value in this way; "
+                "use fire='single', reset='subtract', or another reset_timing"
+            )
+        for part in self._parts:
+            for name, value in part.parameters().items():
+                within(name, value, *self._ranges[name], part.hint(name))
+        self._shape  # noqa: B018 - parameters that do not broadcast are found here
+        self.coefficients()  # a refractory period that is no multiple of dt is found here
+
+    @property
+    def stages(self) -> Neuron:
+        """The general form of this neuron: itself."""
+        return self
+
+    def kernel(self, learn: Collection[str] = ()) -> Kernel:
+        """Describe the neuron to an engine; see `AnyNeuron.kernel`."""
+        learned = names("learn", learn, self._given)
+        return self._kernel_of(learned) if learned else self._plain_kernel
+
+    @cached_property
+    def _plain_kernel(self) -> Kernel:
+        return self._kernel_of(())
+
+    def _kernel_of(self, learned: tuple[str, ...]) -> Kernel:
+        terms = [part.terms(learned, self.dt) for part in self._parts]
+        return Kernel(
+            spec=" ".join(words for words, _ in terms),
+            states=self._states,
+            coefficients=tuple(name for _, used in terms for name in used),
+            spiking=self.fire is not None,
+        )
+
+    def coefficients(self, values: Mapping[str, Any] | None = None, xp: Any = np) -> dict[str, Any]:
+        """Compute the coefficients of a step; see `AnyNeuron.coefficients`."""
+        values = {} if values is None else values
+        names("values", values, self._given)
+        # A fresh array for each number: torch warns about arrays that cannot be written.
+        numbers = {name: values[name] if name in values else xp.asarray(np.array(own)) for name, own in self._given.items()}
+        return {name: value for part in self._parts for name, value in part.recipe(numbers, self.dt, xp).items()}
+
+    def table(self, dtype: np.dtype[Any], axes: tuple[int, ...]) -> npt.NDArray[Any]:
+        """Lay the coefficients out for an engine.
+
+        Parameters
+        ----------
+        dtype : of the data; every coefficient is rounded to it once
+        axes : the lengths of the trailing axes of the data that parameters broadcast against
+
+        Returns
+        -------
+        array (number of coefficients, P)
+            P = 1 where every parameter is a scalar, else the product of the last axes of the data, as many as the parameters have.
+        """
+        shape = self._shape
+        last = axes[len(axes) - len(shape) :]
+        key = (dtype, last)
+        if self._newest_table[:1] != [key]:
+            if len(shape) > len(axes) or any(own not in (1, there) for own, there in zip(shape, last, strict=True)):
+                raise InvalidValueError(
+                    f"x: the parameters have shape {shape}, which does not broadcast against the data's trailing axes {axes}; "
+                    "give scalars, or one value for each channel or neuron"
+                )
+            values = self.coefficients()
+            rows = [np.broadcast_to(np.asarray(values[name], dtype), last).ravel() for name in self._plain_kernel.coefficients]
+            self._newest_table[:] = [key, np.stack(rows)]
+        made: npt.NDArray[Any] = self._newest_table[1]
+        return made
+
+    @cached_property
+    def _newest_table(self) -> list[Any]:
+        return []  # a run of many calls on the same shape makes its table once
+
+    def replace(self, **parameters: Any) -> Neuron:
+        """Make the same neuron with other parameters; see `AnyNeuron.replace`."""
+        names("replace()", parameters, self._given)
+        changed: dict[str, Any] = {name: value for name, value in parameters.items() if name == "v_min"}
+        for role in ("synapse", "membrane", "fire", "reset"):
+            stage = getattr(self, role)
+            mine = {} if stage is None else {name: parameters[name] for name in stage.parameters() if name in parameters}
+            if mine:
+                changed[role] = replace(stage, **mine)
+        return replace(self, **changed)
+
+    @cached_property
+    def _parts(self) -> tuple[Stage, ...]:
+        return parts(self)
+
+    @cached_property
+    def _given(self) -> dict[str, Any]:
+        return {name: value for part in self._parts for name, value in part.parameters().items()}
+
+    @cached_property
+    def _ranges(self) -> dict[str, Range]:
+        known = {name: value for part in self._parts for name, value in part.ranges(self).items()}
+        return {name: known[name] for name in self._given}
+
+    @cached_property
+    def _states(self) -> tuple[str, ...]:
+        needed = {name for part in self._parts for name in part.states}
+        return tuple(name for name in ORDER if name in needed)
+
+    @cached_property
+    def _shape(self) -> tuple[int, ...]:
+        numbers = dict(self._given)
+        for part in self._parts:
+            numbers |= {name: getattr(part, name) for name in part.fixed if getattr(part, name) is not None}
+        try:
+            return np.broadcast_shapes(*(np.shape(value) for value in numbers.values()))
+        except ValueError:
+            came = ", ".join(f"{name} {np.shape(value)}" for name, value in numbers.items() if np.ndim(value))
+            raise InvalidValueError(
+                f"shapes of parameters: {came} do not broadcast together; give scalars, or arrays of the shape of the neurons"
+            ) from None

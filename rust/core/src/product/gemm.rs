@@ -1,0 +1,187 @@
+//! One matrix product, summed in the promised order.
+//!
+//! ```text
+//! c[m, n] = sum over ascending k of a[m, k] * b[k, n]        from +0, every product and every sum rounded on its own
+//! ```
+//!
+//! Layout: `a` lies row by row. `b` is a [`Right`]: rows that may start anywhere, so that a transposed weight and the shifted views of
+//! an image are the same thing to this file. Vectors run across n; a tile of up to 6 rows by 2 vectors keeps its sums in registers
+//! while k ascends. 6 x 2 sums, 2 vectors of `b`, one of `a` and one product are the 16 registers that the smallest instruction
+//! set has. Long sums are cut into blocks of k and continue from the stored sum: the same additions in the same order.
+//!
+//! A sum that starts from +0 never becomes -0, so leaving out a term whose `a` or `b` is 0 (the other being finite) changes no bit:
+//! that is what lets padding, and an engine that visits only spikes, give the same result.
+
+use std::ops::Range;
+
+use fearless_simd::{Level, Simd, SimdBase, dispatch};
+
+use crate::elem::{Elem, V};
+use crate::pool::Stop;
+
+/// Vectors side by side in a tile.
+const VECTORS: usize = 2;
+/// Terms summed before the sums go back to memory: a block of `b` two vectors wide stays in the second cache.
+const DEPTH: usize = 512;
+
+/// The right operand: row k of its panel p starts at `values[p * advance + offsets[k]]` and is read [`panel_width`] wide.
+pub struct Right<'a, E> {
+    /// Everything; long enough that a panel can be read whole.
+    pub values: &'a [E],
+    /// Where row k starts.
+    pub offsets: &'a [usize],
+    /// From one panel to the next.
+    pub advance: usize,
+}
+
+/// Columns of one panel on this instruction set.
+pub fn panel_width<E: Elem>(level: Level) -> usize {
+    dispatch!(level, simd => width_of::<E, _>(simd))
+}
+
+#[inline(always)]
+fn width_of<E: Elem, S: Simd>(_: S) -> usize {
+    VECTORS * V::<E, S>::LEN
+}
+
+/// Where a product is written: some columns of every row of `values`.
+pub struct Target<'a, E> {
+    /// Whole rows, one after the other.
+    pub values: &'a mut [E],
+    /// The length of a row.
+    pub stride: usize,
+    /// The columns to write.
+    pub columns: Range<usize>,
+}
+
+/// Write to `c` the product of `a` (rows, `offsets.len()`) and `b`. Gives up early, leaving `c` undefined, when told to stop.
+pub fn multiply<E: Elem>(level: Level, a: &[E], b: &Right<'_, E>, c: Target<'_, E>, stop: &Stop<'_>) {
+    dispatch!(level, simd => blocks(simd, a, b, c, stop));
+}
+
+#[inline(always)]
+fn blocks<E: Elem, S: Simd>(simd: S, a: &[E], b: &Right<'_, E>, mut c: Target<'_, E>, stop: &Stop<'_>) {
+    if b.offsets.is_empty() {
+        for row in c.values.chunks_exact_mut(c.stride) {
+            row[c.columns.clone()].fill(E::ZERO);
+        }
+        return;
+    }
+    let width = width_of::<E, S>(simd);
+    for first in (0..b.offsets.len()).step_by(DEPTH) {
+        for column in c.columns.clone().step_by(width) {
+            if stop.now() {
+                return;
+            }
+            let panel = Panel {
+                a,
+                depth: b.offsets.len(),
+                first,
+                values: &b.values[(column - c.columns.start) / width * b.advance..],
+                offsets: &b.offsets[first..b.offsets.len().min(first + DEPTH)],
+                column,
+            };
+            if c.columns.end - column > V::<E, S>::LEN {
+                panel.run::<S, VECTORS>(simd, &mut c);
+            } else {
+                panel.run::<S, 1>(simd, &mut c);
+            }
+        }
+    }
+}
+
+/// One panel of `b`, one block of k.
+struct Panel<'a, E> {
+    a: &'a [E],
+    /// Terms of the whole sum: the length of a row of `a`.
+    depth: usize,
+    /// The first term of this block.
+    first: usize,
+    values: &'a [E],
+    offsets: &'a [usize],
+    column: usize,
+}
+
+impl<E: Elem> Panel<'_, E> {
+    /// All rows of `a`, in tiles of 6, 4, 2 and 1.
+    #[inline(always)]
+    fn run<S: Simd, const W: usize>(&self, simd: S, c: &mut Target<'_, E>) {
+        let rows = c.values.len() / c.stride;
+        let mut row = 0;
+        while rows - row >= 6 {
+            self.tile::<S, 6, W>(simd, row, c);
+            row += 6;
+        }
+        if rows - row >= 4 {
+            self.tile::<S, 4, W>(simd, row, c);
+            row += 4;
+        }
+        if rows - row >= 2 {
+            self.tile::<S, 2, W>(simd, row, c);
+            row += 2;
+        }
+        if rows - row >= 1 {
+            self.tile::<S, 1, W>(simd, row, c);
+        }
+    }
+
+    /// `M` rows of `a` from `row` on, `W` vectors of columns.
+    #[inline(always)]
+    fn tile<S: Simd, const M: usize, const W: usize>(&self, simd: S, row: usize, c: &mut Target<'_, E>) {
+        let len = V::<E, S>::LEN;
+        let a: [&[E]; M] = std::array::from_fn(
+            #[inline(always)]
+            |m| &self.a[(row + m) * self.depth + self.first..][..self.offsets.len()],
+        );
+        let mut sums = [[V::<E, S>::splat(simd, E::ZERO); W]; M];
+        let part = (c.columns.end - self.column).min(W * len);
+        if self.first > 0 {
+            for m in 0..M {
+                let stored = &c.values[(row + m) * c.stride + self.column..][..part];
+                for w in 0..W {
+                    load_part::<E, S>(&mut sums[m][w], stored, w * len);
+                }
+            }
+        }
+        for (k, &offset) in self.offsets.iter().enumerate() {
+            let values = &self.values[offset..][..W * len];
+            let mut b = [V::<E, S>::splat(simd, E::ZERO); W];
+            for w in 0..W {
+                b[w] = V::<E, S>::from_slice(simd, &values[w * len..(w + 1) * len]);
+            }
+            for m in 0..M {
+                let factor = V::<E, S>::splat(simd, a[m][k]);
+                for w in 0..W {
+                    sums[m][w] += factor * b[w];
+                }
+            }
+        }
+        for m in 0..M {
+            let stored = &mut c.values[(row + m) * c.stride + self.column..][..part];
+            for w in 0..W {
+                store_part::<E, S>(&sums[m][w], stored, w * len);
+            }
+        }
+    }
+}
+
+/// As much of a vector as a row still has from column `from` on.
+#[inline(always)]
+fn load_part<E: Elem, S: Simd>(vector: &mut V<E, S>, row: &[E], from: usize) {
+    if from < row.len() {
+        let end = row.len().min(from + V::<E, S>::LEN);
+        vector.as_mut_slice()[..end - from].copy_from_slice(&row[from..end]);
+    }
+}
+
+/// As much of a vector as a row still has from column `from` on.
+#[inline(always)]
+fn store_part<E: Elem, S: Simd>(vector: &V<E, S>, row: &mut [E], from: usize) {
+    if from + V::<E, S>::LEN <= row.len() {
+        vector.store_slice(&mut row[from..from + V::<E, S>::LEN]);
+    } else if from < row.len() {
+        let rest = &mut row[from..];
+        let part = rest.len();
+        rest.copy_from_slice(&vector.as_slice()[..part]);
+    }
+}
