@@ -39,7 +39,7 @@ impl Elem for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     const EXP: Constants<Self> = Constants {
-        limit: 200.0,
+        limit: 170.0,
         log2_e: std::f32::consts::LOG2_E,
         ln2_hi: 0.693_359_375,
         ln2_lo: -2.121_944_4e-4,
@@ -66,7 +66,7 @@ impl Elem for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
     const EXP: Constants<Self> = Constants {
-        limit: 1500.0,
+        limit: 1400.0,
         log2_e: std::f64::consts::LOG2_E,
         ln2_hi: 6.931_471_803_691_238_164_90e-1,
         ln2_lo: 1.908_214_929_270_587_700_02e-10,
@@ -105,6 +105,38 @@ impl Elem for f64 {
 /// The native vector of `E` on the instruction set `S`.
 pub type V<E, S> = <E as SimdFloatElement>::Native<S>;
 
+/// Run a kernel, compiled for each instruction set worth having. SSE4.2 alone is not: it would be a fourth copy of every kernel for
+/// processors of before 2013, which run the SSE2 one.
+macro_rules! on_level {
+    ($level:expr, $simd:ident => $work:expr) => {{
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        {
+            use fearless_simd::Simd as _;
+            let level: fearless_simd::Level = $level;
+            if let Some($simd) = level.as_avx512() {
+                $simd.vectorize(
+                    #[inline(always)]
+                    || $work,
+                )
+            } else if let Some($simd) = level.as_avx2() {
+                $simd.vectorize(
+                    #[inline(always)]
+                    || $work,
+                )
+            } else if let Some($simd) = level.as_sse2() {
+                // The last one: every x86-64 has it.
+                $simd.vectorize(
+                    #[inline(always)]
+                    || $work,
+                )
+            }
+        }
+        #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
+        fearless_simd::dispatch!($level, $simd => $work)
+    }};
+}
+pub(crate) use on_level;
+
 /// The instruction sets this processor offers, best first, by name. Every one gives the same bits.
 #[must_use]
 pub fn levels() -> Vec<(&'static str, Level)> {
@@ -115,7 +147,6 @@ pub fn levels() -> Vec<(&'static str, Level)> {
         let known = [
             ("avx512", best.as_avx512().map(Simd::level)),
             ("avx2", best.as_avx2().map(Simd::level)),
-            ("sse4.2", best.as_sse4_2().map(Simd::level)),
             ("sse2", best.as_sse2().map(Simd::level)),
         ];
         all.extend(known.into_iter().filter_map(|(name, level)| Some((name, level?))));

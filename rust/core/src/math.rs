@@ -1,7 +1,7 @@
 //! The exponential, the same bits on every instruction set and in the numpy reference, within 2 units in the last place.
 //!
 //! ```text
-//! x  is kept within +-200 (f32) or +-1500 (f64); NaN stays NaN
+//! x  is kept within +-170 (f32) or +-1400 (f64); NaN stays NaN
 //! n  = x log2(e), rounded to the nearest whole number, ties to even
 //! r  = (x - n ln2_hi) - n ln2_lo                        |r| <= ln(2) / 2; n ln2_hi is exact
 //! p  = 1 + r (1 + r (1/2 + r (1/6 + ...)))              Taylor to r^7 (f32) or r^13 (f64), multiply then add
@@ -15,7 +15,7 @@ use crate::elem::{Elem, V};
 /// What the exponential needs to know of a float type.
 #[derive(Clone, Copy, Debug)]
 pub struct Constants<E: 'static> {
-    /// Beyond this the result is 0 or infinite anyway.
+    /// Beyond this the result is 0 or infinite anyway; within it both powers of two are normal numbers.
     pub limit: E,
     /// log2(e).
     pub log2_e: E,

@@ -4,10 +4,10 @@ use proptest::prelude::*;
 use rsnn_core::elem::{Elem, levels};
 use rsnn_core::neuron::{Convention, Neuron, State};
 use rsnn_core::pool::Context;
-use rsnn_core::scan::Table;
 use rsnn_core::scan::backward::{Backward, backward};
 use rsnn_core::scan::forward::{Forward, Output, Recurrent, Trace, forward};
 use rsnn_core::scan::layout::Shape;
+use rsnn_core::scan::{Kernels, Table};
 use rsnn_core::surrogate::Surrogate;
 
 /// A run's inputs, and what came of it.
@@ -143,7 +143,7 @@ fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
     came
 }
 
-fn native<E: Elem>(run: &Run<E>, level: fearless_simd::Level, threads: usize) -> Came<E> {
+fn native<E: Kernels>(run: &Run<E>, level: fearless_simd::Level, threads: usize) -> Came<E> {
     let spec = Neuron::parse(&run.spec).unwrap();
     let (outer, time, inner) = run.shape;
     let shape = Shape { outer, time, inner };
@@ -277,7 +277,7 @@ fn runs<E: Elem + std::fmt::Debug>() -> impl Strategy<Value = Run<E>> {
     })
 }
 
-fn check<E: Elem + std::fmt::Debug>(run: &Run<E>) -> Result<(), TestCaseError> {
+fn check<E: Kernels + std::fmt::Debug>(run: &Run<E>) -> Result<(), TestCaseError> {
     let want = twin(run);
     for (name, level) in levels() {
         let got = native(run, level, 1);

@@ -4,12 +4,12 @@
 use numpy::{Element, PyArrayDescrMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArray, PyUntypedArrayMethods, dtype};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rsnn_core::elem::{Elem, levels};
+use rsnn_core::elem::levels;
 use rsnn_core::neuron::{Convention, Neuron};
-use rsnn_core::scan::Table;
 use rsnn_core::scan::backward::{Backward, backward};
 use rsnn_core::scan::forward::{Forward, Output, Recurrent, Trace, forward};
 use rsnn_core::scan::layout::Shape;
+use rsnn_core::scan::{Kernels, Table};
 use rsnn_core::stage::Coefficient;
 use rsnn_core::surrogate::Surrogate;
 
@@ -88,7 +88,7 @@ struct Request<'a, 'py> {
     level: Option<&'a str>,
 }
 
-fn scan_typed<E: Elem + Element>(
+fn scan_typed<E: Kernels + Element>(
     request: &Request<'_, '_>,
     state: &Bound<'_, PyAny>,
     out: Option<&Bound<'_, PyAny>>,
@@ -205,7 +205,7 @@ struct Reverse<'a, 'py> {
     grad_coefficients: &'a Bound<'py, PyAny>,
 }
 
-fn backward_typed<E: Elem + Element>(request: &Request<'_, '_>, reverse: &Reverse<'_, '_>) -> PyResult<()> {
+fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Reverse<'_, '_>) -> PyResult<()> {
     let py = request.x.py();
     let (neuron, level, shape) = (neuron(request.spec)?, level(request.level)?, shape_of(request.x)?);
     let Shape { outer, time, inner } = shape;

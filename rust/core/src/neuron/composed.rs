@@ -24,7 +24,7 @@ use crate::elem::{Elem, V};
 use crate::stage::fire::Fire;
 use crate::stage::membrane::Inflow;
 use crate::stage::synapse::{Current, Synapse};
-use crate::stage::{Coefficient, Coefficients, Column, Gradients, Mask, choose};
+use crate::stage::{Coefficient, Coefficients, Column, Gradients, Mask, Maybe, choose};
 
 /// A neuron of stages.
 #[derive(Clone, Copy, Debug)]
@@ -62,20 +62,18 @@ impl<P: Plan> Composed<P> {
                 x[j] += operand[j];
             }
         }
-        let apart = (spec.operand == Operand::Apart).then_some(operand);
-        let current = spec.synapse.forward(k, [&states[State::I as usize], &states[State::H as usize]], &x, apart);
+        let apart = Maybe { there: spec.operand == Operand::Apart, column: *operand };
+        let current = spec.synapse.forward(k, [&states[State::I as usize], &states[State::H as usize]], &x, &apart);
         let resting = k.column(Coefficient::VThreshold);
         let mut r = [zero; K];
         if spec.rule.is_late() {
             r = spec.fire.forward::<E, S, C, K>(simd, k, [v, &resting]);
         }
         let w = spec.rule.before::<E, S, C, K>(simd, k, v, &r);
-        let a = if spec.keeps(State::W) { &states[State::W as usize] } else { &states[State::A as usize] };
-        let inflow = Inflow {
-            c: &current.c,
-            operand: if spec.synapse == Synapse::None { apart } else { None },
-            y: spec.adaptation.is_current().then_some(a),
-        };
+        let a = if spec.keeps(State::W) { states[State::W as usize] } else { states[State::A as usize] };
+        let to_membrane = Maybe { there: apart.there && spec.synapse == Synapse::None, column: *operand };
+        let y = Maybe { there: spec.adaptation.is_current(), column: a };
+        let inflow = Inflow { c: &current.c, operand: &to_membrane, y: &y };
         let integrated = spec.membrane.forward(simd, k, &w, &inflow);
         let mut u = integrated;
         spec.rule.between::<E, S, C, K>(k, &mut u, &r);
@@ -86,7 +84,7 @@ impl<P: Plan> Composed<P> {
                 u[j] = choose::<E, S>(held[j], v[j], u[j]);
             }
         }
-        let (theta, slow) = spec.adaptation.before::<E, S, C, K>(k, a, [v, &u]);
+        let (theta, slow) = spec.adaptation.before::<E, S, C, K>(k, &a, [v, &u]);
         let mut s = spec.fire.forward::<E, S, C, K>(simd, k, [&u, &theta]);
         let mut after = *states;
         if spec.refractory {
@@ -223,9 +221,11 @@ impl<P: Plan> Model for Composed<P> {
             }
         }
         spec.rule.between_adjoint::<E, S, C, K>(k, [&at.integrated, &at.r], [&mut du, &mut dr], sums);
-        let apart = (spec.operand == Operand::Apart).then_some(inputs.operand);
+        let apart = Maybe { there: spec.operand == Operand::Apart, column: *inputs.operand };
         let bare = spec.synapse == Synapse::None;
-        let inflow = Inflow { c: &at.current.c, operand: if bare { apart } else { None }, y: spec.adaptation.is_current().then_some(&a) };
+        let to_membrane = Maybe { there: apart.there && bare, column: *inputs.operand };
+        let y = Maybe { there: spec.adaptation.is_current(), column: a };
+        let inflow = Inflow { c: &at.current.c, operand: &to_membrane, y: &y };
         let flows = spec.membrane.adjoint(simd, k, &at.w, &inflow, &du, sums);
         dv = spec.rule.before_adjoint::<E, S, C, K>(simd, k, (v, &at.r), &flows.v, &mut dr, sums);
         if spec.rule.is_late() && !convention.detach_reset {
@@ -240,7 +240,9 @@ impl<P: Plan> Model for Composed<P> {
         }
         for j in 0..K {
             dv[j] += carried[j];
-            da[j] += flows.y[j];
+            if y.there {
+                da[j] += flows.y[j];
+            }
         }
         d[State::V as usize] = dv;
         if spec.keeps(State::W) {
@@ -250,7 +252,7 @@ impl<P: Plan> Model for Composed<P> {
         }
         let [mut di, mut dh] = [d[State::I as usize], d[State::H as usize]];
         let before = [&states[State::I as usize], &states[State::H as usize]];
-        let dx = spec.synapse.adjoint(k, (before, &at.x, apart), &at.current, &flows.c, [&mut di, &mut dh], sums);
+        let dx = spec.synapse.adjoint(k, (before, &at.x, &apart), &at.current, &flows.c, [&mut di, &mut dh], sums);
         d[State::I as usize] = di;
         d[State::H as usize] = dh;
         // What the last spikes did to this step came through the operand.

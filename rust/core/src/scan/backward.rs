@@ -4,14 +4,14 @@
 //! tape is run in reverse: every adjoint sees every intermediate, and no model needs a list of what to save. The recomputation has
 //! the forward's own bits, so the gradients do not depend on how often the state was kept.
 
-use fearless_simd::{Level, dispatch, prelude::*};
+use fearless_simd::{Level, prelude::*};
 
 use super::forward::Trace;
 use super::layout::{self, Shape};
-use super::{Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
-use crate::elem::{Elem, V};
+use super::{Kernels, Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
+use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
-use crate::neuron::{Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, with_model};
+use crate::neuron::{Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
 use crate::stage::{COEFFICIENTS, Coefficient, Coefficients, Column, Gradients};
 
@@ -78,12 +78,12 @@ impl<E: Elem> Common<'_, E> {
     #[inline(always)]
     fn checkpoint<S: Simd, const K: usize>(&self, simd: S, block: usize, outer: usize, from: usize, to: usize) -> States<E, S, K> {
         let mut states = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
-        for n in 0..STATES {
-            if let Some(k) = self.slots[n] {
+        for_each_state!(N => {
+            if let Some(k) = self.slots[N] {
                 let row = ((block * self.kept + k) * self.shape.outer + outer) * self.shape.inner;
-                states[n] = load(simd, &self.checkpoints[row + from..row + to]);
+                states[N] = load(simd, &self.checkpoints[row + from..row + to]);
             }
-        }
+        });
         states
     }
 }
@@ -105,10 +105,10 @@ fn columns<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>
     }
     let time = common.shape.time;
     // Only what the neuron keeps is written: a compiled plan drops the rest.
-    let keeps: [bool; STATES] = std::array::from_fn(
-        #[inline(always)]
-        |n| model.keeps(State::ALL[n].0),
-    );
+    let mut keeps = [false; STATES];
+    for_each_state!(N => {
+        keeps[N] = model.keeps(State::ALL[N].0);
+    });
     let steps = common.every.min(time);
     let mut tape: [Vec<Column<E, S, K>>; STATES] = std::array::from_fn(|n| vec![zero; if keeps[n] { steps } else { 0 }]);
     for block in (0..time.div_ceil(common.every)).rev() {
@@ -123,11 +123,11 @@ fn columns<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>
             let k = coefficients(lane);
             let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
             for t in t0..t1 {
-                for n in 0..STATES {
-                    if keeps[n] {
-                        tape[n][t - t0] = states[n];
+                for_each_state!(N => {
+                    if keeps[N] {
+                        tape[N][t - t0] = states[N];
                     }
-                }
+                });
                 let at = common.at(tile.outer, t, lane);
                 let x = load(simd, &common.x[at..at + (to - from)]);
                 states = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &zero }).after;
@@ -151,19 +151,18 @@ fn columns<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>
                     if *trace == Trace::U {
                         add::<E, S, K>(&mut u, &arriving);
                     }
-                    // A counted loop over names: an index known only at run time would keep `d` out of the registers.
-                    for n in 0..STATES {
-                        if *trace == Trace::After(State::ALL[n].0) {
-                            add::<E, S, K>(&mut d[n], &arriving);
+                    for_each_state!(N => {
+                        if *trace == Trace::After(State::ALL[N].0) {
+                            add::<E, S, K>(&mut d[N], &arriving);
                         }
-                    }
+                    });
                 }
                 let mut before = [zero; STATES];
-                for n in 0..STATES {
-                    if keeps[n] {
-                        before[n] = tape[n][t - t0];
+                for_each_state!(N => {
+                    if keeps[N] {
+                        before[N] = tape[N][t - t0];
                     }
-                }
+                });
                 let arriving = Arriving { out: &out, u: &u };
                 let inputs = Inputs { states: &before, x: &x, operand: &zero };
                 let [dx, _] = model.adjoint(simd, common.convention, &k, &inputs, &arriving, &mut d, &mut sums);
@@ -181,34 +180,20 @@ fn columns<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>
 /// 4 registers at once: the adjoint holds more values than the forward, and the tape must stay in the cache.
 #[inline(always)]
 fn run<E: Elem, S: Simd, M: Model>(simd: S, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
-    let rows = common.rows;
-    if rows.shared {
-        let shared = rows.shared(simd);
-        columns::<E, S, M, _, 4>(
-            simd,
-            model,
-            common,
-            tile,
-            stop,
-            #[inline(always)]
-            |_| shared,
-        );
-    } else {
-        columns::<E, S, M, _, 4>(
-            simd,
-            model,
-            common,
-            tile,
-            stop,
-            #[inline(always)]
-            |from| rows.each(simd, from),
-        );
-    }
+    columns::<E, S, M, _, 4>(
+        simd,
+        model,
+        common,
+        tile,
+        stop,
+        #[inline(always)]
+        |from| common.rows.each(simd, from),
+    );
 }
 
 #[inline(never)]
 fn enter<E: Elem, M: Model>(level: Level, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
-    dispatch!(level, simd => run(simd, model, common, tile, stop));
+    on_level!(level, simd => run(simd, model, common, tile, stop));
 }
 
 /// A tile, ready for a model.
@@ -223,10 +208,18 @@ impl<E: Elem> WithModel for Run<'_, '_, E> {
     fn with<M: Model>(mut self, model: M) {
         enter(self.level, model, self.common, &mut self.tile, self.stop);
     }
+
+    fn with_everyday<M: Model>(self, model: M) {
+        self.with(model);
+    }
 }
 
 /// Run it. Returns the gradients of the wanted coefficients, one row of `period` numbers each, summed in the order of the neurons.
-pub fn backward<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<Vec<Vec<f64>>> {
+pub fn backward<E: Kernels>(context: &Context<'_>, job: Backward<'_, E>) -> Result<Vec<Vec<f64>>> {
+    E::backward(context, job)
+}
+
+pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<Vec<Vec<f64>>> {
     let Backward {
         neuron,
         convention,

@@ -3,13 +3,13 @@
 //! A recurrent neuron needs the last spikes of all its group before the next step: there time is outermost, a group is a tile, and the
 //! operand `r = W s + bias` is gathered from the rows of `W` whose neurons fired, in ascending order of the neurons.
 
-use fearless_simd::{Level, dispatch, prelude::*};
+use fearless_simd::{Level, prelude::*};
 
 use super::layout::{self, Shape};
-use super::{BLOCK, Rows, Table, load, load_states, slots, store, store_states, worthwhile};
-use crate::elem::{Elem, V};
+use super::{BLOCK, Kernels, Rows, Table, load, load_states, slots, store, store_states, worthwhile};
+use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
-use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, with_model};
+use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
 use crate::stage::{Coefficients, Column};
 
@@ -221,12 +221,11 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
             if *trace == Trace::U {
                 store(u, row);
             }
-            // A counted loop over names: an index known only at run time would keep the states out of the registers.
-            for n in 0..STATES {
-                if *trace == Trace::After(State::ALL[n].0) {
-                    store(&after[n], row);
+            for_each_state!(N => {
+                if *trace == Trace::After(State::ALL[N].0) {
+                    store(&after[N], row);
                 }
-            }
+            });
         }
     }
 }
@@ -321,8 +320,9 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
     }
 }
 
+/// The coefficients are read where they lie, or, worth it for everyday neurons that share them, kept in registers.
 #[inline(always)]
-fn run<E: Elem, S: Simd, M: Model, O: Sink<E>, const K: usize>(
+fn run<E: Elem, S: Simd, M: Model, O: Sink<E>, const K: usize, const EVERYDAY: bool>(
     simd: S,
     model: M,
     common: &Common<'_, E>,
@@ -330,7 +330,7 @@ fn run<E: Elem, S: Simd, M: Model, O: Sink<E>, const K: usize>(
     stop: &Stop<'_>,
 ) {
     let rows = common.rows;
-    if rows.shared {
+    if EVERYDAY && rows.shared {
         let shared = rows.shared(simd);
         all_steps::<E, S, M, O, _, K>(
             simd,
@@ -356,13 +356,19 @@ fn run<E: Elem, S: Simd, M: Model, O: Sink<E>, const K: usize>(
 
 /// One kernel for each (number, model, sink): the dispatch happens once for a tile.
 #[inline(never)]
-fn enter<E: Elem, M: Model, O: Sink<E>>(level: Level, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E, O>, stop: &Stop<'_>) {
-    dispatch!(level, simd => register_file(simd, model, common, tile, stop));
+fn enter<E: Elem, M: Model, O: Sink<E>, const EVERYDAY: bool>(
+    level: Level,
+    model: M,
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E, O>,
+    stop: &Stop<'_>,
+) {
+    on_level!(level, simd => register_file::<E, _, M, O, EVERYDAY>(simd, model, common, tile, stop));
 }
 
 /// 8 registers at once where there are 32, else 4.
 #[inline(always)]
-fn register_file<E: Elem, S: Simd, M: Model, O: Sink<E>>(
+fn register_file<E: Elem, S: Simd, M: Model, O: Sink<E>, const EVERYDAY: bool>(
     simd: S,
     model: M,
     common: &Common<'_, E>,
@@ -370,14 +376,18 @@ fn register_file<E: Elem, S: Simd, M: Model, O: Sink<E>>(
     stop: &Stop<'_>,
 ) {
     if V::<E, S>::LEN * size_of::<E>() == 64 {
-        run::<E, S, M, O, 8>(simd, model, common, tile, stop);
+        run::<E, S, M, O, 8, EVERYDAY>(simd, model, common, tile, stop);
     } else {
-        run::<E, S, M, O, 4>(simd, model, common, tile, stop);
+        run::<E, S, M, O, 4, EVERYDAY>(simd, model, common, tile, stop);
     }
 }
 
 /// Run it.
-pub fn forward<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()> {
+pub fn forward<E: Kernels>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()> {
+    E::forward(context, job)
+}
+
+pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()> {
     let Forward { neuron, level, shape, x, coefficients, state, output, record, recurrent, checkpoints } = job;
     layout::expect("x", x.len(), shape.elements()?)?;
     let Shape { outer, time, inner } = shape;
@@ -451,18 +461,22 @@ struct Run<'a, 'b, E: Elem> {
 }
 
 impl<E: Elem> WithModel for Run<'_, '_, E> {
-    /// Choose the sink: one output and nothing recorded has a kernel of its own.
-    fn with<M: Model>(self, model: M) {
+    fn with<M: Model>(mut self, model: M) {
+        enter::<E, M, _, false>(self.level, model, self.common, &mut self.tile, self.stop);
+    }
+
+    /// One output and nothing recorded has a kernel of its own.
+    fn with_everyday<M: Model>(self, model: M) {
         let Self { level, common, tile, plain, stop } = self;
         let Tile { x, first, width, state, checkpoints, sink } = tile;
         match sink {
             Recorder { dense: Some(sink), bits: None, .. } if plain => {
-                enter(level, model, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
+                enter::<E, M, _, true>(level, model, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
             }
             Recorder { dense: None, bits: Some(sink), .. } if plain => {
-                enter(level, model, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
+                enter::<E, M, _, true>(level, model, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop);
             }
-            sink => enter(level, model, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop),
+            sink => enter::<E, M, _, false>(level, model, common, &mut Tile { x, first, width, state, checkpoints, sink }, stop),
         }
     }
 }

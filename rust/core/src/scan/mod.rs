@@ -8,12 +8,42 @@ use fearless_simd::prelude::*;
 
 use crate::elem::{Elem, V};
 use crate::error::{Error, Result};
-use crate::neuron::{Neuron, STATES, States};
+use crate::neuron::{Neuron, STATES, States, for_each_state};
+use crate::pool::Context;
 use crate::stage::{COEFFICIENTS, Column, Each, Shared};
 
 pub mod backward;
 pub mod forward;
 pub mod layout;
+
+use backward::Backward;
+use forward::Forward;
+
+/// The float types the kernels are compiled for, here and only here: a generic kernel would be compiled again in every crate that calls it.
+pub trait Kernels: Elem {
+    /// See [`forward::forward`].
+    fn forward(context: &Context<'_>, job: Forward<'_, Self>) -> Result<()>;
+    /// See [`backward::backward`].
+    fn backward(context: &Context<'_>, job: Backward<'_, Self>) -> Result<Vec<Vec<f64>>>;
+}
+
+impl Kernels for f32 {
+    fn forward(context: &Context<'_>, job: Forward<'_, Self>) -> Result<()> {
+        forward::generic(context, job)
+    }
+    fn backward(context: &Context<'_>, job: Backward<'_, Self>) -> Result<Vec<Vec<f64>>> {
+        backward::generic(context, job)
+    }
+}
+
+impl Kernels for f64 {
+    fn forward(context: &Context<'_>, job: Forward<'_, Self>) -> Result<()> {
+        forward::generic(context, job)
+    }
+    fn backward(context: &Context<'_>, job: Backward<'_, Self>) -> Result<Vec<Vec<f64>>> {
+        backward::generic(context, job)
+    }
+}
 
 /// Lanes of the widest column: 8 registers of 16 floats.
 const WIDEST: usize = 128;
@@ -86,7 +116,8 @@ pub struct Table<'a, E> {
     pub period: usize,
 }
 
-/// A table ready for the kernels: one number a row, or rows as long as `inner`, padded so that whole columns can be read.
+/// A table ready for the kernels: rows as long as `inner`, padded so that whole columns can be read, or one column long where all
+/// neurons share one number.
 struct Rows<E> {
     values: Vec<E>,
     shared: bool,
@@ -105,14 +136,14 @@ impl<E: Elem> Rows<E> {
         }
         layout::expect("coefficients", values.len(), names.len() * period)?;
         let shared = period <= 1;
-        let length = if shared { 1 } else { inner.next_multiple_of(WIDEST) };
+        let length = if shared { WIDEST } else { inner.next_multiple_of(WIDEST) };
         let mut all = vec![E::ZERO; (names.len() + 1) * length];
         let mut at = [names.len() * length; COEFFICIENTS];
         for (k, (which, _)) in names.iter().enumerate() {
             at[*which as usize] = k * length;
             if period > 0 {
                 let from = &values[k * period..(k + 1) * period];
-                let lanes = if shared { 1 } else { inner };
+                let lanes = if shared { WIDEST } else { inner };
                 for (to, value) in all[k * length..k * length + lanes].iter_mut().zip(from.iter().cycle()) {
                     *to = *value;
                 }
@@ -132,7 +163,7 @@ impl<E: Elem> Rows<E> {
 
     #[inline(always)]
     fn each<S: Simd>(&self, simd: S, from: usize) -> Each<'_, E, S> {
-        Each { simd, values: &self.values, at: &self.at, from }
+        Each { simd, values: &self.values, at: &self.at, from: if self.shared { 0 } else { from } }
     }
 }
 
@@ -154,12 +185,11 @@ fn load_states<E: Elem, S: Simd, const K: usize>(
     to: usize,
 ) -> States<E, S, K> {
     let mut states = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
-    // Counted loops: they unroll, so the states stay in registers.
-    for n in 0..STATES {
-        if let Some(k) = slots[n] {
-            states[n] = load(simd, &rows[k][from..to]);
+    for_each_state!(N => {
+        if let Some(k) = slots[N] {
+            states[N] = load(simd, &rows[k][from..to]);
         }
-    }
+    });
     states
 }
 
@@ -171,9 +201,9 @@ fn store_states<E: Elem, S: Simd, const K: usize>(
     from: usize,
     to: usize,
 ) {
-    for n in 0..STATES {
-        if let Some(k) = slots[n] {
-            store(&states[n], &mut rows[k][from..to]);
+    for_each_state!(N => {
+        if let Some(k) = slots[N] {
+            store(&states[N], &mut rows[k][from..to]);
         }
-    }
+    });
 }

@@ -60,9 +60,9 @@ impl Adaptation {
                 theta = next;
             }
             Self::Current | Self::Recovery => {
-                let follows = if self == Self::Current { v } else { u };
                 for j in 0..K {
-                    let pull = k.get(Coefficient::Couple, j) * (follows[j] - k.get(Coefficient::VLeak, j));
+                    let follows = if self == Self::Current { v[j] } else { u[j] };
+                    let pull = k.get(Coefficient::Couple, j) * (follows - k.get(Coefficient::VLeak, j));
                     next[j] = a[j] + k.get(Coefficient::Rho, j) * (pull - a[j]);
                 }
             }
@@ -160,15 +160,19 @@ impl Adaptation {
             }
             Self::Current | Self::Recovery => {
                 sums.add(Coefficient::VThreshold, dtheta);
-                let (follows, to) = if self == Self::Current { (v, dv) } else { (u, du) };
                 let (mut couple, mut leak) = (*dnext, *dnext);
                 for j in 0..K {
-                    let away = follows[j] - k.get(Coefficient::VLeak, j);
+                    let follows = if self == Self::Current { v[j] } else { u[j] };
+                    let away = follows - k.get(Coefficient::VLeak, j);
                     let step = k.get(Coefficient::Rho, j) * dnext[j];
                     term[j] = (k.get(Coefficient::Couple, j) * away - a[j]) * dnext[j];
                     couple[j] = away * step;
                     let through = k.get(Coefficient::Couple, j) * step;
-                    to[j] += through;
+                    if self == Self::Current {
+                        dv[j] += through;
+                    } else {
+                        du[j] += through;
+                    }
                     leak[j] = -through;
                     da[j] = dnext[j] - step;
                 }

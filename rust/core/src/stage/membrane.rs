@@ -20,7 +20,7 @@
 
 use fearless_simd::prelude::*;
 
-use super::{Coefficient, Coefficients, Column, Gradients};
+use super::{Coefficient, Coefficients, Column, Gradients, Maybe};
 use crate::elem::{Elem, V};
 use crate::math::exp;
 
@@ -95,9 +95,9 @@ pub struct Inflow<'a, E: Elem, S: Simd, const K: usize> {
     /// The current.
     pub c: &'a Column<E, S, K>,
     /// The recurrent operand, where no synapse took it.
-    pub operand: Option<&'a Column<E, S, K>>,
+    pub operand: &'a Maybe<E, S, K>,
     /// The adaptation current.
-    pub y: Option<&'a Column<E, S, K>>,
+    pub y: &'a Maybe<E, S, K>,
 }
 
 /// Gradients of the inflow.
@@ -127,11 +127,9 @@ impl Membrane {
                 z[j] = k.get(Coefficient::Gain, j) * z[j];
             }
         }
-        if let Some(r) = inflow.operand
-            && !self.operand_last()
-        {
+        if inflow.operand.there && !self.operand_last() {
             for j in 0..K {
-                z[j] += r[j];
+                z[j] += inflow.operand.column[j];
             }
         }
         z
@@ -165,7 +163,7 @@ impl Membrane {
         k: &C,
         v: &Column<E, S, K>,
         z: &Column<E, S, K>,
-        y: Option<&Column<E, S, K>>,
+        y: &Maybe<E, S, K>,
     ) -> Column<E, S, K> {
         let leak = k.column(Coefficient::VLeak);
         let mut b = *z;
@@ -200,9 +198,9 @@ impl Membrane {
                 }
             }
         }
-        if let Some(y) = y {
+        if y.there {
             for j in 0..K {
-                b[j] -= y[j];
+                b[j] -= y.column[j];
             }
         }
         b
@@ -239,9 +237,9 @@ impl Membrane {
                 for j in 0..K {
                     u[j] += z[j];
                 }
-                if let Some(r) = inflow.operand {
+                if inflow.operand.there {
                     for j in 0..K {
-                        u[j] += r[j];
+                        u[j] += inflow.operand.column[j];
                     }
                 }
             }
@@ -372,7 +370,7 @@ impl Membrane {
         simd: S,
         k: &C,
         v: &Column<E, S, K>,
-        (z, y): (&Column<E, S, K>, Option<&Column<E, S, K>>),
+        (z, y): (&Column<E, S, K>, &Maybe<E, S, K>),
         du: &Column<E, S, K>,
         to: &mut Outflow<E, S, K>,
         sums: &mut Gradients<E, S, K>,

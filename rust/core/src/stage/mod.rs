@@ -26,6 +26,16 @@ pub fn splat<E: Elem, S: Simd, const K: usize>(simd: S, value: E) -> Column<E, S
     [V::<E, S>::splat(simd, value); K]
 }
 
+/// A column that may be absent. Not an `Option` of a reference: a pointer chosen at run time would keep the column, and the states it
+/// may come from, out of the registers.
+#[derive(Clone, Copy)]
+pub struct Maybe<E: Elem, S: Simd, const K: usize> {
+    /// Whether it is there.
+    pub there: bool,
+    /// The column; read only where it is there.
+    pub column: Column<E, S, K>,
+}
+
 /// `if mask { yes } else { no }`, lane by lane.
 #[inline(always)]
 pub fn choose<E: Elem, S: Simd>(mask: Mask<E, S>, yes: V<E, S>, no: V<E, S>) -> V<E, S> {
@@ -172,10 +182,12 @@ pub trait Coefficients<E: Elem, S: Simd, const K: usize>: Copy {
     /// Coefficient `which` of the whole column.
     #[inline(always)]
     fn column(&self, which: Coefficient) -> Column<E, S, K> {
-        std::array::from_fn(
-            #[inline(always)]
-            |j| self.get(which, j),
-        )
+        // Not `array::from_fn`: it would not be inlined, and lose the instruction set.
+        let mut column = [self.get(which, 0); K];
+        for j in 1..K {
+            column[j] = self.get(which, j);
+        }
+        column
     }
 }
 

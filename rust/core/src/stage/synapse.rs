@@ -17,7 +17,7 @@
 
 use fearless_simd::prelude::*;
 
-use super::{Coefficient, Coefficients, Column, Gradients};
+use super::{Coefficient, Coefficients, Column, Gradients, Maybe};
 use crate::elem::Elem;
 
 /// The order in which a synapse decays, jumps and is used.
@@ -55,18 +55,14 @@ pub struct Current<E: Elem, S: Simd, const K: usize> {
 
 /// `x`, or `x` plus the operand where there is one, added to `base` in the promised order.
 #[inline(always)]
-fn jump<E: Elem, S: Simd, const K: usize>(
-    base: &Column<E, S, K>,
-    x: &Column<E, S, K>,
-    operand: Option<&Column<E, S, K>>,
-) -> Column<E, S, K> {
+fn jump<E: Elem, S: Simd, const K: usize>(base: &Column<E, S, K>, x: &Column<E, S, K>, operand: &Maybe<E, S, K>) -> Column<E, S, K> {
     let mut sum = *base;
     for j in 0..K {
         sum[j] += x[j];
     }
-    if let Some(r) = operand {
+    if operand.there {
         for j in 0..K {
-            sum[j] += r[j];
+            sum[j] += operand.column[j];
         }
     }
     sum
@@ -107,7 +103,7 @@ impl Synapse {
         k: &C,
         [i, h]: [&Column<E, S, K>; 2],
         x: &Column<E, S, K>,
-        operand: Option<&Column<E, S, K>>,
+        operand: &Maybe<E, S, K>,
     ) -> Current<E, S, K> {
         let mut to = Current { c: *x, i: *i, h: *h };
         match self {
@@ -156,7 +152,7 @@ impl Synapse {
     pub fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
         self,
         k: &C,
-        ([i, h], x, operand): ([&Column<E, S, K>; 2], &Column<E, S, K>, Option<&Column<E, S, K>>),
+        ([i, h], x, operand): ([&Column<E, S, K>; 2], &Column<E, S, K>, &Maybe<E, S, K>),
         after: &Current<E, S, K>,
         dc: &Column<E, S, K>,
         [di, dh]: [&mut Column<E, S, K>; 2],
