@@ -41,7 +41,7 @@ impl Elem for f32 {
     const EXP: Constants<Self> = Constants {
         limit: 170.0,
         log2_e: std::f32::consts::LOG2_E,
-        ln2_hi: 0.693_359_375,
+        ln2_hi: 0.693_359_4,
         ln2_lo: -2.121_944_4e-4,
         taylor: &[1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0],
     };
@@ -68,8 +68,8 @@ impl Elem for f64 {
     const EXP: Constants<Self> = Constants {
         limit: 1400.0,
         log2_e: std::f64::consts::LOG2_E,
-        ln2_hi: 6.931_471_803_691_238_164_90e-1,
-        ln2_lo: 1.908_214_929_270_587_700_02e-10,
+        ln2_hi: 6.931_471_803_691_238e-1,
+        ln2_lo: 1.908_214_929_270_587_7e-10,
         taylor: &[
             1.0 / 6_227_020_800.0,
             1.0 / 479_001_600.0,

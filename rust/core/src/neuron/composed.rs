@@ -251,8 +251,8 @@ impl<P: Plan> Model for Composed<P> {
             d[State::A as usize] = da;
         }
         let [mut di, mut dh] = [d[State::I as usize], d[State::H as usize]];
-        let before = [&states[State::I as usize], &states[State::H as usize]];
-        let dx = spec.synapse.adjoint(k, (before, &at.x, &apart), &at.current, &flows.c, [&mut di, &mut dh], sums);
+        let entered = [&states[State::I as usize], &states[State::H as usize], &at.x];
+        let dx = spec.synapse.adjoint(k, entered, &apart, &at.current, &flows.c, [&mut di, &mut dh], sums);
         d[State::I as usize] = di;
         d[State::H as usize] = dh;
         // What the last spikes did to this step came through the operand.

@@ -99,13 +99,13 @@ impl<E: Elem> Recurrent<'_, E> {
                     sum.store_slice(to);
                 }
                 for (to, from) in tail.iter_mut().zip(row.chunks_exact(lanes).remainder()) {
-                    *to = *to + *from * s;
+                    *to += *from * s;
                 }
             }
         }
         if let Some(bias) = self.bias {
             for (to, b) in r.iter_mut().zip(bias) {
-                *to = *to + *b;
+                *to += *b;
             }
         }
     }
@@ -315,7 +315,7 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
         if t.is_multiple_of(BLOCK) && stop.now() {
             return;
         }
-        recurrent.gather(simd, &tile.state[slot], &mut r);
+        recurrent.gather(simd, tile.state[slot], &mut r);
         advance(simd, model, common, tile, (t, t + 1), &r, &coefficients);
     }
 }

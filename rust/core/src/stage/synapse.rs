@@ -152,7 +152,8 @@ impl Synapse {
     pub fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
         self,
         k: &C,
-        ([i, h], x, operand): ([&Column<E, S, K>; 2], &Column<E, S, K>, &Maybe<E, S, K>),
+        [i, h, x]: [&Column<E, S, K>; 3],
+        operand: &Maybe<E, S, K>,
         after: &Current<E, S, K>,
         dc: &Column<E, S, K>,
         [di, dh]: [&mut Column<E, S, K>; 2],
