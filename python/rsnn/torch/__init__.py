@@ -9,7 +9,7 @@ torch.Size([100, 8, 20])
 
 try:
     import torch as _torch  # noqa: F401
-except ImportError as error:
+except ModuleNotFoundError as error:
     raise ImportError('rsnn.torch needs torch, which is not installed: pip install "rsnn[torch]"') from error
 
 from rsnn.torch import functional

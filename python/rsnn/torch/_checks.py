@@ -28,13 +28,18 @@ def floating(name: str, value: Any) -> Tensor:
 def axes(name: str, value: Tensor, least: int, meaning: str) -> None:
     """Refuse a tensor with too few axes."""
     if value.ndim < least:
-        raise InvalidValueError(f"{name} has the shape {tuple(value.shape)}: must have at least {least} axes, {meaning}")
+        raise InvalidValueError(f"{name} has the shape {tuple(value.shape)}: must have at least {least} {'axis' if least == 1 else 'axes'}, {meaning}")
+
+
+def together(name: str, value: Tensor, other: str, like: Tensor, cure: str) -> None:
+    """Refuse a tensor on another device than the one it meets."""
+    if value.device != like.device:
+        raise InvalidValueError(f"{name} is on {value.device} and {other} on {like.device}: both must be on one device; {cure}")
 
 
 def alike(name: str, value: Tensor, other: str, like: Tensor, cure: str) -> None:
     """Refuse a tensor on another device, or of another dtype, than the one it meets."""
-    if value.device != like.device:
-        raise InvalidValueError(f"{name} is on {value.device} and {other} on {like.device}: both must be on one device; {cure}")
+    together(name, value, other, like, cure)
     if value.dtype != like.dtype:
         raise InvalidTypeError(f"{name} is {value.dtype} and {other} {like.dtype}: both must have one dtype; {cure}")
 
@@ -45,8 +50,3 @@ def pair(name: str, value: Any, least: int) -> tuple[int, int]:
     if len(given) != 2:
         raise InvalidValueError(f"{name}={arguments.shown(value)}: must be a whole number or two, (y, x)")
     return arguments.count(name, given[0], least), arguments.count(name, given[1], least)
-
-
-def positive(name: str, value: Any) -> int | None:
-    """Check an optional count of at least one."""
-    return None if value is None else arguments.count(name, value, 1)

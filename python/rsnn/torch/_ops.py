@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from rsnn import _rsnn
+from rsnn.errors import InvalidValueError
 
 _SCHEMAS = {
     "scan": "(str spec, Tensor x, Tensor coefficients, Tensor state, str[] record, int every) -> (Tensor, Tensor, Tensor, Tensor)",
@@ -126,9 +127,16 @@ def _exp_shape(x: Tensor) -> Tensor:
     return x.new_empty(x.shape)
 
 
+def _finite(weight: Tensor) -> Tensor:
+    """Refuse weights that are not finite: where the input is zero they would count for nothing on one path and for NaN on another."""
+    if not weight.sum().isfinite() and not weight.isfinite().all():
+        raise InvalidValueError("weight: NaN or infinity came; weights must be finite, so look for a learning rate too high or a division by zero")
+    return weight
+
+
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     output = _linear_shape(x, weight, bias)
-    _rsnn.linear(_numpy(x), _numpy(weight), None if bias is None else _numpy(bias), output.numpy(), threads=torch.get_num_threads())
+    _rsnn.linear(_numpy(x), _numpy(_finite(weight)), None if bias is None else _numpy(bias), output.numpy(), threads=torch.get_num_threads())
     return output
 
 
@@ -140,7 +148,7 @@ def _conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], p
     output = _conv2d_shape(x, weight, bias, stride, padding)
     _rsnn.conv2d(
         _numpy(x),
-        _numpy(weight),
+        _numpy(_finite(weight)),
         None if bias is None else _numpy(bias),
         output.numpy(),
         stride=tuple(stride),

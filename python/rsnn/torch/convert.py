@@ -16,7 +16,7 @@ _IN_EVALUATION_ABSENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-def to_network(module: nn.Module, input_shape: Sequence[int]) -> "rsnn.Network":
+def to_network(module: nn.Module, input_shape: int | Sequence[int]) -> "rsnn.Network":
     """Make an `rsnn.Network` of a torch module, with copies of its weights.
 
     What is converted: neurons of rsnn.torch, `Linear` and `Conv2d` (rsnn's and torch's), `Flatten`, `AvgPool2d`, `SumPool2d`, lists of these.
@@ -28,7 +28,7 @@ def to_network(module: nn.Module, input_shape: Sequence[int]) -> "rsnn.Network":
     ----------
     module : module
         A `Sequential` of rsnn or torch, nested or not, or a single layer.
-    input_shape : tuple of int
+    input_shape : int or tuple of int
         Shape of one time step of one sample, such as (2, 34, 34).
 
     Returns
@@ -65,7 +65,7 @@ def to_network(module: nn.Module, input_shape: Sequence[int]) -> "rsnn.Network":
             known = ", ".join(dict.fromkeys(kind.__name__ for kind in (*_CONVERSIONS, *_NORMS)))
             raise _refusal(position, each, f"has no counterpart in rsnn.Network, which has {known}; replace it by these or leave it outside")
         layers.append(convert(position, each))
-    return rsnn.Network(layers, input_shape=tuple(input_shape))
+    return rsnn.Network(layers, input_shape=input_shape, batch_first=getattr(module, "batch_first", False))
 
 
 def _flat(module: nn.Module, position: str) -> Iterator[tuple[str, nn.Module]]:

@@ -212,8 +212,7 @@ class _Layout:
 
 def _wide(name: str, value: Tensor, x: Tensor) -> Tensor:
     """A parameter in float64, in which coefficients are formed, checked to be where x is."""
-    if value.device != x.device:
-        raise InvalidValueError(f"{name} is on {value.device} and x on {x.device}: both must be on one device; layer.to(x.device) moves the layer")
+    _checks.together(name, value, "x", x, "layer.to(x.device) moves the layer")
     return value.to(torch.float64)
 
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from rsnn import arguments
-from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.errors import InvalidTypeError
 from rsnn.neurons import NAMED, AnyNeuron
 from rsnn.simulate import Result
 from rsnn.state import State
 from rsnn.surrogate import ATan, Surrogate
-from rsnn.torch import functional
+from rsnn.torch import _checks, functional
 from rsnn.torch.functional import Options, Plan
 
 _OPTIONS = """surrogate : surrogate, default ``rsnn.surrogate.ATan(2.0)``
@@ -124,7 +124,8 @@ class Layer(nn.Module):
 
     def step(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one time step: x (B, ...); otherwise as `forward`, whose bits these are."""
-        _require_axis(x)
+        _checks.floating("x", x)
+        _checks.axes("x", x, 1, "(B, ...)")
         axis = 1 if self._options.batch_first else 0
         output, state = self.forward(x.unsqueeze(axis), state)
         return output.squeeze(axis), state
@@ -227,11 +228,6 @@ class Layer(nn.Module):
             if before is not None and after is not None and after.dtype != before.dtype:
                 self._buffers[name] = before.to(after.device)
         return self
-
-
-def _require_axis(x: Any) -> None:
-    if isinstance(x, Tensor) and x.ndim < 1:
-        raise InvalidValueError("x has the shape (): must have at least 1 axis, (B, ...)")
 
 
 _SHOWN = ("surrogate", "detach_reset", "checkpoint", "batch_first", "backend")

@@ -143,9 +143,12 @@ def pool2d(x: Tensor, kernel: int | tuple[int, int], *, average: bool) -> Tensor
 
 def _meet(x: Tensor, weight: Tensor) -> Tensor:
     """Bring x to the weight under autocast, where a layer before may have made it half; otherwise both must agree."""
-    if torch.is_autocast_enabled(x.device.type) and x.dtype != weight.dtype:
+    cure = "layer.to(x) moves and converts the layer"
+    _checks.together("x", x, "the weight", weight, cure)
+    kind = x.device.type
+    if x.dtype != weight.dtype and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         x = x.to(weight.dtype)
-    _checks.alike("x", x, "the weight", weight, "layer.to(x) moves and converts the layer")
+    _checks.alike("x", x, "the weight", weight, cure)
     return x
 
 

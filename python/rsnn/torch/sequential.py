@@ -1,7 +1,7 @@
 """A network as a list: stateless modules are applied to every time step, neurons to the sequence."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +18,16 @@ _STATEFUL = (nn.RNNBase, nn.RNNCellBase)
 
 @dataclass(frozen=True)
 class SequentialResult:
-    """What a run of `Sequential` returns; where a position k is asked for, it is that of the neuron in the list."""
+    """What a run of `Sequential` returns, laid out as that of a run of `rsnn.Network`: modules go by their position in the list."""
 
     output: Tensor
     """What the last module sends on, like x."""
-    spikes: dict[int, Tensor]
-    """The spikes of every neuron that spikes, by position."""
-    state: tuple[Any, ...]
-    """The state of every neuron, in the order of the list: pass it back in to go on."""
+    spikes: dict[int, Any]
+    """The spikes of every neuron that spikes, by position (of an inner `Sequential` such a dict)."""
+    state: dict[int, Any]
+    """The state of every neuron, by position (of an inner `Sequential` such a dict): pass it back in to go on."""
     traces: dict[int, dict[str, Tensor]]
-    """What was recorded, by position and name."""
+    """What was recorded, by position, then by name."""
 
 
 class Sequential(nn.Sequential):
@@ -77,21 +77,21 @@ class Sequential(nn.Sequential):
         if said and self.batch_first not in said:
             raise InvalidValueError(f"batch_first={batch_first}: the neurons were made with batch_first={not batch_first}; give them the same")
 
-    def forward(self, x: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, tuple[Any, ...]]:  # type: ignore[override]
+    def forward(self, x: Tensor, state: Mapping[int, Any] | None = None) -> tuple[Tensor, dict[int, Any]]:  # type: ignore[override]
         """Run a sequence.
 
         Parameters
         ----------
         x : tensor (T, B, ...), or (B, T, ...) with ``batch_first=True``
-        state : tuple, optional
+        state : dict, optional
             As a call before returned it; by default every neuron is at rest.
 
         Returns
         -------
         output : tensor
             What the last module sends on.
-        state : tuple
-            The state of every neuron, in order.
+        state : dict
+            The state of every neuron, by position.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Sequential(nn.Sequential):
         result = self.run(x, state, ())
         return result.output, result.state
 
-    def step(self, x: Tensor, state: Sequence[Any] | None = None) -> tuple[Tensor, tuple[Any, ...]]:
+    def step(self, x: Tensor, state: Mapping[int, Any] | None = None) -> tuple[Tensor, dict[int, Any]]:
         """Run one time step: x (B, ...); otherwise as `forward`, whose bits these are."""
         _checks.floating("x", x)
         _checks.axes("x", x, 1, "(B, ...)")
@@ -109,20 +109,22 @@ class Sequential(nn.Sequential):
         output, state = self.forward(x.unsqueeze(axis), state)
         return output.squeeze(axis), state
 
-    def run(self, x: Tensor, state: Sequence[Any] | None = None, record: Collection[str] | str = ("v",)) -> SequentialResult:
+    def run(
+        self, x: Tensor, state: Mapping[int, Any] | None = None, record: Collection[str] | str | Mapping[int, Any] = ("v",)
+    ) -> SequentialResult:
         """Run a sequence and record what happens inside.
 
         Parameters
         ----------
         x, state
             As of `forward`.
-        record : str or tuple of str, default ("v",)
-            State fields and ``"u"``: recorded of every neuron that has them.
+        record : str, tuple of str, or dict of these by position, default ("v",)
+            State fields and ``"u"``: names for every neuron that has them, or ``{1: ("v", "u")}``.
 
         Returns
         -------
         SequentialResult
-            ``output``, ``spikes`` and ``traces`` by position, ``state``.
+            ``output``, and by position ``spikes``, ``state`` and ``traces``.
 
         Raises
         ------
@@ -131,52 +133,60 @@ class Sequential(nn.Sequential):
         """
         _checks.floating("x", x)
         _checks.axes("x", x, 2, "(B, T, ...)" if self.batch_first else "(T, B, ...)")
-        states = self._states(state)
-        record = self._record(record)
-        spikes, traces, after = {}, {}, []
+        states, wanted = self._states(state), self._wanted(record)
+        spikes: dict[int, Any] = {}
+        traces: dict[int, dict[str, Any]] = {}
+        after: dict[int, Any] = {}
         for k, module in enumerate(self):
             try:
-                if isinstance(module, Sequential):
-                    inner = module.run(x, next(states), [name for name in record if name in module.recordable])
-                    x = inner.output
-                    after.append(inner.state)
-                elif isinstance(module, Layer):
-                    result = module.run(x, next(states), [name for name in record if name in module.recordable])
-                    x = result.output
-                    after.append(result.state)
-                    traces[k] = dict(result.traces)
-                    if result.spiking:
+                if isinstance(module, (Layer, Sequential)):
+                    result = module.run(x, states[k], wanted[k])
+                    x, after[k] = result.output, result.state
+                    if wanted[k]:
+                        traces[k] = result.traces
+                    if isinstance(result, SequentialResult):
+                        spikes |= {k: result.spikes} if result.spikes else {}
+                    elif result.spiking:
                         spikes[k] = x
                 else:
                     x = over_time(module, x)
             except (InvalidTypeError, InvalidValueError) as error:
                 raise type(error)(f"module {k} ({type(module).__name__}): {error}") from error
-        return SequentialResult(x, spikes, tuple(after), traces)
+        return SequentialResult(x, spikes, after, traces)
 
     @property
     def recordable(self) -> tuple[str, ...]:
         """What a neuron in here can record."""
-        return tuple(dict.fromkeys(name for module in self._neurons() for name in module.recordable))
+        return tuple(dict.fromkeys(name for module in self._neurons().values() for name in module.recordable))
 
-    def _neurons(self) -> Iterator["Layer | Sequential"]:
-        return (module for module in self if isinstance(module, (Layer, Sequential)))
+    def _neurons(self) -> "dict[int, Layer | Sequential]":
+        return {k: module for k, module in enumerate(self) if isinstance(module, (Layer, Sequential))}
 
-    def _record(self, record: Collection[str] | str) -> tuple[str, ...]:
+    def _wanted(self, record: Any) -> dict[int, Any]:
+        """What to record of each neuron."""
+        neurons = self._neurons()
+        if isinstance(record, Mapping):
+            for k in record:
+                if k not in neurons:
+                    known = ", ".join(map(str, neurons)) or "none"
+                    raise InvalidValueError(f"record: {arguments.shown(k)} is not the position of a neuron; these are {known}")
+            return {k: record.get(k, ()) for k in neurons}
         known = self.recordable
-        if record == ("v",) and not known:
-            return ()
-        return arguments.names("record", record, known)
+        record = () if record == ("v",) and not known else arguments.names("record", record, known)
+        return {k: tuple(name for name in record if name in module.recordable) for k, module in neurons.items()}
 
-    def _states(self, state: Sequence[Any] | None) -> Iterator[Any]:
-        """One state for every neuron, in order."""
-        neurons = list(self._neurons())
+    def _states(self, state: Any) -> dict[int, Any]:
+        """One state for each neuron."""
+        neurons = self._neurons()
+        known = ", ".join(map(str, neurons)) or "none"
         if state is None:
-            return iter([None] * len(neurons))
-        if not isinstance(state, (tuple, list)) or hasattr(state, "_fields"):
-            raise InvalidTypeError(f"state is {type(state).__name__}: must be a tuple with one state for each of the {len(neurons)} neurons")
-        if len(state) != len(neurons):
-            raise InvalidValueError(f"state has {len(state)} entries: must have one for each of the {len(neurons)} neurons, as a call before returned it")
-        return iter(state)
+            return dict.fromkeys(neurons)
+        if not isinstance(state, Mapping):
+            raise InvalidTypeError(f"state is {type(state).__name__}: must be a dict of states by position of the neurons ({known}), as a call returned it")
+        if set(state) != set(neurons):
+            came = ", ".join(map(arguments.shown, state)) or "none"
+            raise InvalidValueError(f"state: states of the modules {came} came; the neurons are {known}; pass what a call of this module returned")
+        return dict(state)
 
 
 def over_time(module: nn.Module, x: Tensor) -> Tensor:
