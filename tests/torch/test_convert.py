@@ -18,7 +18,8 @@ def convolutional(dtype: torch.dtype = torch.float32) -> rt.Sequential:
     torch.manual_seed(1)
     net = rt.Sequential(
         rt.Conv2d(2, 6, 3, padding=1), rt.IAF(v_threshold=0.5, learn=True), rt.SumPool2d(2),
-        rt.Conv2d(6, 8, 3, stride=2, bias=False), rt.LIF(tau_mem=7.1, tau_syn=3.3, r=9.0, learn=("tau_mem", "v_threshold")), rt.AvgPool2d(2),
+        rt.Conv2d(6, 8, 3, stride=2, bias=False), rt.LIF(tau_mem=7.1, tau_syn=3.3, r=9.0, learn=("tau_mem", "v_threshold")),
+        rt.AvgPool2d(2),
         nn.Flatten(), rt.Linear(8, 5), rt.LIF(beta=0.9, reset="zero", learn=True), rt.Linear(5, 3), rt.LI(beta=0.875),
     ).to(dtype)  # fmt: skip
     with torch.no_grad():
@@ -64,7 +65,9 @@ def test_every_neuron_is_converted(name: str) -> None:
 
 def test_layers_of_torch_are_converted_too() -> None:
     torch.manual_seed(0)
-    module = nn.Sequential(nn.Conv2d(1, 3, 3, padding="same"), nn.AvgPool2d(2), nn.Identity(), nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(12, 4))).eval()
+    module = nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding="same"), nn.AvgPool2d(2), nn.Identity(), nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(12, 4))
+    ).eval()
     x = torch.from_numpy(data((STEPS, 1, 4, 4)))
     network = rt.to_network(module, (1, 4, 4))
     assert [type(layer).__name__ for layer in network.layers] == ["Conv2d", "AvgPool2d", "Flatten", "Linear"]
@@ -112,7 +115,11 @@ def test_a_batch_first_module_becomes_a_batch_first_network() -> None:
 @pytest.mark.parametrize(
     ("module", "error", "words"),
     [
-        (rt.Sequential(rt.Linear(3, 2), nn.ReLU()), rsnn.InvalidTypeError, r"module 1 \(ReLU\) has no counterpart.*Linear, Conv2d, Flatten.*replace"),
+        (
+            rt.Sequential(rt.Linear(3, 2), nn.ReLU()),
+            rsnn.InvalidTypeError,
+            r"module 1 \(ReLU\) has no counterpart.*Linear, Conv2d, Flatten.*replace",
+        ),
         (rt.Sequential(nn.Sequential(nn.Identity(), nn.Softmax(-1))), rsnn.InvalidTypeError, r"module 0.1 \(Softmax\)"),
         (nn.Sequential(nn.BatchNorm1d(3)), rsnn.InvalidTypeError, r"module 0 \(BatchNorm1d\).*right before it"),
         (nn.Sequential(nn.Linear(3, 2), rt.IAF(), nn.BatchNorm1d(2)), rsnn.InvalidTypeError, r"module 2 \(BatchNorm1d\)"),

@@ -25,7 +25,9 @@ def x() -> Tensor:
 
 def network() -> rt.Sequential:
     torch.manual_seed(0)
-    return rt.Sequential(rt.Linear(N, 8), rt.LIF(beta=0.9, alpha=0.8, learn=("beta", "alpha")), torch.nn.Linear(8, 2), rt.LI(tau_mem=5.0, learn="tau_mem"))
+    return rt.Sequential(
+        rt.Linear(N, 8), rt.LIF(beta=0.9, alpha=0.8, learn=("beta", "alpha")), torch.nn.Linear(8, 2), rt.LI(tau_mem=5.0, learn="tau_mem")
+    )
 
 
 # Operators -----------------------------------------------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ def test_exp_has_the_bits_of_numpy() -> None:
 @pytest.mark.parametrize("backend", ["rust", "torch"])
 def test_a_layer_compiles_whole(x: Tensor, backend: str) -> None:
     layer = rt.Layer(rsnn.LIF(tau_mem=9.0, tau_syn=4.0, v_leak=0.25, v_min=-0.5), learn=True, backend=backend)
-    x.requires_grad_()
+    x = x[:3].requires_grad_()  # the torch backend unrolls over time
 
     def run(x: Tensor) -> tuple[Tensor, ...]:
         output, state = layer(x)

@@ -75,7 +75,9 @@ def test_step_of_a_batch_first_layer_takes_the_batch_alone() -> None:
     assert torch.equal(rt.LIF(beta=0.9, batch_first=True).step(x)[0], rt.LIF(beta=0.9).step(x)[0])
 
 
-@pytest.mark.parametrize("arrange", [lambda x: x.transpose(1, 2).contiguous().transpose(1, 2), lambda x: x.flip(0).flip(0), lambda x: x[:, :1].expand(-1, 3, -1)])
+@pytest.mark.parametrize(
+    "arrange", [lambda x: x.transpose(1, 2).contiguous().transpose(1, 2), lambda x: x.flip(0).flip(0), lambda x: x[:, :1].expand(-1, 3, -1)]
+)
 def test_any_strides_are_accepted(arrange: object) -> None:
     x = arrange(torch.from_numpy(data((STEPS, BATCH, N))))  # type: ignore[operator]
     layer = rt.Layer(NEURONS["lif-per-neuron"])
@@ -194,7 +196,9 @@ def test_loading_an_invalid_value_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("through", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
-@pytest.mark.parametrize("make", [lambda: rt.Layer(NEURONS["lif-all"], learn=True), lambda: rt.LIF(beta=0.9, learn="beta"), lambda: rt.IAF()])
+@pytest.mark.parametrize(
+    "make", [lambda: rt.Layer(NEURONS["lif-all"], learn=True), lambda: rt.LIF(beta=0.9, learn="beta"), lambda: rt.IAF()]
+)
 def test_copies_compute_the_same_and_share_nothing(make: object, through: object) -> None:
     layer = make()  # type: ignore[operator]
     twin = through(layer)  # type: ignore[operator]

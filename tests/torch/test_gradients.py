@@ -26,7 +26,10 @@ def gradients(layer: rt.Layer, dtype: torch.dtype, record: tuple[str, ...], step
     state = type(start)(*(torch.from_numpy(value).to(dtype).requires_grad_(name != "rest") for name, value in start._asdict().items()))
     result = layer.run(x, state, record)
     returned = [result.output, *(v for k, v in result.state._asdict().items() if k != "rest"), *result.traces.values()]
-    loss = sum(((value * torch.randn(value.shape, generator=generator, dtype=torch.float64).to(dtype)).sum() for value in returned), torch.zeros(()))
+    loss = sum(
+        ((value * torch.randn(value.shape, generator=generator, dtype=torch.float64).to(dtype)).sum() for value in returned),
+        torch.zeros(()),
+    )
     leaves = {"x": x, **{f"state.{k}": v for k, v in state._asdict().items() if k != "rest"}, **dict(layer.named_parameters())}
     found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
     return {name: torch.zeros_like(leaf) if grad is None else grad for (name, leaf), grad in zip(leaves.items(), found, strict=True)}
@@ -56,7 +59,9 @@ def test_native_gradients_are_those_of_the_reference(name: str, detach_reset: bo
         assert reference["x"].abs().max() > 0
 
 
-@pytest.mark.parametrize("name", [name for name, neuron in NEURONS.items() if "capped" not in neuron.kernel().spec and "multi" not in neuron.kernel().spec])
+@pytest.mark.parametrize(
+    "name", [name for name, neuron in NEURONS.items() if "capped" not in neuron.kernel().spec and "multi" not in neuron.kernel().spec]
+)
 def test_gradcheck_of_the_smooth_neuron(name: str) -> None:
     smooth = soft(NEURONS[name])
     layer = rt.Layer(smooth, learn=True, surrogate=FastSigmoid(2.0), detach_reset=False).double()
@@ -68,7 +73,9 @@ def test_gradcheck_of_the_smooth_neuron(name: str) -> None:
     def outcome(x: Tensor, *values: Tensor) -> tuple[Tensor, ...]:
         given = smooth.init_state((1, N), "float64")
         state = type(given)(*(dict(zip(fields, values, strict=False)).get(k, torch.from_numpy(v)) for k, v in given._asdict().items()))
-        result = torch.func.functional_call(_Run(layer), {f"layer.{k}": v for k, v in zip(names, values[len(fields) :], strict=True)}, (x, state))
+        result = torch.func.functional_call(
+            _Run(layer), {f"layer.{k}": v for k, v in zip(names, values[len(fields) :], strict=True)}, (x, state)
+        )
         return (result.output, result.u, *(v for k, v in result.state._asdict().items() if k != "rest"))
 
     assert torch.autograd.gradcheck(outcome, (x, *start, *layer.parameters()))

@@ -64,8 +64,16 @@ def pairs() -> dict[str, tuple[nn.Module, nn.Module, Tensor]]:
         "linear": (rt.Linear(7, 5), nn.Linear(7, 5), values(6, 7)),
         "linear without bias": (rt.Linear(7, 5, bias=False), nn.Linear(7, 5, bias=False), values(6, 7)),
         "conv": (rt.Conv2d(2, 5, 3), nn.Conv2d(2, 5, 3), values(6, 2, 8, 9)),
-        "conv strided": (rt.Conv2d(2, 5, (3, 2), stride=(2, 3), padding=(1, 0)), nn.Conv2d(2, 5, (3, 2), stride=(2, 3), padding=(1, 0)), values(6, 2, 8, 9)),
-        "conv same": (rt.Conv2d(2, 5, (3, 5), padding="same", bias=False), nn.Conv2d(2, 5, (3, 5), padding="same", bias=False), values(6, 2, 8, 9)),
+        "conv strided": (
+            rt.Conv2d(2, 5, (3, 2), stride=(2, 3), padding=(1, 0)),
+            nn.Conv2d(2, 5, (3, 2), stride=(2, 3), padding=(1, 0)),
+            values(6, 2, 8, 9),
+        ),
+        "conv same": (
+            rt.Conv2d(2, 5, (3, 5), padding="same", bias=False),
+            nn.Conv2d(2, 5, (3, 5), padding="same", bias=False),
+            values(6, 2, 8, 9),
+        ),
         "pool": (rt.AvgPool2d((2, 3)), nn.AvgPool2d((2, 3)), values(6, 2, 8, 10)),
     }
     return made
@@ -79,7 +87,9 @@ def test_values_gradients_and_state_are_those_of_torch(name: str) -> None:
     for module in (ours, theirs):
         leaf = x.clone().requires_grad_()
         output = module(leaf)
-        outcomes.append((output, *torch.autograd.grad((output * values(*output.shape, seed=3).double()).sum(), [leaf, *module.parameters()])))
+        outcomes.append(
+            (output, *torch.autograd.grad((output * values(*output.shape, seed=3).double()).sum(), [leaf, *module.parameters()]))
+        )
     for mine, other in zip(*outcomes, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)
 
@@ -158,7 +168,11 @@ def test_weights_that_are_not_finite_are_refused() -> None:
         (lambda: rt.Linear(3, 2)(np.zeros((4, 3), np.float32)), rsnn.InvalidTypeError, "ndarray.*torch.from_numpy"),
         (lambda: rt.Linear(3, 2)(torch.zeros(4, 2)), rsnn.InvalidValueError, r"\(4, 2\).*3 inputs"),
         (lambda: rt.Linear(3, 2)(torch.zeros(())), rsnn.InvalidValueError, "at least 1 axis"),
-        (lambda: rt.Linear(3, 2)(torch.zeros(4, 3, dtype=torch.float64)), rsnn.InvalidTypeError, r"torch.float64.*torch.float32.*layer.to\(x\)"),
+        (
+            lambda: rt.Linear(3, 2)(torch.zeros(4, 3, dtype=torch.float64)),
+            rsnn.InvalidTypeError,
+            r"torch.float64.*torch.float32.*layer.to\(x\)",
+        ),
         (lambda: rt.Linear(3, 2)(torch.zeros(4, 3, device="meta")), rsnn.InvalidValueError, "on meta.*on cpu.*one device"),
         (lambda: rt.Linear(3, 2)(torch.zeros(4, 3).to_sparse()), rsnn.InvalidTypeError, "to_dense"),
         (lambda: rt.Conv2d(2, 3, 3)(torch.zeros(4, 3, 5, 5)), rsnn.InvalidValueError, "2 channels"),

@@ -71,7 +71,9 @@ def test_what_is_wrong_is_named_with_the_cure(call: Any, error: type[Exception],
 
 
 def test_signatures_show_every_name() -> None:
-    assert {"tau_mem", "beta", "v_threshold", "reset_timing", "learn", "surrogate", "detach_reset", "batch_first"} <= set(inspect.signature(rt.LIF).parameters)
+    assert {"tau_mem", "beta", "v_threshold", "reset_timing", "learn", "surrogate", "detach_reset", "batch_first"} <= set(
+        inspect.signature(rt.LIF).parameters
+    )
     assert {"v_threshold", "fire", "learn"} <= set(inspect.signature(rt.IAF).parameters)
     assert {"tau_mem", "gain", "learn"} <= set(inspect.signature(rt.LI).parameters)
     for layer in (rt.LI, rt.LIF, rt.IAF):

@@ -24,7 +24,8 @@ def x() -> Tensor:
 def network(**options: Any) -> rt.Sequential:
     torch.manual_seed(0)
     return rt.Sequential(
-        rt.Conv2d(1, 4, 3), rt.IAF(**options), rt.SumPool2d(2), nn.Flatten(), nn.Dropout(0.0), rt.Linear(16, 5), rt.LIF(beta=0.9, alpha=0.5, **options),
+        rt.Conv2d(1, 4, 3), rt.IAF(**options), rt.SumPool2d(2), nn.Flatten(), nn.Dropout(0.0),
+        rt.Linear(16, 5), rt.LIF(beta=0.9, alpha=0.5, **options),
         nn.Linear(5, 2), rt.LI(beta=0.9, **options),
     )  # fmt: skip
 

@@ -19,8 +19,8 @@ class DifferentiationError(RsnnError, RuntimeError):
 
 
 def _refuse(kind: str) -> NoReturn:
-    msg = f'{kind} is not available through the native kernels of rsnn; build the layer with backend="torch", which runs plain torch operations'
-    raise DifferentiationError(msg)
+    cure = 'build the layer with backend="torch", which runs plain torch operations'
+    raise DifferentiationError(f"{kind} is not available through the native kernels of rsnn; {cure}")
 
 
 class ScanBackward(torch.autograd.Function):
@@ -58,7 +58,8 @@ class Scan(torch.autograd.Function):
         detach_reset: bool,
         needs: list[str],
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return _ops.scan(spec, x, coefficients, state, record, every)
+        results: tuple[Tensor, Tensor, Tensor, Tensor] = _ops.scan(spec, x, coefficients, state, record, every)
+        return results
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
@@ -143,7 +144,8 @@ class Linear(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return _ops.linear(x, weight, bias)
+        output: Tensor = _ops.linear(x, weight, bias)
+        return output
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
@@ -168,7 +170,8 @@ class Conv2d(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
-        return _ops.conv2d(x, weight, bias, stride, padding)
+        output: Tensor = _ops.conv2d(x, weight, bias, stride, padding)
+        return output
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
@@ -192,7 +195,8 @@ class Pool2d(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, kernel: list[int], average: bool) -> Tensor:
-        return _ops.pool2d(x, kernel, average)
+        output: Tensor = _ops.pool2d(x, kernel, average)
+        return output
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
@@ -219,13 +223,14 @@ def outside_tracing(traced: type[torch.autograd.Function], eager: type[torch.aut
 
 
 def exp(x: Tensor) -> Tensor:
-    """exp of float64 with the bits of the numpy recipe.
+    """Exp of float64 with the bits of the numpy recipe.
 
     torch's own exp differs from numpy's in the last bit now and then. Added is their difference, which is exact, as is the sum; it is a
     constant to autograd, so every derivative is that of torch's exp.
     """
     value = torch.exp(x)
-    return value + (_ops.exp(x.detach()) - value.detach())
+    difference: Tensor = _ops.exp(x.detach()) - value.detach()
+    return value + difference
 
 
 apply_scan: Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]] = outside_tracing(Scan, ScanOutsideTracing)

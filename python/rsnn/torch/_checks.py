@@ -16,7 +16,9 @@ NATIVE = (torch.float32, torch.float64)
 def floating(name: str, value: Any) -> Tensor:
     """Check a dense tensor of real floating point numbers."""
     if not isinstance(value, Tensor):
-        cure = "torch.from_numpy(...) makes one; arrays run through rsnn.simulate" if isinstance(value, np.ndarray) else "give a torch.Tensor"
+        cure = (
+            "torch.from_numpy(...) makes one; arrays run through rsnn.simulate" if isinstance(value, np.ndarray) else "give a torch.Tensor"
+        )
         raise InvalidTypeError(f"{name} is {type(value).__name__}: must be a tensor; {cure}")
     if not value.dtype.is_floating_point:
         raise InvalidTypeError(f"{name} is {value.dtype}: must be float32 or float64; {name}.float() converts it")
@@ -28,7 +30,9 @@ def floating(name: str, value: Any) -> Tensor:
 def axes(name: str, value: Tensor, least: int, meaning: str) -> None:
     """Refuse a tensor with too few axes."""
     if value.ndim < least:
-        raise InvalidValueError(f"{name} has the shape {tuple(value.shape)}: must have at least {least} {'axis' if least == 1 else 'axes'}, {meaning}")
+        raise InvalidValueError(
+            f"{name} has the shape {tuple(value.shape)}: must have at least {least} {'axis' if least == 1 else 'axes'}, {meaning}"
+        )
 
 
 def together(name: str, value: Tensor, other: str, like: Tensor, cure: str) -> None:

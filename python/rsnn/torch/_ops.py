@@ -23,8 +23,8 @@ from rsnn.errors import InvalidValueError
 _SCHEMAS = {
     "scan": "(str spec, Tensor x, Tensor coefficients, Tensor state, str[] record, int every) -> (Tensor, Tensor, Tensor, Tensor)",
     "scan_backward": (
-        "(str spec, str surrogate, float[] surrogate_params, bool detach_reset, Tensor x, Tensor coefficients, Tensor checkpoints, int every, "
-        "Tensor? grad_output, Tensor grad_state, str[] record, Tensor? grad_recorded, str[] needs) -> (Tensor, Tensor, Tensor)"
+        "(str spec, str surrogate, float[] surrogate_params, bool detach_reset, Tensor x, Tensor coefficients, Tensor checkpoints, "
+        "int every, Tensor? grad_output, Tensor grad_state, str[] record, Tensor? grad_recorded, str[] needs) -> (Tensor, Tensor, Tensor)"
     ),
     "exp": "(Tensor x) -> Tensor",
     "linear": "(Tensor x, Tensor weight, Tensor? bias) -> Tensor",
@@ -32,15 +32,17 @@ _SCHEMAS = {
     "pool2d": "(Tensor x, int[] kernel, bool average) -> Tensor",
 }
 
-_library = torch.library.Library("rsnn", "DEF")
+_library: Any = torch.library.Library("rsnn", "DEF")  # type: ignore[no-untyped-call]
 
 
 def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
-    """A contiguous numpy view of a CPU tensor, a copy only where its layout asks for one."""
+    """View a CPU tensor as contiguous numpy, a copy only where its layout asks for one."""
     return tensor.detach().resolve_neg().contiguous().numpy()
 
 
-def _scan(spec: str, x: Tensor, coefficients: Tensor, state: Tensor, record: list[str], every: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _scan(
+    spec: str, x: Tensor, coefficients: Tensor, state: Tensor, record: list[str], every: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     output, final, recorded, checkpoints = _scan_shapes(spec, x, coefficients, state, record, every)
     final.copy_(state)
     _rsnn.scan(
@@ -130,13 +132,17 @@ def _exp_shape(x: Tensor) -> Tensor:
 def _finite(weight: Tensor) -> Tensor:
     """Refuse weights that are not finite: where the input is zero they would count for nothing on one path and for NaN on another."""
     if not weight.sum().isfinite() and not weight.isfinite().all():
-        raise InvalidValueError("weight: NaN or infinity came; weights must be finite, so look for a learning rate too high or a division by zero")
+        raise InvalidValueError(
+            "weight: NaN or infinity came; weights must be finite, so look for a learning rate too high or a division by zero"
+        )
     return weight
 
 
 def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     output = _linear_shape(x, weight, bias)
-    _rsnn.linear(_numpy(x), _numpy(_finite(weight)), None if bias is None else _numpy(bias), output.numpy(), threads=torch.get_num_threads())
+    _rsnn.linear(
+        _numpy(x), _numpy(_finite(weight)), None if bias is None else _numpy(bias), output.numpy(), threads=torch.get_num_threads()
+    )
     return output
 
 
@@ -151,8 +157,8 @@ def _conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], p
         _numpy(_finite(weight)),
         None if bias is None else _numpy(bias),
         output.numpy(),
-        stride=tuple(stride),
-        padding=tuple(padding),
+        stride=(stride[0], stride[1]),
+        padding=(padding[0], padding[1]),
         threads=torch.get_num_threads(),
     )
     return output
@@ -165,7 +171,7 @@ def _conv2d_shape(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[i
 
 def _pool2d(x: Tensor, kernel: list[int], average: bool) -> Tensor:
     output = _pool2d_shape(x, kernel, average)
-    _rsnn.pool2d(_numpy(x), output.numpy(), kernel=tuple(kernel), average=average, threads=torch.get_num_threads())
+    _rsnn.pool2d(_numpy(x), output.numpy(), kernel=(kernel[0], kernel[1]), average=average, threads=torch.get_num_threads())
     return output
 
 
@@ -181,7 +187,7 @@ def _pick(argument: Any, dim: Any, index: int) -> Any:
 
 
 def _one_by_one(op: Any) -> Callable[..., Any]:
-    """The rule of vmap for any operator here: run the members of the batch one after another and stack what they return.
+    """Give the rule of vmap for any operator here: run the members of the batch one after another and stack what they return.
 
     A sequence is work enough for one call, and each member keeps its own gradients of shared coefficients, which folding the batch
     into another axis would sum.
@@ -198,7 +204,7 @@ def _one_by_one(op: Any) -> Callable[..., Any]:
 
 def _register() -> None:
     """Define every operator with its kernel, its shapes and its rule for vmap."""
-    kernels = {
+    kernels: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
         "scan": (_scan, _scan_shapes),
         "scan_backward": (_scan_backward, _scan_backward_shapes),
         "exp": (_exp, _exp_shape),

@@ -76,7 +76,8 @@ class SelectOutsideTracing(Select):
     @staticmethod
     def jvp(ctx: Any, s_tangent: Tensor, v_reset_tangent: Tensor, u_tangent: Tensor) -> Tensor:
         s, v_reset, u = ctx.saved_tensors
-        return torch.where(s != 0, v_reset_tangent, u_tangent) + (v_reset - u) * s_tangent
+        tangent: Tensor = torch.where(s != 0, v_reset_tangent, u_tangent) + (v_reset - u) * s_tangent
+        return tangent
 
 
 _spike = outside_tracing(Spike, SpikeOutsideTracing)

@@ -19,8 +19,8 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 def to_network(module: nn.Module, input_shape: int | Sequence[int]) -> "rsnn.Network":
     """Make an `rsnn.Network` of a torch module, with copies of its weights.
 
-    What is converted: neurons of rsnn.torch, `Linear` and `Conv2d` (rsnn's and torch's), `Flatten`, `AvgPool2d`, `SumPool2d`, lists of these.
-    Batch normalisation is folded into the layer before it as evaluation applies it; dropout is left out. Of rsnn's own layers the
+    What is converted: neurons of rsnn.torch, `Linear` and `Conv2d` (rsnn's and torch's), `Flatten`, `AvgPool2d`, `SumPool2d`, lists of
+    these. Batch normalisation is folded into the layer before it as evaluation applies it; dropout is left out. Of rsnn's own layers the
     network gives the same bits as the module; torch's own `Linear`, `Conv2d` and `AvgPool2d` sum in another order, which may flip a few
     spikes in a million.
 
@@ -63,7 +63,9 @@ def to_network(module: nn.Module, input_shape: int | Sequence[int]) -> "rsnn.Net
         convert = next((convert for kind, convert in _CONVERSIONS.items() if isinstance(each, kind)), None)
         if convert is None:
             known = ", ".join(dict.fromkeys(kind.__name__ for kind in (*_CONVERSIONS, *_NORMS)))
-            raise _refusal(position, each, f"has no counterpart in rsnn.Network, which has {known}; replace it by these or leave it outside")
+            raise _refusal(
+                position, each, f"has no counterpart in rsnn.Network, which has {known}; replace it by these or leave it outside"
+            )
         layers.append(convert(position, each))
     return rsnn.Network(layers, input_shape=input_shape, batch_first=getattr(module, "batch_first", False))
 
@@ -87,7 +89,7 @@ def _require(position: str, module: nn.Module, name: str, given: Any, accepted: 
 
 
 def _array(tensor: Tensor | None) -> Any:
-    """A copy as numpy, of float32 or float64."""
+    """Copy to numpy, as float32 or float64."""
     if tensor is None:
         return None
     tensor = tensor.detach().cpu()
@@ -136,12 +138,19 @@ _CONVERSIONS: dict[type[nn.Module], Callable[[str, Any], Any]] = {
 
 
 def _folded(position: str, norm: Any, layer: Any) -> Any:
-    """A layer with the batch normalisation after it: y = (W x + b - mean) gamma / sqrt(var + eps) + beta, formed in float64, rounded once."""
+    """Fold a batch normalisation into the layer before it, in float64, rounded once.
+
+    y = (W x + b - mean) scale + shift with scale = gamma / sqrt(variance + eps)
+    """
     if norm.running_mean is None:
-        raise _refusal(position, norm, "keeps no running mean and variance, so there is nothing to fold; make it with track_running_stats=True")
+        raise _refusal(
+            position, norm, "keeps no running mean and variance, so there is nothing to fold; make it with track_running_stats=True"
+        )
     mean, variance = (value.detach().cpu().double().numpy() for value in (norm.running_mean, norm.running_var))
     if mean.size != layer.weight.shape[0]:
-        raise InvalidValueError(f"module {position} ({type(norm).__name__}) has {mean.size} features and the layer before it {layer.weight.shape[0]}")
+        raise InvalidValueError(
+            f"module {position} ({type(norm).__name__}) has {mean.size} features and the layer before it {layer.weight.shape[0]}"
+        )
     scale, shift = 1.0 / np.sqrt(variance + norm.eps), np.zeros_like(mean)
     if norm.affine:
         scale, shift = scale * norm.weight.detach().cpu().double().numpy(), norm.bias.detach().cpu().double().numpy()

@@ -47,7 +47,9 @@ class Options:
     def checked(surrogate: Any, detach_reset: Any, checkpoint: Any, batch_first: Any, backend: Any) -> "Options":
         """Check what a caller handed in."""
         if not isinstance(surrogate, Surrogate):
-            raise InvalidTypeError(f"surrogate={arguments.shown(surrogate)}: must be one of rsnn.surrogate, such as rsnn.surrogate.ATan(2.0)")
+            raise InvalidTypeError(
+                f"surrogate={arguments.shown(surrogate)}: must be one of rsnn.surrogate, such as rsnn.surrogate.ATan(2.0)"
+            )
         return Options(
             surrogate,
             arguments.flag("detach_reset", detach_reset),
@@ -60,7 +62,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is known of a neuron before data comes: its kernel, the type of its state, and which coefficients its learned parameters reach."""
+    """What is known of a neuron before data comes: kernel, type of state, and which coefficients its learned parameters reach."""
 
     neuron: AnyNeuron
     kernel: Kernel
@@ -183,12 +185,12 @@ def run(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: State | None
 
 
 def _flow(name: str, value: Tensor) -> Tensor:
-    """A state or a trace of one, from or to the caller; no gradient flows through what counts steps."""
+    """Pass a state, or a trace of one, from or to the caller; no gradient flows through what counts steps."""
     return value.detach() if name == "rest" else value
 
 
 def effective(plan: Plan, name: str, value: Tensor) -> Tensor:
-    """The value of a parameter at use: a learned one held in its valid range."""
+    """Give the value of a parameter at use: a learned one held in its valid range."""
     return apply_clamp(value, *plan.ranges[name]) if name in plan.ranges else value
 
 
@@ -211,13 +213,13 @@ class _Layout:
 
 
 def _wide(name: str, value: Tensor, x: Tensor) -> Tensor:
-    """A parameter in float64, in which coefficients are formed, checked to be where x is."""
+    """Give a parameter in float64, in which coefficients are formed; it must be where x is."""
     _checks.together(name, value, "x", x, "layer.to(x.device) moves the layer")
     return value.to(torch.float64)
 
 
 def _stack_coefficients(plan: Plan, values: Mapping[str, Tensor], trailing: tuple[int, ...]) -> tuple[Tensor, list[str]]:
-    """The coefficients as rows of one tensor (n, P), P = 1 where every one is a scalar, else the neurons they differ over.
+    """Lay the coefficients out as rows of one tensor (n, P), P = 1 where every one is a scalar, else the neurons they differ over.
 
     And the names of those whose gradient is needed: what learned parameters reach (known beforehand, because inside vmap a tensor does
     not say whether it requires grad), and what was put in a buffer's place by `torch.func.functional_call`.
@@ -227,8 +229,8 @@ def _stack_coefficients(plan: Plan, values: Mapping[str, Tensor], trailing: tupl
     for name, value in (*values.items(), *zip(plan.kernel.coefficients, rows, strict=True)):
         sizes = zip(reversed(value.shape), reversed(trailing), strict=False)
         if value.ndim > len(trailing) or any(size not in (1, wanted) for size, wanted in sizes):
-            msg = f"{name} has the shape {tuple(value.shape)}: it must broadcast against the trailing axes {trailing} of x, those after time and batch"
-            raise InvalidValueError(msg)
+            wanted = f"the trailing axes {trailing} of x, those after time and batch"
+            raise InvalidValueError(f"{name} has the shape {tuple(value.shape)}: it must broadcast against {wanted}")
     most = max(row.ndim for row in rows)
     shape = trailing[len(trailing) - most :]
     device = next(iter(values.values())).device
@@ -238,7 +240,7 @@ def _stack_coefficients(plan: Plan, values: Mapping[str, Tensor], trailing: tupl
 
 
 def _stack_state(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: State | None, layout: _Layout) -> Tensor:
-    """The state as slices of one tensor (n_states, outer, inner): the one given, or the membrane at rest and everything else zero."""
+    """Lay the state out as slices of one tensor (n_states, outer, inner): the one given, or v at rest and all else zero."""
     fields = plan.kernel.states
     if state is None:
         rest = values["v_leak"].to(x.dtype) if "v_leak" in values else x.new_zeros(())
@@ -251,8 +253,8 @@ def _stack_state(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: Sta
         for name, value in zip(fields, state, strict=True):
             _checks.floating(f"state.{name}", value)
             if value.shape != layout.step:
-                msg = f"state.{name} has the shape {tuple(value.shape)}: for x of shape {tuple(x.shape)} it must be {layout.step}; None starts at rest"
-                raise InvalidValueError(msg)
+                wanted = f"for x of shape {tuple(x.shape)} it must be {layout.step}; None starts at rest"
+                raise InvalidValueError(f"state.{name} has the shape {tuple(value.shape)}: {wanted}")
             _checks.alike(f"state.{name}", value, "x", x, f"state.{name}.to(x) moves and converts it")
         each = [_flow(name, value) for name, value in zip(fields, state, strict=True)]
     outer, _, inner = layout.sequence

@@ -5,7 +5,7 @@ The forward products add in one documented order, so that a network gives the sa
 such promise and are torch's.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,7 @@ class Linear(nn.Linear):
     """
 
     def forward(self, input: Tensor) -> Tensor:
+        """Multiply the last axis by the weight."""
         return products.linear(input, self.weight, self.bias)
 
 
@@ -91,11 +92,15 @@ class Conv2d(nn.Conv2d):
         dilation: int | tuple[int, int] = 1,
         groups: int = 1,
         bias: bool = True,
-        padding_mode: str = "zeros",
+        padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros",
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        for name, given, accepted in (("dilation", dilation, (1, (1, 1))), ("groups", groups, (1,)), ("padding_mode", padding_mode, ("zeros",))):
+        for name, given, accepted in (
+            ("dilation", dilation, (1, (1, 1))),
+            ("groups", groups, (1,)),
+            ("padding_mode", padding_mode, ("zeros",)),
+        ):
             if given not in accepted:
                 msg = f"{name}={given!r}: rsnn.torch.Conv2d takes only {name}={accepted[0]!r}; use torch.nn.Conv2d here"
                 raise InvalidValueError(msg)
@@ -103,6 +108,7 @@ class Conv2d(nn.Conv2d):
         frame_padding(self)  # refuses an unequal "same" now rather than at the first call
 
     def forward(self, input: Tensor) -> Tensor:
+        """Convolve the last two axes."""
         return products.conv2d(input, self.weight, self.bias, stride=(self.stride[0], self.stride[1]), padding=frame_padding(self))
 
 
@@ -128,9 +134,11 @@ class Pool2d(nn.Module):
         self.kernel_size = pair("kernel_size", kernel_size, least=1)
 
     def extra_repr(self) -> str:
+        """Show the window."""
         return f"kernel_size={self.kernel_size}"
 
     def forward(self, input: Tensor) -> Tensor:
+        """Pool the last two axes."""
         return products.pool2d(input, self.kernel_size, average=self.average)
 
 

@@ -179,7 +179,7 @@ class Layer(nn.Module):
         # A float32 parameter is shown as it was given: 0.9 rather than the float64 nearest to it.
         shown = self.neuron.replace(**{name: value.astype(str).astype(np.float64) for name, value in values.items()})
         text = repr(shown)
-        own = text.partition("(")[0] == self._get_name()
+        own = text.partition("(")[0] == type(self).__name__
         said = [part for part in [text.partition("(")[2][:-1] if own else text] if part]
         if self._learned:
             said.append(f"learn={self._learned}")
@@ -196,7 +196,7 @@ class Layer(nn.Module):
         return value if torch.equal(effective.detach(), value.detach()) else effective
 
     def _value(self, name: str) -> Tensor:
-        """A parameter as it is stored; one that `torch.nn.utils.parametrize` took over is an attribute."""
+        """Give a parameter as it is stored; one that `torch.nn.utils.parametrize` took over is an attribute."""
         for store in (self._parameters, self._buffers):
             value = store.get(name)
             if value is not None:
@@ -212,7 +212,7 @@ class Layer(nn.Module):
         return [(id(value), value._version) for value in self._buffers.values() if value is not None]
 
     def _current_plan(self) -> Plan:
-        """The plan, made anew where a buffer was replaced or written: whether a term is present depends on its value."""
+        """Give the plan, made anew where a buffer was replaced or written: whether a term is present depends on its value."""
         if not torch.compiler.is_compiling() and not self._is_meta():
             seen = self._versions()
             if seen != self._seen:
@@ -222,7 +222,7 @@ class Layer(nn.Module):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Layer":
         """Move with the module, but keep what is not learned in float64; see Notes."""
         fixed = dict(self._buffers)
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, before in fixed.items():
             after = self._buffers[name]
             if before is not None and after is not None and after.dtype != before.dtype:
@@ -242,7 +242,7 @@ def _named(neuron: type[AnyNeuron]) -> Any:
     options = [p for p in inspect.signature(Layer).parameters.values() if p.kind is p.KEYWORD_ONLY]
     signature = inspect.Signature([*own, *options])
 
-    def __init__(self: Layer, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+    def __init__(self: Layer, *args: Any, **kwargs: Any) -> None:
         try:
             signature.bind(*args, **kwargs)
         except TypeError as error:

@@ -43,7 +43,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     _checks.floating("x", x)
     _checks.axes("x", x, 1, "(..., n_in)")
     if x.shape[-1] != weight.shape[1]:
-        raise InvalidValueError(f"x has the shape {tuple(x.shape)}: its last axis must be the {weight.shape[1]} inputs of the weight {tuple(weight.shape)}")
+        raise InvalidValueError(
+            f"x has the shape {tuple(x.shape)}: its last axis must be the {weight.shape[1]} inputs of the weight {tuple(weight.shape)}"
+        )
     x = _meet(x, weight)
     if not _native(x):
         return torch_functional.linear(x, weight, bias)
@@ -89,9 +91,13 @@ def conv2d(
     _checks.axes("x", x, 3, "(..., channels, height, width)")
     channels, *frame = x.shape[-3:]
     if channels != weight.shape[1]:
-        raise InvalidValueError(f"x has the shape {tuple(x.shape)}: its third axis from the end must be the {weight.shape[1]} channels of the weight")
+        raise InvalidValueError(
+            f"x has the shape {tuple(x.shape)}: its third axis from the end must be the {weight.shape[1]} channels of the weight"
+        )
     if any(size + 2 * more < kernel for size, more, kernel in zip(frame, padding, weight.shape[2:], strict=True)):
-        raise InvalidValueError(f"x has frames of {tuple(frame)}: with padding={padding} they are smaller than the kernel {tuple(weight.shape[2:])}")
+        raise InvalidValueError(
+            f"x has frames of {tuple(frame)}: with padding={padding} they are smaller than the kernel {tuple(weight.shape[2:])}"
+        )
     x = _meet(x, weight)
     frames = x.reshape(prod(x.shape[:-3]), channels, *frame)
     if _native(x):
@@ -136,7 +142,8 @@ def pool2d(x: Tensor, kernel: int | tuple[int, int], *, average: bool) -> Tensor
     if _native(x):
         output = apply_pool2d(frames, [ky, kx], average)
     else:
-        windows = frames[..., : frames.shape[-2] // ky * ky, : frames.shape[-1] // kx * kx].unflatten(-1, (-1, kx)).unflatten(-3, (-1, ky))
+        (height, width), lead = (frames.shape[-2] // ky, frames.shape[-1] // kx), frames.shape[:2]
+        windows = frames[..., : height * ky, : width * kx].reshape(*lead, height, ky, width, kx)
         output = windows.sum((-3, -1)) / (ky * kx if average else 1)
     return output.reshape(*x.shape[:-3], *output.shape[1:])
 

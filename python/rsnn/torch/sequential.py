@@ -63,21 +63,27 @@ class Sequential(nn.Sequential):
         named = modules[0].items() if len(modules) == 1 and isinstance(modules[0], OrderedDict) else enumerate(modules)
         for name, module in named:
             if not isinstance(module, nn.Module):
-                raise InvalidTypeError(f"module {name} is {arguments.shown(module)}: must be a torch module, such as rsnn.torch.LIF(beta=0.95)")
+                raise InvalidTypeError(
+                    f"module {name} is {arguments.shown(module)}: must be a torch module, such as rsnn.torch.LIF(beta=0.95)"
+                )
             if isinstance(module, _STATEFUL):
                 cure = "its state would be lost; use a neuron of rsnn.torch"
-                raise InvalidTypeError(f"module {name} is {type(module).__name__}: a stateful module cannot be applied step by step; {cure}")
+                raise InvalidTypeError(
+                    f"module {name} is {type(module).__name__}: a stateful module cannot be applied step by step; {cure}"
+                )
         super().__init__(*modules)
-        said = {module.batch_first for module in self if isinstance(module, (Layer, Sequential))}
+        said: set[bool] = {module.batch_first for module in self if isinstance(module, (Layer, Sequential))}
         if len(said) > 1:
             raise InvalidValueError("batch_first: the neurons disagree; give all of them the same")
         if batch_first is None:
             batch_first = said.pop() if said else False
-        self.batch_first = arguments.flag("batch_first", batch_first)
+        self.batch_first: bool = arguments.flag("batch_first", batch_first)
         if said and self.batch_first not in said:
-            raise InvalidValueError(f"batch_first={batch_first}: the neurons were made with batch_first={not batch_first}; give them the same")
+            raise InvalidValueError(
+                f"batch_first={batch_first}: the neurons were made with batch_first={not batch_first}; give them the same"
+            )
 
-    def forward(self, x: Tensor, state: Mapping[int, Any] | None = None) -> tuple[Tensor, dict[int, Any]]:  # type: ignore[override]
+    def forward(self, x: Tensor, state: Mapping[int, Any] | None = None) -> tuple[Tensor, dict[int, Any]]:
         """Run a sequence.
 
         Parameters
@@ -140,7 +146,7 @@ class Sequential(nn.Sequential):
         for k, module in enumerate(self):
             try:
                 if isinstance(module, (Layer, Sequential)):
-                    result = module.run(x, states[k], wanted[k])
+                    result: Any = module.run(x, states[k], wanted[k])
                     x, after[k] = result.output, result.state
                     if wanted[k]:
                         traces[k] = result.traces
@@ -163,17 +169,17 @@ class Sequential(nn.Sequential):
         return {k: module for k, module in enumerate(self) if isinstance(module, (Layer, Sequential))}
 
     def _wanted(self, record: Any) -> dict[int, Any]:
-        """What to record of each neuron."""
+        """Tell what to record of each neuron."""
         neurons = self._neurons()
         if isinstance(record, Mapping):
             for k in record:
                 if k not in neurons:
-                    known = ", ".join(map(str, neurons)) or "none"
-                    raise InvalidValueError(f"record: {arguments.shown(k)} is not the position of a neuron; these are {known}")
+                    positions = ", ".join(map(str, neurons)) or "none"
+                    raise InvalidValueError(f"record: {arguments.shown(k)} is not the position of a neuron; these are {positions}")
             return {k: record.get(k, ()) for k in neurons}
         known = self.recordable
-        record = () if record == ("v",) and not known else arguments.names("record", record, known)
-        return {k: tuple(name for name in record if name in module.recordable) for k, module in neurons.items()}
+        given = () if record == ("v",) and not known else arguments.names("record", record, known)
+        return {k: tuple(name for name in given if name in module.recordable) for k, module in neurons.items()}
 
     def _states(self, state: Any) -> dict[int, Any]:
         """One state for each neuron."""
@@ -182,10 +188,14 @@ class Sequential(nn.Sequential):
         if state is None:
             return dict.fromkeys(neurons)
         if not isinstance(state, Mapping):
-            raise InvalidTypeError(f"state is {type(state).__name__}: must be a dict of states by position of the neurons ({known}), as a call returned it")
+            raise InvalidTypeError(
+                f"state is {type(state).__name__}: must be a dict of states by position of the neurons ({known}), as a call returned it"
+            )
         if set(state) != set(neurons):
             came = ", ".join(map(arguments.shown, state)) or "none"
-            raise InvalidValueError(f"state: states of the modules {came} came; the neurons are {known}; pass what a call of this module returned")
+            raise InvalidValueError(
+                f"state: states of the modules {came} came; the neurons are {known}; pass what a call of this module returned"
+            )
         return dict(state)
 
 
@@ -198,6 +208,6 @@ def over_time(module: nn.Module, x: Tensor) -> Tensor:
     if not isinstance(output, Tensor):
         raise InvalidTypeError(f"{type(module).__name__} returned {type(output).__name__}: a stateless module must return one tensor")
     if output.shape[:1] != (first * second,):
-        msg = f"{type(module).__name__} returned the shape {tuple(output.shape)} for {first} x {second} frames: it must keep the first axis, (T * B, ...)"
-        raise InvalidValueError(msg)
+        came = f"{type(module).__name__} returned the shape {tuple(output.shape)} for {first} x {second} frames"
+        raise InvalidValueError(f"{came}: it must keep the first axis, (T * B, ...)")
     return output.reshape(first, second, *output.shape[1:])
