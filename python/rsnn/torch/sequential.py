@@ -13,7 +13,7 @@ from rsnn.torch import _checks
 from rsnn.torch.layers import Conv2d, Linear, Pool2d
 from rsnn.torch.modules import Layer
 
-_STATEFUL = (nn.RNNBase, nn.RNNCellBase)
+_STATEFUL = (Layer, nn.RNNBase, nn.RNNCellBase)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Sequential(nn.Sequential):
     Raises
     ------
     InvalidTypeError
-        Something that is not a module, or a recurrent module of torch, whose state would be lost.
+        Something that is not a module, or one of torch that is recurrent or holds neurons, whose state would be lost.
     InvalidValueError
         Neurons that disagree about `batch_first`.
 
@@ -66,11 +66,9 @@ class Sequential(nn.Sequential):
                 raise InvalidTypeError(
                     f"module {name} is {arguments.shown(module)}: must be a torch module, such as rsnn.torch.LIF(beta=0.95)"
                 )
-            if isinstance(module, _STATEFUL):
-                cure = "its state would be lost; use a neuron of rsnn.torch"
-                raise InvalidTypeError(
-                    f"module {name} is {type(module).__name__}: a stateful module cannot be applied step by step; {cure}"
-                )
+            if not isinstance(module, (Layer, Sequential)) and any(isinstance(each, _STATEFUL) for each in module.modules()):
+                cure = "its state would be lost, it is applied step by step; use neurons of rsnn.torch, in a rsnn.torch.Sequential"
+                raise InvalidTypeError(f"module {name} is or holds a {type(module).__name__}: {cure}")
         super().__init__(*modules)
         said: set[bool] = {module.batch_first for module in self if isinstance(module, (Layer, Sequential))}
         if len(said) > 1:

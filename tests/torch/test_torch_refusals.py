@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from neurons import NEURONS, data
+from torch_neurons import NEURONS, data
 
 import rsnn
 import rsnn.torch as rt

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from neurons import data
+from torch_neurons import data
 from torch import Tensor, nn
 
 import rsnn
@@ -149,6 +149,7 @@ def test_an_empty_sequence_keeps_the_state(x: Tensor) -> None:
         (lambda x: network().run(x, record={0: "v"}), rsnn.InvalidValueError, "0 is not the position of a neuron; these are 1, 6, 8"),
         (lambda x: network().run(x, record={1: "i"}), rsnn.InvalidValueError, r"module 1 \(IAF\).*'i' is not one of 'v', 'u'"),
         (lambda x: rt.Sequential(nn.LSTM(3, 3)), rsnn.InvalidTypeError, "LSTM.*state would be lost"),
+        (lambda x: rt.Sequential(nn.Sequential(rt.IAF())), rsnn.InvalidTypeError, "module 0.*state would be lost.*rsnn.torch.Sequential"),
         (lambda x: rt.Sequential(rsnn.IAF()), rsnn.InvalidTypeError, r"module 0 is IAF\(\).*rsnn.torch.LIF"),
         (lambda x: rt.Sequential(rt.IAF(), rt.IAF(batch_first=True)), rsnn.InvalidValueError, "disagree"),
         (lambda x: rt.Sequential(rt.IAF(), batch_first=True), rsnn.InvalidValueError, "batch_first=False"),

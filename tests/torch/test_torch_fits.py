@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from neurons import NEURONS, data, soft
+from torch_neurons import NEURONS, data, soft
 from torch import Tensor
 from torch.func import functional_call, grad, jacrev, vmap
 

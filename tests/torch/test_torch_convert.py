@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from neurons import NEURONS, data
+from torch_neurons import NEURONS, data
 from torch import nn
 
 import rsnn

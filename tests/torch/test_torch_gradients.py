@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from neurons import NEURONS, data, soft
+from torch_neurons import NEURONS, data, soft
 from torch import Tensor
 
 import rsnn

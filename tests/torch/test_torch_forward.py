@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from neurons import NEURONS, data
+from torch_neurons import NEURONS, data
 
 import rsnn
 import rsnn.torch as rt
