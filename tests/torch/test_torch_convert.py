@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch_neurons import NEURONS, data
 from torch import nn
+from torch_neurons import NEURONS, data
 
 import rsnn
 import rsnn.torch as rt

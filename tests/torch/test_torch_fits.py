@@ -1,14 +1,19 @@
 """What torch offers around a module works, and what the native path cannot do is refused in words."""
 
+import os
+import signal
+import threading
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch_neurons import NEURONS, data, soft
 from torch import Tensor
 from torch.func import functional_call, grad, jacrev, vmap
+from torch_neurons import NEURONS, data, soft
 
 import rsnn
 import rsnn.torch as rt
@@ -72,7 +77,7 @@ def test_exp_has_the_bits_of_numpy() -> None:
 @pytest.mark.parametrize("backend", ["rust", "torch"])
 def test_a_layer_compiles_whole(x: Tensor, backend: str) -> None:
     layer = rt.Layer(rsnn.LIF(tau_mem=9.0, tau_syn=4.0, v_leak=0.25, v_min=-0.5), learn=True, backend=backend)
-    x = x[:3].requires_grad_()  # the torch backend unrolls over time
+    x = x[:2].requires_grad_()  # the torch backend unrolls over time
 
     def run(x: Tensor) -> tuple[Tensor, ...]:
         output, state = layer(x)
@@ -210,6 +215,38 @@ def test_layers_run_in_dataloader_workers() -> None:
     assert torch.equal(here, there)
 
 
+def test_python_threads_get_the_same_results() -> None:
+    net, x = network(), torch.from_numpy(data((200, 16, N)))
+    expected = torch.autograd.grad(net(x)[0].square().sum(), list(net.parameters()))
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(lambda: torch.autograd.grad(net(x)[0].square().sum(), list(net.parameters()))) for _ in range(8)]
+    for job in jobs:
+        assert all(torch.equal(a, b) for a, b in zip(job.result(), expected, strict=True))
+
+
+def test_ctrl_c_stops_training_and_leaves_the_layer_as_it_was() -> None:
+    layer = rt.LIF(tau_mem=9.0, tau_syn=4.0, fire="multi", max_spikes=3, refractory=2.0, learn=True)
+    x = torch.full((500, 1, 8192), 0.5)
+    before = layer(x[:50])[0]
+    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    start = time.perf_counter()
+
+    def train() -> None:
+        while time.perf_counter() - start < 10:
+            torch.autograd.grad(layer(x)[0].sum(), list(layer.parameters()))
+
+    with pytest.raises(KeyboardInterrupt):
+        train()
+    assert time.perf_counter() - start < 2.0
+    assert torch.equal(layer(x[:50])[0], before)
+
+
+def test_a_trained_network_is_exported(x: Tensor) -> None:
+    net = rt.Sequential(rt.Linear(N, 4), rt.LIF(beta=0.9, learn="beta"), rt.Linear(4, 2), rt.LI(beta=0.9)).eval()
+    exported = torch.export.export(net, (x,)).module()
+    assert torch.equal(exported(x)[0], net(x)[0])
+
+
 # What there is not ----------------------------------------------------------------------------------------------------------
 
 
@@ -217,7 +254,7 @@ def test_double_backward_is_refused_in_words(x: Tensor) -> None:
     layer = rt.LIF(beta=0.9, learn="beta")
     x.requires_grad_()
     (first,) = torch.autograd.grad(layer(x)[0].sum(), x, create_graph=True)
-    with pytest.raises(rt.DifferentiationError, match='double backward.*backend="torch"'):
+    with pytest.raises(rt.DifferentiationError, match=r'double backward.*backend="torch"'):
         first.sum().backward()
     with pytest.raises(rt.DifferentiationError, match="double backward"):
         grad(lambda x: grad(lambda x: layer(x)[0].sum())(x).sum())(x.detach())
@@ -226,7 +263,7 @@ def test_double_backward_is_refused_in_words(x: Tensor) -> None:
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
 def test_forward_mode_is_refused_in_words(x: Tensor) -> None:
     layer = rt.LIF(beta=0.9, learn="beta")
-    with pytest.raises(rt.DifferentiationError, match='forward-mode.*backend="torch"'):
+    with pytest.raises(rt.DifferentiationError, match=r'forward-mode.*backend="torch"'):
         torch.func.jvp(lambda x: layer(x)[0], (x,), (x,))
     with torch.autograd.forward_ad.dual_level(), pytest.raises(rt.DifferentiationError, match="forward-mode"):
         layer(torch.autograd.forward_ad.make_dual(x, x))

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch_neurons import NEURONS, data, soft
 from torch import Tensor
+from torch_neurons import NEURONS, data, soft
 
 import rsnn
 import rsnn.torch as rt

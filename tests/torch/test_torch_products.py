@@ -153,7 +153,7 @@ def test_weights_that_are_not_finite_are_refused() -> None:
         for bad in (float("nan"), float("inf")):
             with torch.no_grad():
                 module.weight.flatten()[1] = bad
-            with pytest.raises(rsnn.InvalidValueError, match="weight.*finite"):
+            with pytest.raises(rsnn.InvalidValueError, match=r"weight.*finite"):
                 module(x)
     huge = rt.Linear(3, 2)
     with torch.no_grad():

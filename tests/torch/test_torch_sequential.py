@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch_neurons import data
 from torch import Tensor, nn
+from torch_neurons import data
 
 import rsnn
 import rsnn.torch as rt
