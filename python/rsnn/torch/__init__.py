@@ -1,0 +1,36 @@
+"""Spiking layers for torch: rsnn's neurons as modules with exact gradients, on the native kernels.
+
+>>> import torch, rsnn.torch as rt
+>>> net = rt.Sequential(rt.Linear(700, 256), rt.LIF(beta=0.95, learn="beta"), rt.Linear(256, 20), rt.LI(beta=0.95))
+>>> output, state = net(torch.zeros(100, 8, 700))
+>>> output.shape
+torch.Size([100, 8, 20])
+"""
+
+try:
+    import torch as _torch  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ImportError('rsnn.torch needs torch, which is not installed: pip install "rsnn[torch]"') from error
+
+from rsnn.torch import functional
+from rsnn.torch._autograd import DifferentiationError
+from rsnn.torch.convert import to_network
+from rsnn.torch.layers import AvgPool2d, Conv2d, Linear, SumPool2d
+from rsnn.torch.modules import IAF, LI, LIF, Layer
+from rsnn.torch.sequential import Sequential, SequentialResult
+
+__all__ = [
+    "IAF",
+    "LI",
+    "LIF",
+    "AvgPool2d",
+    "Conv2d",
+    "DifferentiationError",
+    "Layer",
+    "Linear",
+    "Sequential",
+    "SequentialResult",
+    "SumPool2d",
+    "functional",
+    "to_network",
+]

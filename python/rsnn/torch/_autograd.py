@@ -1,0 +1,240 @@
+"""Forward and backward operators joined for torch's autograd: one Function each, around the operators of `_ops`.
+
+A Function with `setup_context` and `generate_vmap_rule` around operators of fixed arity is the form that works with `torch.func`
+(`grad`, `vmap`, per-sample gradients) and `torch.compile`, and that refuses forward-mode differentiation instead of returning zeros.
+"""
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from rsnn.errors import RsnnError
+from rsnn.torch import _ops
+
+
+class DifferentiationError(RsnnError, RuntimeError):
+    """A kind of differentiation that the native kernels do not have; the message names the way out."""
+
+
+def _refuse(kind: str) -> NoReturn:
+    cure = 'build the layer with backend="torch", which runs plain torch operations'
+    raise DifferentiationError(f"{kind} is not available through the native kernels of rsnn; {cure}")
+
+
+class ScanBackward(torch.autograd.Function):
+    """The adjoint as a Function of its own, so that differentiating it again is refused in words."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(*arguments: Any) -> Any:
+        return _ops.scan_backward(*arguments)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> NoReturn:
+        _refuse("double backward (a derivative of a gradient)")
+
+
+class Scan(torch.autograd.Function):
+    """A whole sequence of one neuron: kept for backward are x, the coefficients and the state before every `every`-th step."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        x: Tensor,
+        coefficients: Tensor,
+        state: Tensor,
+        spec: str,
+        record: list[str],
+        every: int,
+        surrogate: tuple[str, list[float]],
+        detach_reset: bool,
+        needs: list[str],
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        results: tuple[Tensor, Tensor, Tensor, Tensor] = _ops.scan(spec, x, coefficients, state, record, every)
+        return results
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        x, coefficients, _, *ctx.options = inputs
+        checkpoints = output[3]
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(checkpoints)
+        ctx.save_for_backward(x, coefficients, checkpoints)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor | None, grad_state: Tensor | None, grad_recorded: Tensor | None, _: None) -> Any:
+        x, coefficients, checkpoints = ctx.saved_tensors
+        spec, record, every, (surrogate, surrogate_params), detach_reset, needs = ctx.options
+        if grad_state is None:
+            grad_state = checkpoints.new_zeros(checkpoints.shape[1:])
+        grads = ScanBackward.apply(
+            spec,
+            surrogate,
+            surrogate_params,
+            detach_reset,
+            x,
+            coefficients,
+            checkpoints,
+            every,
+            grad_output,
+            grad_state,
+            record,
+            grad_recorded,
+            needs if ctx.needs_input_grad[1] else [],
+        )
+        grad_x, grad_initial, grad_coefficients = grads
+        return grad_x, grad_coefficients, grad_initial, None, None, None, None, None, None
+
+
+class ScanOutsideTracing(Scan):
+    """The same with forward-mode differentiation refused in words."""
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> NoReturn:
+        _refuse("forward-mode differentiation")
+
+
+class Clamp(torch.autograd.Function):
+    """A parameter held in its valid range [low, high] at use.
+
+    Inside the range this is the identity. Outside it the value is the bound, and of the gradient there only what leads back passes
+    (descent moves against the gradient), so a parameter that an optimiser threw over the edge is neither driven further nor stuck.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, low: float, high: float) -> Tensor:
+        return x.clamp(low, high)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        x, ctx.low, ctx.high = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (x,) = ctx.saved_tensors
+        outward = ((x < ctx.low) & (grad > 0)) | ((x > ctx.high) & (grad < 0))
+        return grad.masked_fill(outward, 0.0), None, None
+
+
+class ClampOutsideTracing(Clamp):
+    """The same with its forward-mode derivative."""
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        (x,) = ctx.saved_tensors
+        return tangent.masked_fill((x < ctx.low) | (x > ctx.high), 0.0)
+
+
+class Linear(torch.autograd.Function):
+    """y = x W^T + b over rows: rsnn's ordered sums forward, torch's fast products backward."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        output: Tensor = _ops.linear(x, weight, bias)
+        return output
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        x, weight, _ = inputs
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            grad.matmul(weight) if of_x else None,
+            grad.transpose(0, 1).matmul(x) if of_weight else None,
+            grad.sum(0) if of_bias else None,
+        )
+
+
+class Conv2d(torch.autograd.Function):
+    """A two-dimensional convolution over frames: rsnn's ordered sums forward, torch's fast products backward."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
+        output: Tensor = _ops.conv2d(x, weight, bias, stride, padding)
+        return output
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        x, weight, _, ctx.stride, ctx.padding = inputs
+        ctx.save_for_backward(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        x, weight = ctx.saved_tensors
+        wanted = list(ctx.needs_input_grad[:3])
+        grads = torch.ops.aten.convolution_backward(
+            grad, x, weight, [weight.shape[0]], ctx.stride, ctx.padding, [1, 1], False, [0, 0], 1, wanted
+        )
+        return *(g if w else None for g, w in zip(grads, wanted, strict=True)), None, None
+
+
+class Pool2d(torch.autograd.Function):
+    """Sums or means of non-overlapping windows; every input of a window receives the window's gradient (over its size for means)."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, kernel: list[int], average: bool) -> Tensor:
+        output: Tensor = _ops.pool2d(x, kernel, average)
+        return output
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        x, ctx.kernel, ctx.average = inputs
+        ctx.sides = x.shape[-2:]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        ky, kx = ctx.kernel
+        if ctx.average:
+            grad = grad / (ky * kx)
+        grad = grad.repeat_interleave(ky, dim=-2).repeat_interleave(kx, dim=-1)
+        height, width = ctx.sides
+        return torch.nn.functional.pad(grad, (0, width - grad.shape[-1], 0, height - grad.shape[-2])), None, None
+
+
+def outside_tracing(traced: type[torch.autograd.Function], eager: type[torch.autograd.Function]) -> Callable[..., Any]:
+    """Apply `eager`, which has a `jvp`, or under torch.compile, which refuses every Function with one, `traced`."""
+
+    def apply(*arguments: Any) -> Any:
+        return traced.apply(*arguments) if torch.compiler.is_compiling() else eager.apply(*arguments)
+
+    return apply
+
+
+def exp(x: Tensor) -> Tensor:
+    """Exp of float64 with the bits of the numpy recipe.
+
+    torch's own exp differs from numpy's in the last bit now and then. Added is their difference, which is exact, as is the sum; it is a
+    constant to autograd, so every derivative is that of torch's exp.
+    """
+    value = torch.exp(x)
+    difference: Tensor = _ops.exp(x.detach()) - value.detach()
+    return value + difference
+
+
+apply_scan: Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]] = outside_tracing(Scan, ScanOutsideTracing)
+apply_clamp: Callable[[Tensor, float, float], Tensor] = outside_tracing(Clamp, ClampOutsideTracing)
+apply_linear: Callable[[Tensor, Tensor, Tensor | None], Tensor] = Linear.apply
+apply_conv2d: Callable[[Tensor, Tensor, Tensor | None, list[int], list[int]], Tensor] = Conv2d.apply
+apply_pool2d: Callable[[Tensor, list[int], bool], Tensor] = Pool2d.apply

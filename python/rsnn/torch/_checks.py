@@ -1,0 +1,56 @@
+"""Checks of tensors at the door: every message names the argument, what came, what is accepted and the cure."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rsnn import arguments
+from rsnn.errors import InvalidTypeError, InvalidValueError
+
+NATIVE = (torch.float32, torch.float64)
+"""The dtypes that the native kernels compute in."""
+
+
+def floating(name: str, value: Any) -> Tensor:
+    """Check a dense tensor of real floating point numbers."""
+    if not isinstance(value, Tensor):
+        cure = (
+            "torch.from_numpy(...) makes one; arrays run through rsnn.simulate" if isinstance(value, np.ndarray) else "give a torch.Tensor"
+        )
+        raise InvalidTypeError(f"{name} is {type(value).__name__}: must be a tensor; {cure}")
+    if not value.dtype.is_floating_point:
+        raise InvalidTypeError(f"{name} is {value.dtype}: must be float32 or float64; {name}.float() converts it")
+    if value.layout is not torch.strided:
+        raise InvalidTypeError(f"{name} has the layout {value.layout}: must be dense; {name}.to_dense() converts it")
+    return value
+
+
+def axes(name: str, value: Tensor, least: int, meaning: str) -> None:
+    """Refuse a tensor with too few axes."""
+    if value.ndim < least:
+        raise InvalidValueError(
+            f"{name} has the shape {tuple(value.shape)}: must have at least {least} {'axis' if least == 1 else 'axes'}, {meaning}"
+        )
+
+
+def together(name: str, value: Tensor, other: str, like: Tensor, cure: str) -> None:
+    """Refuse a tensor on another device than the one it meets."""
+    if value.device != like.device:
+        raise InvalidValueError(f"{name} is on {value.device} and {other} on {like.device}: both must be on one device; {cure}")
+
+
+def alike(name: str, value: Tensor, other: str, like: Tensor, cure: str) -> None:
+    """Refuse a tensor on another device, or of another dtype, than the one it meets."""
+    together(name, value, other, like, cure)
+    if value.dtype != like.dtype:
+        raise InvalidTypeError(f"{name} is {value.dtype} and {other} {like.dtype}: both must have one dtype; {cure}")
+
+
+def pair(name: str, value: Any, least: int) -> tuple[int, int]:
+    """Check a whole number for both axes of a frame, or one for each."""
+    given = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(given) != 2:
+        raise InvalidValueError(f"{name}={arguments.shown(value)}: must be a whole number or two, (y, x)")
+    return arguments.count(name, given[0], least), arguments.count(name, given[1], least)

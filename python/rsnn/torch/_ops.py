@@ -1,0 +1,229 @@
+"""The operators that torch knows by name: native kernels on CPU tensors, shapes for tracing, one rule for vmap.
+
+Each operator has a fixed number of arguments and results, whatever the neuron: a neuron is its `spec` string, its coefficients are
+the rows of one tensor and its states the slices of another. They know nothing of gradients; `_autograd` joins forward and backward.
+
+rsnn::scan            x (outer, T, inner), coefficients (n, P) float64, state (n_states, outer, inner)
+                      -> output like x, final state, recorded (n_record, outer, T, inner), checkpoints (ceil(T / every), *state)
+rsnn::scan_backward   -> gradients of x, of the initial state and of the coefficients (float64, zero where not in `needs`)
+rsnn::exp             exp of float64 by the same routine as the numpy recipe, so that both sides form the same coefficients
+rsnn::linear, rsnn::conv2d, rsnn::pool2d    rsnn's own products over rows
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rsnn import _rsnn
+from rsnn.errors import InvalidValueError
+
+_SCHEMAS = {
+    "scan": "(str spec, Tensor x, Tensor coefficients, Tensor state, str[] record, int every) -> (Tensor, Tensor, Tensor, Tensor)",
+    "scan_backward": (
+        "(str spec, str surrogate, float[] surrogate_params, bool detach_reset, Tensor x, Tensor coefficients, Tensor checkpoints, "
+        "int every, Tensor? grad_output, Tensor grad_state, str[] record, Tensor? grad_recorded, str[] needs) -> (Tensor, Tensor, Tensor)"
+    ),
+    "exp": "(Tensor x) -> Tensor",
+    "linear": "(Tensor x, Tensor weight, Tensor? bias) -> Tensor",
+    "conv2d": "(Tensor x, Tensor weight, Tensor? bias, int[] stride, int[] padding) -> Tensor",
+    "pool2d": "(Tensor x, int[] kernel, bool average) -> Tensor",
+}
+
+_library: Any = torch.library.Library("rsnn", "DEF")  # type: ignore[no-untyped-call]
+
+
+def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
+    """View a CPU tensor as contiguous numpy, a copy only where its layout asks for one."""
+    return tensor.detach().resolve_neg().contiguous().numpy()
+
+
+def _scan(
+    spec: str, x: Tensor, coefficients: Tensor, state: Tensor, record: list[str], every: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    output, final, recorded, checkpoints = _scan_shapes(spec, x, coefficients, state, record, every)
+    final.copy_(state)
+    _rsnn.scan(
+        spec,
+        _numpy(x),
+        _numpy(coefficients.to(x.dtype)),
+        final.numpy(),
+        output.numpy(),
+        record=[(name, recorded[k].numpy()) for k, name in enumerate(record)],
+        checkpoints=checkpoints.numpy() if every else None,
+        every=every,
+        threads=torch.get_num_threads(),
+    )
+    return output, final, recorded, checkpoints
+
+
+def _scan_shapes(
+    spec: str, x: Tensor, coefficients: Tensor, state: Tensor, record: list[str], every: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    blocks = -(-x.shape[1] // every) if every else 0
+    return x.new_empty(x.shape), state.new_empty(state.shape), x.new_empty((len(record), *x.shape)), state.new_empty((blocks, *state.shape))
+
+
+def _scan_backward(
+    spec: str,
+    surrogate: str,
+    surrogate_params: list[float],
+    detach_reset: bool,
+    x: Tensor,
+    coefficients: Tensor,
+    checkpoints: Tensor,
+    every: int,
+    grad_output: Tensor | None,
+    grad_state: Tensor,
+    record: list[str],
+    grad_recorded: Tensor | None,
+    needs: list[str],
+) -> tuple[Tensor, Tensor, Tensor]:
+    grad_x, grad_initial, grad_coefficients = x.new_empty(x.shape), grad_state.new_empty(grad_state.shape), torch.zeros_like(coefficients)
+    grad_initial.copy_(grad_state)
+    _rsnn.scan_backward(
+        spec,
+        surrogate,
+        surrogate_params,
+        _numpy(x),
+        _numpy(coefficients.to(x.dtype)),
+        _numpy(checkpoints),
+        every,
+        None if grad_output is None else _numpy(grad_output),
+        [] if grad_recorded is None else [(name, _numpy(grad_recorded[k])) for k, name in enumerate(record)],
+        grad_initial.numpy(),
+        grad_x.numpy(),
+        grad_coefficients.numpy(),
+        needs=needs,
+        detach_reset=detach_reset,
+        threads=torch.get_num_threads(),
+    )
+    return grad_x, grad_initial, grad_coefficients
+
+
+def _scan_backward_shapes(
+    spec: str,
+    surrogate: str,
+    surrogate_params: list[float],
+    detach_reset: bool,
+    x: Tensor,
+    coefficients: Tensor,
+    checkpoints: Tensor,
+    every: int,
+    grad_output: Tensor | None,
+    grad_state: Tensor,
+    record: list[str],
+    grad_recorded: Tensor | None,
+    needs: list[str],
+) -> tuple[Tensor, Tensor, Tensor]:
+    return x.new_empty(x.shape), grad_state.new_empty(grad_state.shape), coefficients.new_empty(coefficients.shape)
+
+
+def _exp(x: Tensor) -> Tensor:
+    return torch.from_numpy(np.array(np.exp(_numpy(x))))
+
+
+def _exp_shape(x: Tensor) -> Tensor:
+    return x.new_empty(x.shape)
+
+
+def _finite(weight: Tensor) -> Tensor:
+    """Refuse weights that are not finite: where the input is zero they would count for nothing on one path and for NaN on another."""
+    if not weight.sum().isfinite() and not weight.isfinite().all():
+        raise InvalidValueError(
+            "weight: NaN or infinity came; weights must be finite, so look for a learning rate too high or a division by zero"
+        )
+    return weight
+
+
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    output = _linear_shape(x, weight, bias)
+    _rsnn.linear(
+        _numpy(x), _numpy(_finite(weight)), None if bias is None else _numpy(bias), output.numpy(), threads=torch.get_num_threads()
+    )
+    return output
+
+
+def _linear_shape(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return x.new_empty((x.shape[0], weight.shape[0]))
+
+
+def _conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
+    output = _conv2d_shape(x, weight, bias, stride, padding)
+    _rsnn.conv2d(
+        _numpy(x),
+        _numpy(_finite(weight)),
+        None if bias is None else _numpy(bias),
+        output.numpy(),
+        stride=(stride[0], stride[1]),
+        padding=(padding[0], padding[1]),
+        threads=torch.get_num_threads(),
+    )
+    return output
+
+
+def _conv2d_shape(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
+    sides = [(x.shape[k + 2] + 2 * padding[k] - weight.shape[k + 2]) // stride[k] + 1 for k in (0, 1)]
+    return x.new_empty((x.shape[0], weight.shape[0], *sides))
+
+
+def _pool2d(x: Tensor, kernel: list[int], average: bool) -> Tensor:
+    output = _pool2d_shape(x, kernel, average)
+    _rsnn.pool2d(_numpy(x), output.numpy(), kernel=(kernel[0], kernel[1]), average=average, threads=torch.get_num_threads())
+    return output
+
+
+def _pool2d_shape(x: Tensor, kernel: list[int], average: bool) -> Tensor:
+    return x.new_empty((*x.shape[:2], x.shape[2] // kernel[0], x.shape[3] // kernel[1]))
+
+
+def _pick(argument: Any, dim: Any, index: int) -> Any:
+    """One member of a batched argument; lists are looked into."""
+    if isinstance(argument, (list, tuple)) and isinstance(dim, (list, tuple)):
+        return [_pick(each, d, index) for each, d in zip(argument, dim, strict=True)]
+    return argument if dim is None else argument.select(dim, index)
+
+
+def _one_by_one(op: Any) -> Callable[..., Any]:
+    """Give the rule of vmap for any operator here: run the members of the batch one after another and stack what they return.
+
+    A sequence is work enough for one call, and each member keeps its own gradients of shared coefficients, which folding the batch
+    into another axis would sum.
+    """
+
+    def rule(info: Any, in_dims: Any, *arguments: Any) -> Any:
+        members = [op(*(_pick(a, d, k) for a, d in zip(arguments, in_dims, strict=True))) for k in range(info.batch_size)]
+        if isinstance(members[0], Tensor):
+            return torch.stack(members), 0
+        return tuple(torch.stack(each) for each in zip(*members, strict=True)), (0,) * len(members[0])
+
+    return rule
+
+
+def _register() -> None:
+    """Define every operator with its kernel, its shapes and its rule for vmap."""
+    kernels: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+        "scan": (_scan, _scan_shapes),
+        "scan_backward": (_scan_backward, _scan_backward_shapes),
+        "exp": (_exp, _exp_shape),
+        "linear": (_linear, _linear_shape),
+        "conv2d": (_conv2d, _conv2d_shape),
+        "pool2d": (_pool2d, _pool2d_shape),
+    }
+    for name, (kernel, shapes) in kernels.items():
+        _library.define(name + _SCHEMAS[name], tags=(torch.Tag.pt2_compliant_tag,))
+        _library.impl(name, kernel, "CPU")
+        torch.library.register_fake(f"rsnn::{name}", shapes, lib=_library)
+        torch.library.register_vmap(f"rsnn::{name}", _one_by_one(getattr(torch.ops.rsnn, name).default), lib=_library)
+
+
+_register()
+
+scan = torch.ops.rsnn.scan.default
+scan_backward = torch.ops.rsnn.scan_backward.default
+exp = torch.ops.rsnn.exp.default
+linear = torch.ops.rsnn.linear.default
+conv2d = torch.ops.rsnn.conv2d.default
+pool2d = torch.ops.rsnn.pool2d.default

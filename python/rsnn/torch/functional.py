@@ -1,0 +1,261 @@
+"""A neuron over tensors without a module: every state and every parameter is an argument."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from math import prod
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rsnn import arguments
+from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.neurons import AnyNeuron, Kernel
+from rsnn.simulate import Result
+from rsnn.state import State, make_state
+from rsnn.surrogate import ATan, Surrogate
+from rsnn.torch import _checks, _reference
+from rsnn.torch._autograd import apply_clamp, apply_scan, exp
+from rsnn.torch.products import conv2d, linear, pool2d
+
+__all__ = ["conv2d", "linear", "pool2d", "simulate"]
+
+BLOCK = 32
+"""Steps between two kept states unless `checkpoint` says otherwise: backward recomputes a block of this length into the cache."""
+
+COUNTS = frozenset({"max_spikes", "refractory"})
+"""Coefficients that are numbers of spikes or steps: nothing flows through them."""
+
+_NAMESPACE = SimpleNamespace(exp=exp, ones_like=torch.ones_like, asarray=torch.asarray)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sequence is run and differentiated."""
+
+    surrogate: Surrogate
+    detach_reset: bool
+    checkpoint: int | None
+    batch_first: bool
+    backend: str | None
+    native_surrogate: tuple[str, list[float]]
+    """The surrogate as the native operator takes it."""
+
+    @staticmethod
+    def checked(surrogate: Any, detach_reset: Any, checkpoint: Any, batch_first: Any, backend: Any) -> "Options":
+        """Check what a caller handed in."""
+        if not isinstance(surrogate, Surrogate):
+            raise InvalidTypeError(
+                f"surrogate={arguments.shown(surrogate)}: must be one of rsnn.surrogate, such as rsnn.surrogate.ATan(2.0)"
+            )
+        return Options(
+            surrogate,
+            arguments.flag("detach_reset", detach_reset),
+            None if checkpoint is None else arguments.count("checkpoint", checkpoint, 1),
+            arguments.flag("batch_first", batch_first),
+            None if backend is None else arguments.choice("backend", backend, ("rust", "torch")),
+            (surrogate.kernel, list(surrogate.parameters)),
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known of a neuron before data comes: kernel, type of state, and which coefficients its learned parameters reach."""
+
+    neuron: AnyNeuron
+    kernel: Kernel
+    state: type[State]
+    needs: tuple[str, ...]
+    ranges: Mapping[str, tuple[float, float]]
+    """The valid range of every learned parameter."""
+
+    @staticmethod
+    def of(neuron: AnyNeuron, learned: Collection[str]) -> "Plan":
+        """Plan a neuron some of whose parameters will change."""
+        kernel = neuron.kernel(learned)
+        # A coefficient is reached by a parameter if it becomes NaN with it.
+        marked = neuron.coefficients({name: np.full_like(neuron.parameters[name], np.nan) for name in learned})
+        needs = tuple(name for name in kernel.coefficients if name not in COUNTS and np.isnan(marked[name]).any())
+        ranges = {name: neuron.ranges[name] for name in learned}
+        return Plan(neuron, kernel, type(make_state(kernel.states, kernel.states)), needs, ranges)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Plan.of, (self.neuron, tuple(self.ranges))
+
+
+def simulate(
+    neuron: AnyNeuron,
+    x: Tensor,
+    state: State | None = None,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    record: Collection[str] | str = (),
+    surrogate: Surrogate = ATan(2.0),  # noqa: B008 - a frozen value
+    detach_reset: bool = True,
+    checkpoint: int | None = None,
+    batch_first: bool = False,
+    backend: str | None = None,
+) -> Result:
+    """Run a neuron over a sequence of tensors, differentiably: `rsnn.simulate` for torch.
+
+    Parameters
+    ----------
+    neuron : neuron
+        Any neuron, such as ``rsnn.LIF(beta=0.95)``.
+    x : tensor (T, B, ...), or (B, T, ...) with ``batch_first=True``
+        float32 or float64; half precision is computed in float32.
+    state : state, optional
+        As a call before returned it; by default at rest.
+    parameters : mapping from name to tensor, optional
+        Values to use in place of the neuron's own; gradients flow to them. They are held in the neuron's ranges.
+    record : str or tuple of str, default ()
+        State fields (after each step) and ``"u"``, the membrane before reset.
+    surrogate, detach_reset, checkpoint, backend
+        As of `rsnn.torch.Layer`.
+
+    Returns
+    -------
+    rsnn.simulate.Result
+        ``output``, ``spikes``, ``state`` and ``traces``, holding tensors.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        Something is of another type, dtype, shape or device than is accepted; the message names it and the cure.
+
+    Examples
+    --------
+    >>> import rsnn, torch, rsnn.torch as rt
+    >>> beta = torch.tensor(0.5, requires_grad=True)
+    >>> result = rt.functional.simulate(rsnn.LIF(beta=0.9), torch.full((3, 1), 0.75), parameters={"beta": beta}, record="v")
+    >>> result.v[:, 0].tolist()
+    [0.75, 0.125, 0.8125]
+    >>> torch.autograd.grad(result.v.sum(), beta)[0] != 0
+    tensor(True)
+    """
+    if not isinstance(neuron, AnyNeuron):
+        raise InvalidTypeError(f"neuron={arguments.shown(neuron)}: must be a neuron, such as rsnn.LIF(beta=0.95)")
+    options = Options.checked(surrogate, detach_reset, checkpoint, batch_first, backend)
+    _checks.floating("x", x)
+    given = {} if parameters is None else parameters
+    arguments.names("parameters", given, neuron.parameters)
+    plan = Plan.of(neuron, tuple(given))
+    values = {name: torch.as_tensor(given.get(name, own), device=x.device) for name, own in neuron.parameters.items()}
+    return run(plan, values, x, state, record, options)
+
+
+def run(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: State | None, record: Collection[str], options: Options) -> Result:
+    """Run a planned neuron whose parameters are `values` (tensors, by name); see `simulate`."""
+    kernel = plan.kernel
+    record = arguments.names("record", record, (*kernel.states, "u"))
+    x = _checks.floating("x", x)
+    _checks.axes("x", x, 2, "(B, T, ...)" if options.batch_first else "(T, B, ...)")
+    given = x.dtype
+    if given not in _checks.NATIVE:
+        x = x.float()
+    layout = _Layout.of(x, options.batch_first)
+    values = {name: effective(plan, name, _wide(name, value, x)) for name, value in values.items()}
+    coefficients, needs = _stack_coefficients(plan, values, layout.trailing)
+    start = _stack_state(plan, values, x, state, layout)
+    native = x.device.type == "cpu" if options.backend is None else options.backend == "rust"
+    sequence = x.reshape(layout.sequence)
+    if native:
+        if x.device.type != "cpu":
+            raise InvalidValueError(f'x is on {x.device}: backend="rust" runs on the CPU; leave backend out, or move x with x.cpu()')
+        every = (options.checkpoint or BLOCK) if torch.is_grad_enabled() else 0
+        output, final, traces, _ = apply_scan(
+            sequence,
+            coefficients,
+            start,
+            kernel.spec,
+            list(record),
+            every,
+            options.native_surrogate,
+            options.detach_reset,
+            needs,
+        )
+        recorded = dict(zip(record, traces.unbind(0), strict=True))
+    else:
+        output, final, recorded = _reference.scan(kernel, sequence, coefficients, start, record, options.surrogate, options.detach_reset)
+    output = output.reshape(x.shape).to(given)
+    after = plan.state(*(_flow(name, each).reshape(layout.step) for name, each in zip(kernel.states, final.unbind(0), strict=True)))
+    return Result(output, after, {name: _flow(name, trace).reshape(x.shape) for name, trace in recorded.items()}, kernel.spiking)
+
+
+def _flow(name: str, value: Tensor) -> Tensor:
+    """Pass a state, or a trace of one, from or to the caller; no gradient flows through what counts steps."""
+    return value.detach() if name == "rest" else value
+
+
+def effective(plan: Plan, name: str, value: Tensor) -> Tensor:
+    """Give the value of a parameter at use: a learned one held in its valid range."""
+    return apply_clamp(value, *plan.ranges[name]) if name in plan.ranges else value
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The shapes of one call: of the sequence as the kernels see it (outer, T, inner), of one step (B, ...), of one sample's step (...)."""
+
+    sequence: tuple[int, int, int]
+    step: tuple[int, ...]
+    trailing: tuple[int, ...]
+
+    @staticmethod
+    def of(x: Tensor, batch_first: bool) -> "_Layout":
+        """Read a layout; sizes are multiplied out because one of them may be zero."""
+        first, second, *trailing = x.shape
+        batch, steps = (first, second) if batch_first else (second, first)
+        inner = prod(trailing)
+        sequence = (batch, steps, inner) if batch_first else (1, steps, batch * inner)
+        return _Layout(sequence, (batch, *trailing), tuple(trailing))
+
+
+def _wide(name: str, value: Tensor, x: Tensor) -> Tensor:
+    """Give a parameter in float64, in which coefficients are formed; it must be where x is."""
+    _checks.together(name, value, "x", x, "layer.to(x.device) moves the layer")
+    return value.to(torch.float64)
+
+
+def _stack_coefficients(plan: Plan, values: Mapping[str, Tensor], trailing: tuple[int, ...]) -> tuple[Tensor, list[str]]:
+    """Lay the coefficients out as rows of one tensor (n, P), P = 1 where every one is a scalar, else the neurons they differ over.
+
+    And the names of those whose gradient is needed: what learned parameters reach (known beforehand, because inside vmap a tensor does
+    not say whether it requires grad), and what was put in a buffer's place by `torch.func.functional_call`.
+    """
+    formed = plan.neuron.coefficients(values, _NAMESPACE)
+    rows = [formed[name] for name in plan.kernel.coefficients]
+    for name, value in (*values.items(), *zip(plan.kernel.coefficients, rows, strict=True)):
+        sizes = zip(reversed(value.shape), reversed(trailing), strict=False)
+        if value.ndim > len(trailing) or any(size not in (1, wanted) for size, wanted in sizes):
+            wanted = f"the trailing axes {trailing} of x, those after time and batch"
+            raise InvalidValueError(f"{name} has the shape {tuple(value.shape)}: it must broadcast against {wanted}")
+    most = max(row.ndim for row in rows)
+    shape = trailing[len(trailing) - most :]
+    device = next(iter(values.values())).device
+    named = list(zip(plan.kernel.coefficients, rows, strict=True))
+    needs = [name for name, row in named if name in plan.needs or (row.requires_grad and name not in COUNTS)]
+    return torch.stack([row.to(device).expand(shape) for row in rows]).reshape(len(rows), prod(shape)), needs
+
+
+def _stack_state(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: State | None, layout: _Layout) -> Tensor:
+    """Lay the state out as slices of one tensor (n_states, outer, inner): the one given, or v at rest and all else zero."""
+    fields = plan.kernel.states
+    if state is None:
+        rest = values["v_leak"].to(x.dtype) if "v_leak" in values else x.new_zeros(())
+        each = [(rest if name == "v" else x.new_zeros(())).expand(layout.step) for name in fields]
+    else:
+        if getattr(state, "_fields", None) != fields:
+            came = f"fields {', '.join(state._fields)}" if hasattr(state, "_fields") else type(state).__name__
+            msg = f"state has {came}: this neuron needs one with {', '.join(fields)}, such as a call of it returned; None starts at rest"
+            raise InvalidTypeError(msg)
+        for name, value in zip(fields, state, strict=True):
+            _checks.floating(f"state.{name}", value)
+            if value.shape != layout.step:
+                wanted = f"for x of shape {tuple(x.shape)} it must be {layout.step}; None starts at rest"
+                raise InvalidValueError(f"state.{name} has the shape {tuple(value.shape)}: {wanted}")
+            _checks.alike(f"state.{name}", value, "x", x, f"state.{name}.to(x) moves and converts it")
+        each = [_flow(name, value) for name, value in zip(fields, state, strict=True)]
+    outer, _, inner = layout.sequence
+    return torch.stack(each).reshape(len(fields), outer, inner)

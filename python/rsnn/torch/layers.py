@@ -1,0 +1,204 @@
+"""Weights and pooling between neurons: torch's modules with rsnn's own sums.
+
+The forward products add in one documented order, so that a network gives the same bits in torch and in numpy (`rsnn.Linear`,
+`rsnn.Conv2d`), for any batch and any number of threads; torch's own products do not promise that. The backward products need no
+such promise and are torch's.
+"""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from rsnn.errors import InvalidValueError
+from rsnn.torch import products
+from rsnn.torch._checks import pair
+
+
+class Linear(nn.Linear):
+    """A fully connected layer, y = x W^T + b, with rsnn's ordered sums.
+
+    A drop-in for `torch.nn.Linear`: the same arguments, parameters, initialisation and `state_dict`. The sum runs over ascending
+    input index, multiply then add, the bias last; the result has the same bits as `rsnn.Linear`.
+
+    Parameters
+    ----------
+    in_features, out_features, bias, device, dtype
+        As in `torch.nn.Linear`.
+
+    Shapes
+    ------
+    x (..., in_features), any number of leading axes such as (T, B), float32 or float64; the output (..., out_features), the same dtype.
+    Half precision, and tensors on another device than the CPU, take torch's product.
+
+    Raises
+    ------
+    InvalidTypeError
+        x is not a floating point tensor.
+    InvalidValueError
+        The last axis of x is not `in_features`; a weight is not finite.
+
+    Examples
+    --------
+    >>> import torch, rsnn.torch as rt
+    >>> rt.Linear(3, 2)(torch.zeros(10, 4, 3)).shape
+    torch.Size([10, 4, 2])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Multiply the last axis by the weight."""
+        return products.linear(input, self.weight, self.bias)
+
+
+class Conv2d(nn.Conv2d):
+    """A two-dimensional convolution over frames, with rsnn's ordered sums.
+
+    A drop-in for `torch.nn.Conv2d`: the same parameters, initialisation and `state_dict`. The sum runs by kernel row, kernel column,
+    then channel, multiply then add, the bias last; the result has the same bits as `rsnn.Conv2d`.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, bias, device, dtype
+        As in `torch.nn.Conv2d`; `padding="same"` needs odd kernels.
+    dilation, groups, padding_mode
+        Only 1, 1 and "zeros"; for others use `torch.nn.Conv2d`, whose bits are torch's own.
+
+    Shapes
+    ------
+    x (..., C, H, W), any number of leading axes such as (T, B), float32 or float64; the output (..., O, H', W'), the same dtype.
+    Half precision, and tensors on another device than the CPU, take torch's product.
+
+    Raises
+    ------
+    InvalidTypeError
+        x is not a floating point tensor.
+    InvalidValueError
+        An option that is not supported; x has another number of channels or is smaller than the kernel; a weight is not finite.
+
+    Examples
+    --------
+    >>> import torch, rsnn.torch as rt
+    >>> rt.Conv2d(2, 8, 3, padding=1)(torch.zeros(10, 4, 2, 34, 34)).shape
+    torch.Size([10, 4, 8, 34, 34])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] | str = 0,
+        dilation: int | tuple[int, int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        for name, given, accepted in (
+            ("dilation", dilation, (1, (1, 1))),
+            ("groups", groups, (1,)),
+            ("padding_mode", padding_mode, ("zeros",)),
+        ):
+            if given not in accepted:
+                msg = f"{name}={given!r}: rsnn.torch.Conv2d takes only {name}={accepted[0]!r}; use torch.nn.Conv2d here"
+                raise InvalidValueError(msg)
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+        frame_padding(self)  # refuses an unequal "same" now rather than at the first call
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve the last two axes."""
+        return products.conv2d(input, self.weight, self.bias, stride=(self.stride[0], self.stride[1]), padding=frame_padding(self))
+
+
+def frame_padding(conv: nn.Conv2d) -> tuple[int, int]:
+    """Zeros that a convolution adds before and after each axis of a frame (y, x), whatever form its `padding` was given in."""
+    if conv.padding == "valid":
+        return (0, 0)
+    if conv.padding == "same":
+        if any(k % 2 == 0 for k in conv.kernel_size):
+            msg = f'padding="same" with kernel_size={conv.kernel_size}: both sides must be padded alike; use odd kernels or a number'
+            raise InvalidValueError(msg)
+        return (conv.kernel_size[0] // 2, conv.kernel_size[1] // 2)
+    return (int(conv.padding[0]), int(conv.padding[1]))
+
+
+class Pool2d(nn.Module):
+    """What sum and average pooling share."""
+
+    average: bool
+
+    def __init__(self, kernel_size: int | tuple[int, int]) -> None:
+        super().__init__()
+        self.kernel_size = pair("kernel_size", kernel_size, least=1)
+
+    def extra_repr(self) -> str:
+        """Show the window."""
+        return f"kernel_size={self.kernel_size}"
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Pool the last two axes."""
+        return products.pool2d(input, self.kernel_size, average=self.average)
+
+
+class SumPool2d(Pool2d):
+    """Sums over non-overlapping windows, as event-driven chips pool: spike counts in, spike counts out.
+
+    Trailing rows and columns that do not fill a window are dropped. The sum runs in raster order; the bits are those of `rsnn.SumPool2d`.
+
+    Parameters
+    ----------
+    kernel_size : int or (int, int)
+        Height and width of a window; the stride is the same.
+
+    Shapes
+    ------
+    x (..., C, H, W), any number of leading axes such as (T, B); the output (..., C, H // ky, W // kx), the same dtype.
+
+    Raises
+    ------
+    InvalidTypeError
+        x is not a floating point tensor; `kernel_size` is not whole.
+    InvalidValueError
+        x has fewer than three axes; `kernel_size` is below 1.
+
+    Examples
+    --------
+    >>> import torch, rsnn.torch as rt
+    >>> rt.SumPool2d(2)(torch.ones(10, 4, 8, 5, 5))[0, 0, 0]
+    tensor([[4., 4.],
+            [4., 4.]])
+    """
+
+    average = False
+
+
+class AvgPool2d(Pool2d):
+    """Means over non-overlapping windows; `SumPool2d` divided by the window's size.
+
+    Parameters
+    ----------
+    kernel_size : int or (int, int)
+        Height and width of a window; the stride is the same.
+
+    Shapes
+    ------
+    x (..., C, H, W), any number of leading axes such as (T, B); the output (..., C, H // ky, W // kx), the same dtype.
+
+    Raises
+    ------
+    InvalidTypeError
+        x is not a floating point tensor; `kernel_size` is not whole.
+    InvalidValueError
+        x has fewer than three axes; `kernel_size` is below 1.
+
+    Examples
+    --------
+    >>> import torch, rsnn.torch as rt
+    >>> rt.AvgPool2d(2)(torch.ones(10, 4, 8, 5, 5))[0, 0, 0]
+    tensor([[1., 1.],
+            [1., 1.]])
+    """
+
+    average = True

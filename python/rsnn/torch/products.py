@@ -1,0 +1,164 @@
+"""rsnn's products on tensors: the ordered sums of the numpy layers where they run, torch's own elsewhere."""
+
+from math import prod
+
+import torch
+from torch import Tensor
+from torch.nn import functional as torch_functional
+
+from rsnn.errors import InvalidValueError
+from rsnn.torch import _checks
+from rsnn.torch._autograd import apply_conv2d, apply_linear, apply_pool2d
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Multiply the last axis by a weight matrix, y = x W^T + b, in rsnn's order.
+
+    Each sum runs over ascending input index, multiply then add, from zero; the bias is added last. The bits are those of `rsnn.Linear`.
+    Gradients are torch's fast products. Half precision and other devices than the CPU take torch's product forward too.
+
+    Parameters
+    ----------
+    x : tensor (..., n_in), float32 or float64
+    weight : tensor (n_out, n_in)
+    bias : tensor (n_out,), optional
+
+    Returns
+    -------
+    tensor (..., n_out)
+
+    Raises
+    ------
+    InvalidTypeError
+        x is not a floating point tensor, or the dtypes differ.
+    InvalidValueError
+        The shapes or devices do not fit; a weight is not finite.
+
+    Examples
+    --------
+    >>> import torch, rsnn.torch as rt
+    >>> rt.functional.linear(torch.ones(4, 2), torch.tensor([[1.0, 2.0]]))[0]
+    tensor([3.])
+    """
+    _checks.floating("x", x)
+    _checks.axes("x", x, 1, "(..., n_in)")
+    if x.shape[-1] != weight.shape[1]:
+        raise InvalidValueError(
+            f"x has the shape {tuple(x.shape)}: its last axis must be the {weight.shape[1]} inputs of the weight {tuple(weight.shape)}"
+        )
+    x = _meet(x, weight)
+    if not _native(x):
+        return torch_functional.linear(x, weight, bias)
+    output = apply_linear(x.reshape(prod(x.shape[:-1]), x.shape[-1]), weight, bias)
+    return output.reshape(*x.shape[:-1], weight.shape[0])
+
+
+def conv2d(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int | tuple[int, int] = 1, padding: int | tuple[int, int] = 0
+) -> Tensor:
+    """Convolve frames (a cross-correlation, as in torch), in rsnn's order.
+
+    Each sum runs by kernel row, kernel column, then channel, multiply then add, from zero; the bias is added last. The bits are those
+    of `rsnn.Conv2d`. Gradients are torch's fast products. Half precision and other devices take torch's product forward too.
+
+    Parameters
+    ----------
+    x : tensor (..., C, H, W), float32 or float64
+    weight : tensor (O, C, kh, kw)
+    bias : tensor (O,), optional
+    stride, padding : int or (int, int)
+        For the axes (y, x); the padding is zeros on both sides.
+
+    Returns
+    -------
+    tensor (..., O, H', W') with H' = (H + 2 padding - kh) // stride + 1
+
+    Raises
+    ------
+    InvalidTypeError
+        x is not a floating point tensor, or the dtypes differ.
+    InvalidValueError
+        The shapes or devices do not fit; the frame is smaller than the kernel; a weight is not finite.
+
+    Examples
+    --------
+    >>> import torch, rsnn.torch as rt
+    >>> rt.functional.conv2d(torch.ones(5, 2, 1, 3, 3), torch.ones(4, 1, 3, 3)).shape
+    torch.Size([5, 2, 4, 1, 1])
+    """
+    stride, padding = _checks.pair("stride", stride, 1), _checks.pair("padding", padding, 0)
+    _checks.floating("x", x)
+    _checks.axes("x", x, 3, "(..., channels, height, width)")
+    channels, *frame = x.shape[-3:]
+    if channels != weight.shape[1]:
+        raise InvalidValueError(
+            f"x has the shape {tuple(x.shape)}: its third axis from the end must be the {weight.shape[1]} channels of the weight"
+        )
+    if any(size + 2 * more < kernel for size, more, kernel in zip(frame, padding, weight.shape[2:], strict=True)):
+        raise InvalidValueError(
+            f"x has frames of {tuple(frame)}: with padding={padding} they are smaller than the kernel {tuple(weight.shape[2:])}"
+        )
+    x = _meet(x, weight)
+    frames = x.reshape(prod(x.shape[:-3]), channels, *frame)
+    if _native(x):
+        output = apply_conv2d(frames, weight, bias, list(stride), list(padding))
+    else:
+        output = torch_functional.conv2d(frames, weight, bias, stride, padding)
+    return output.reshape(*x.shape[:-3], *output.shape[1:])
+
+
+def pool2d(x: Tensor, kernel: int | tuple[int, int], *, average: bool) -> Tensor:
+    """Sum, or average, non-overlapping windows of frames in raster order.
+
+    Parameters
+    ----------
+    x : tensor (..., C, H, W), float32 or float64
+    kernel : int or (int, int)
+        Height and width of a window, also the stride; trailing rows and columns that do not fill one are dropped.
+    average : bool
+        Divide each sum by the size of the window.
+
+    Returns
+    -------
+    tensor (..., C, H // ky, W // kx)
+
+    Raises
+    ------
+    InvalidTypeError
+        x is not a floating point tensor.
+    InvalidValueError
+        x has fewer than three axes; `kernel` is below 1.
+
+    Examples
+    --------
+    >>> import torch, rsnn.torch as rt
+    >>> rt.functional.pool2d(torch.ones(1, 2, 2), 2, average=False)
+    tensor([[[4.]]])
+    """
+    ky, kx = _checks.pair("kernel", kernel, 1)
+    _checks.floating("x", x)
+    _checks.axes("x", x, 3, "(..., channels, height, width)")
+    frames = x.reshape(prod(x.shape[:-3]), *x.shape[-3:])
+    if _native(x):
+        output = apply_pool2d(frames, [ky, kx], average)
+    else:
+        (height, width), lead = (frames.shape[-2] // ky, frames.shape[-1] // kx), frames.shape[:2]
+        windows = frames[..., : height * ky, : width * kx].reshape(*lead, height, ky, width, kx)
+        output = windows.sum((-3, -1)) / (ky * kx if average else 1)
+    return output.reshape(*x.shape[:-3], *output.shape[1:])
+
+
+def _meet(x: Tensor, weight: Tensor) -> Tensor:
+    """Bring x to the weight under autocast, where a layer before may have made it half; otherwise both must agree."""
+    cure = "layer.to(x) moves and converts the layer"
+    _checks.together("x", x, "the weight", weight, cure)
+    kind = x.device.type
+    if x.dtype != weight.dtype and torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        x = x.to(weight.dtype)
+    _checks.alike("x", x, "the weight", weight, cure)
+    return x
+
+
+def _native(x: Tensor) -> bool:
+    """Whether the native kernels take this tensor."""
+    return x.device.type == "cpu" and x.dtype in _checks.NATIVE

@@ -1,0 +1,211 @@
+"""A network as a list: stateless modules are applied to every time step, neurons to the sequence."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from rsnn import arguments
+from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.torch import _checks
+from rsnn.torch.layers import Conv2d, Linear, Pool2d
+from rsnn.torch.modules import Layer
+
+_STATEFUL = (Layer, nn.RNNBase, nn.RNNCellBase)
+
+
+@dataclass(frozen=True)
+class SequentialResult:
+    """What a run of `Sequential` returns, laid out as that of a run of `rsnn.Network`: modules go by their position in the list."""
+
+    output: Tensor
+    """What the last module sends on, like x."""
+    spikes: dict[int, Any]
+    """The spikes of every neuron that spikes, by position (of an inner `Sequential` such a dict)."""
+    state: dict[int, Any]
+    """The state of every neuron, by position (of an inner `Sequential` such a dict): pass it back in to go on."""
+    traces: dict[int, dict[str, Tensor]]
+    """What was recorded, by position, then by name."""
+
+
+class Sequential(nn.Sequential):
+    """Modules one after another over a sequence, with an explicit state.
+
+    Neurons (`Layer` and its named forms) and inner `Sequential` get the whole sequence. Every other module is stateless: it is applied to
+    each time step, to all of them at once, (T, B, ...) folded to (T * B, ...).
+
+    Parameters
+    ----------
+    *modules : modules, or one OrderedDict of modules
+        As of `torch.nn.Sequential`, with its indexing and its `state_dict`.
+    batch_first : bool, optional
+        Data are (B, T, ...) rather than (T, B, ...). By default as the neurons inside say, which must agree.
+
+    Raises
+    ------
+    InvalidTypeError
+        Something that is not a module, or one of torch that is recurrent or holds neurons, whose state would be lost.
+    InvalidValueError
+        Neurons that disagree about `batch_first`.
+
+    Examples
+    --------
+    >>> import torch, rsnn.torch as rt
+    >>> net = rt.Sequential(torch.nn.Flatten(), rt.Linear(4, 3), rt.LIF(beta=0.9), rt.Linear(3, 2), rt.LI(beta=0.9))
+    >>> output, state = net(torch.zeros(10, 5, 2, 2))
+    >>> output.shape, len(state)
+    (torch.Size([10, 5, 2]), 2)
+    """
+
+    def __init__(self, *modules: Any, batch_first: bool | None = None) -> None:
+        named = modules[0].items() if len(modules) == 1 and isinstance(modules[0], OrderedDict) else enumerate(modules)
+        for name, module in named:
+            if not isinstance(module, nn.Module):
+                raise InvalidTypeError(
+                    f"module {name} is {arguments.shown(module)}: must be a torch module, such as rsnn.torch.LIF(beta=0.95)"
+                )
+            if not isinstance(module, (Layer, Sequential)) and any(isinstance(each, _STATEFUL) for each in module.modules()):
+                cure = "its state would be lost, it is applied step by step; use neurons of rsnn.torch, in a rsnn.torch.Sequential"
+                raise InvalidTypeError(f"module {name} is or holds a {type(module).__name__}: {cure}")
+        super().__init__(*modules)
+        said: set[bool] = {module.batch_first for module in self if isinstance(module, (Layer, Sequential))}
+        if len(said) > 1:
+            raise InvalidValueError("batch_first: the neurons disagree; give all of them the same")
+        if batch_first is None:
+            batch_first = said.pop() if said else False
+        self.batch_first: bool = arguments.flag("batch_first", batch_first)
+        if said and self.batch_first not in said:
+            raise InvalidValueError(
+                f"batch_first={batch_first}: the neurons were made with batch_first={not batch_first}; give them the same"
+            )
+
+    def forward(self, x: Tensor, state: Mapping[int, Any] | None = None) -> tuple[Tensor, dict[int, Any]]:
+        """Run a sequence.
+
+        Parameters
+        ----------
+        x : tensor (T, B, ...), or (B, T, ...) with ``batch_first=True``
+        state : dict, optional
+            As a call before returned it; by default every neuron is at rest.
+
+        Returns
+        -------
+        output : tensor
+            What the last module sends on.
+        state : dict
+            The state of every neuron, by position.
+
+        Raises
+        ------
+        InvalidTypeError, InvalidValueError
+            x or the state is not what a module takes; the message names the module's position.
+        """
+        result = self.run(x, state, ())
+        return result.output, result.state
+
+    def step(self, x: Tensor, state: Mapping[int, Any] | None = None) -> tuple[Tensor, dict[int, Any]]:
+        """Run one time step: x (B, ...); otherwise as `forward`, whose bits these are."""
+        _checks.floating("x", x)
+        _checks.axes("x", x, 1, "(B, ...)")
+        axis = 1 if self.batch_first else 0
+        output, state = self.forward(x.unsqueeze(axis), state)
+        return output.squeeze(axis), state
+
+    def run(
+        self, x: Tensor, state: Mapping[int, Any] | None = None, record: Collection[str] | str | Mapping[int, Any] = ("v",)
+    ) -> SequentialResult:
+        """Run a sequence and record what happens inside.
+
+        Parameters
+        ----------
+        x, state
+            As of `forward`.
+        record : str, tuple of str, or dict of these by position, default ("v",)
+            State fields and ``"u"``: names for every neuron that has them, or ``{1: ("v", "u")}``.
+
+        Returns
+        -------
+        SequentialResult
+            ``output``, and by position ``spikes``, ``state`` and ``traces``.
+
+        Raises
+        ------
+        InvalidTypeError, InvalidValueError
+            As of `forward`; a name that no neuron here can record.
+        """
+        _checks.floating("x", x)
+        _checks.axes("x", x, 2, "(B, T, ...)" if self.batch_first else "(T, B, ...)")
+        states, wanted = self._states(state), self._wanted(record)
+        spikes: dict[int, Any] = {}
+        traces: dict[int, dict[str, Any]] = {}
+        after: dict[int, Any] = {}
+        for k, module in enumerate(self):
+            try:
+                if isinstance(module, (Layer, Sequential)):
+                    result: Any = module.run(x, states[k], wanted[k])
+                    x, after[k] = result.output, result.state
+                    if wanted[k]:
+                        traces[k] = result.traces
+                    if isinstance(result, SequentialResult):
+                        spikes |= {k: result.spikes} if result.spikes else {}
+                    elif result.spiking:
+                        spikes[k] = x
+                else:
+                    x = over_time(module, x)
+            except (InvalidTypeError, InvalidValueError) as error:
+                raise type(error)(f"module {k} ({type(module).__name__}): {error}") from error
+        return SequentialResult(x, spikes, after, traces)
+
+    @property
+    def recordable(self) -> tuple[str, ...]:
+        """What a neuron in here can record."""
+        return tuple(dict.fromkeys(name for module in self._neurons().values() for name in module.recordable))
+
+    def _neurons(self) -> "dict[int, Layer | Sequential]":
+        return {k: module for k, module in enumerate(self) if isinstance(module, (Layer, Sequential))}
+
+    def _wanted(self, record: Any) -> dict[int, Any]:
+        """Tell what to record of each neuron."""
+        neurons = self._neurons()
+        if isinstance(record, Mapping):
+            for k in record:
+                if k not in neurons:
+                    positions = ", ".join(map(str, neurons)) or "none"
+                    raise InvalidValueError(f"record: {arguments.shown(k)} is not the position of a neuron; these are {positions}")
+            return {k: record.get(k, ()) for k in neurons}
+        known = self.recordable
+        given = () if record == ("v",) and not known else arguments.names("record", record, known)
+        return {k: tuple(name for name in given if name in module.recordable) for k, module in neurons.items()}
+
+    def _states(self, state: Any) -> dict[int, Any]:
+        """One state for each neuron."""
+        neurons = self._neurons()
+        known = ", ".join(map(str, neurons)) or "none"
+        if state is None:
+            return dict.fromkeys(neurons)
+        if not isinstance(state, Mapping):
+            raise InvalidTypeError(
+                f"state is {type(state).__name__}: must be a dict of states by position of the neurons ({known}), as a call returned it"
+            )
+        if set(state) != set(neurons):
+            came = ", ".join(map(arguments.shown, state)) or "none"
+            raise InvalidValueError(
+                f"state: states of the modules {came} came; the neurons are {known}; pass what a call of this module returned"
+            )
+        return dict(state)
+
+
+def over_time(module: nn.Module, x: Tensor) -> Tensor:
+    """Apply a stateless module to every time step of (T, B, ...), or of (B, T, ...), at once."""
+    if isinstance(module, (Linear, Conv2d, Pool2d)):
+        return module(x)  # type: ignore[no-any-return]  # takes any leading axes
+    first, second, *trailing = x.shape
+    output = module(x.reshape(first * second, *trailing))
+    if not isinstance(output, Tensor):
+        raise InvalidTypeError(f"{type(module).__name__} returned {type(output).__name__}: a stateless module must return one tensor")
+    if output.shape[:1] != (first * second,):
+        came = f"{type(module).__name__} returned the shape {tuple(output.shape)} for {first} x {second} frames"
+        raise InvalidValueError(f"{came}: it must keep the first axis, (T * B, ...)")
+    return output.reshape(first, second, *output.shape[1:])
