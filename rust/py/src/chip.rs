@@ -47,7 +47,7 @@ fn neuron(spec: &str) -> PyResult<Neuron> {
 }
 
 /// Rows bias, `v_threshold`, `v_min` of a `(3, n)` array.
-fn coefficients<'a>(rows: &'a [i64], repeat: usize) -> Coefficients<'a> {
+fn coefficients(rows: &[i64], repeat: usize) -> Coefficients<'_> {
     let (bias, rest) = rows.split_at(rows.len() / 3);
     let (v_threshold, v_min) = rest.split_at(rest.len() / 2);
     Coefficients { bias, v_threshold, v_min, repeat }
@@ -78,6 +78,7 @@ macro_rules! by_dtype {
 }
 
 /// `(T, n)` integers through `n` neurons.
+#[allow(clippy::needless_pass_by_value, reason = "a list comes from Python as a vector of its own")]
 #[pyfunction]
 #[pyo3(signature = (spec, x, coefficients, state, spikes, record, *, repeat=1, first_step=0, threads=1))]
 fn integer_scan(
@@ -145,6 +146,7 @@ fn slices<'a, O: Element>(names: &[Trace], arrays: &'a mut [PyReadwriteArrayDyn<
 }
 
 /// One layer: `x (T, B, C, H, W)` through `weight (O, C, kh, kw)`, neurons and sum pooling.
+#[allow(clippy::needless_pass_by_value, reason = "a list comes from Python as a vector of its own")]
 #[pyfunction]
 #[pyo3(signature = (spec, x, weight, coefficients, state, spikes, pooled, record, *, stride, padding, pool, first_step=0, threads=1))]
 fn integer_layer(
@@ -155,7 +157,7 @@ fn integer_layer(
     coefficients: &Bound<'_, PyArray2<i64>>,
     state: &Bound<'_, PyAny>,
     spikes: &Bound<'_, PyAny>,
-    pooled: Option<Bound<'_, PyAny>>,
+    pooled: Option<&Bound<'_, PyAny>>,
     record: Vec<(String, Bound<'_, PyAny>)>,
     stride: [usize; 2],
     padding: [usize; 2],
@@ -164,7 +166,7 @@ fn integer_layer(
     threads: usize,
 ) -> PyResult<(Extent, u128)> {
     let call = Call { spec, rows: coefficient_rows(coefficients)?, repeat: 1, first_step, threads };
-    by_dtype!(x, layer_of::<_>(py, &call, x, weight, state, spikes, pooled.as_ref(), &record, stride, padding, pool))
+    by_dtype!(x, layer_of::<_>(py, &call, x, weight, state, spikes, pooled, &record, stride, padding, pool))
 }
 
 fn layer_of<X: Number + Element>(

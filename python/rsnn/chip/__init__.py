@@ -1,0 +1,2 @@
+from .neuron import iaf
+from .result import ChipResult, Stats
