@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::pool::{Context, for_each};
 
 /// Sums kept between product and neurons.
-const SUMS: usize = 1 << 19;
+const SUMS: usize = 1 << 20;
 
 /// What a layer did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

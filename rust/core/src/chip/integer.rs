@@ -268,9 +268,15 @@ struct Shared<'a, X> {
 }
 
 impl<X: Number> Shared<'_, X> {
+    /// One value for each lane of a tile, run by run.
     fn lanes_of(&self, values: &[i64], first: usize, count: usize) -> Vec<i64> {
-        let repeat = self.coefficients.repeat;
-        (first..first + count).map(|lane| values.get(lane / repeat % values.len().max(1)).copied().unwrap_or(0)).collect()
+        let (repeat, mut lanes) = (self.coefficients.repeat, Vec::with_capacity(count));
+        while lanes.len() < count {
+            let lane = first + lanes.len();
+            let run = if values.len() <= 1 { count } else { (repeat - lane % repeat).min(count - lanes.len()) };
+            lanes.resize(lanes.len() + run, values.get(lane / repeat % values.len().max(1)).copied().unwrap_or(0));
+        }
+        lanes
     }
 
     fn row(&self, step: usize, first: usize, count: usize) -> &[X] {
