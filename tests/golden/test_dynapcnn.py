@@ -2,6 +2,7 @@
 
 import numpy as np
 
+import rsnn
 from rsnn.chip import dynapcnn
 
 Case = dict[str, np.ndarray]
@@ -47,3 +48,30 @@ def test_dynapcnn_layer(case: Case) -> None:
     equal(result.v, case["out_vmem"])
     equal(result.out, case["out_out"])
     equal(result.state.v, case["out_vmem"][-1])
+
+
+def test_dynapcnn_net(case: Case) -> None:
+    def weights(layer: str) -> tuple[np.ndarray, np.ndarray | None]:
+        return case[f"{layer}/w"], case.get(f"{layer}/b")
+
+    neuron = rsnn.IAF(v_threshold=1.0, v_min=-1.0)
+    pool = rsnn.AvgPool2d(2) if case["avg"] else rsnn.SumPool2d(2)
+    first, second = rsnn.Conv2d(*weights("l0"), padding=1), rsnn.Conv2d(*weights("l1"), stride=2)
+    last = rsnn.Linear(*weights("l2"))
+    x = case["x"]
+    chip = rsnn.chip.quantize(rsnn.Network([first, neuron, pool, second, neuron, rsnn.Flatten(), last, neuron], x.shape[1:]))
+    result = chip.run(x)
+    for k, layer in enumerate(chip.layers):
+        own = {name.partition("/")[2]: array for name, array in case.items() if name.startswith(f"l{k}/")}
+        q = layer.quantized
+        equal(q.weight, own["qw"])
+        equal(q.v_threshold, own["qthr"])
+        equal(q.v_min, own["qmin"])
+        assert (q.bias is None) == ("qb" not in own)
+        if q.bias is not None:
+            equal(q.bias, own["qb"])
+        v = result.state[layer.neuron_index].v
+        equal(v.reshape(own["v_end"].shape), own["v_end"])
+        needed = {row.what: row.needed for row in chip.check() if row.layer == layer.name}
+        assert [needed[f"{kind} memory"] for kind in ("kernel", "neuron", "bias")] == own["mem"].tolist()
+    equal(result.output, case["out"])

@@ -103,6 +103,11 @@ def discretize(weight: npt.ArrayLike, bias: Any = None, *, v_threshold: Any, v_m
     >>> q.weight.tolist(), q.v_threshold, q.v_min, q.scale
     ([[127, -64, 25]], 254, -254, 254.0)
     """
+    return within_scale(weight, bias, v_threshold, v_min, state)
+
+
+def within_scale(weight: Any, bias: Any, v_threshold: Any, v_min: Any, state: Any = None, limit: float | None = None) -> Discretized:
+    """Quantise as `discretize`, at a scale of at most `limit`."""
     threshold = _floats("v_threshold", v_threshold)
     clip = None if v_min is None else _floats("v_min", v_min)
     for name, value in (("v_threshold", threshold), ("v_min", clip)):
@@ -118,6 +123,8 @@ def discretize(weight: npt.ArrayLike, bias: Any = None, *, v_threshold: Any, v_m
     }
     scales = {name: _scale(values, bits) for name, (values, bits) in parts.items() if values is not None}
     by = min(scales, key=lambda name: scales[name])
+    if limit is not None and limit < scales[by]:
+        by, scales["limit"] = "limit", np.float32(limit)
     scale = scales[by]
     if not np.isfinite(scale):
         raise InvalidValueError(f"weight, v_threshold: the values are too small to scale in float32 (v_threshold={float(threshold)}); multiply all of them")
@@ -125,19 +132,21 @@ def discretize(weight: npt.ArrayLike, bias: Any = None, *, v_threshold: Any, v_m
     def q(values: Any) -> Any:
         return np.rint(values * scale)
 
+    why = "the calibration" if by == "limit" else f"{by} ({_largest(parts[by][0]):.4g})"
+
     weights = parts["weight"][0]
     whole = q(weights)
     top = int(q(threshold))
     problems = []
     if weights.any() and not whole.any():
         problems.append(
-            f"every weight becomes 0: the largest is {float(np.abs(weights).max()):.4g}, and {by} ({_largest(parts[by][0]):.4g}) makes the scale "
-            f"{float(scale):.4g}; reduce {by}, or scale the weights of the layer up"
+            f"every weight becomes 0: the largest is {float(np.abs(weights).max()):.4g}, and {why} makes the scale "
+            f"{float(scale):.4g}; reduce it, or scale the weights of the layer up"
         )
     if top < 1:
         problems.append(
-            f"v_threshold={float(threshold):.4g} becomes 0: {by} ({_largest(parts[by][0]):.4g}) makes the scale {float(scale):.4g}; "
-            f"reduce {by} to less than 254 thresholds"
+            f"v_threshold={float(threshold):.4g} becomes 0: {why} makes the scale {float(scale):.4g}; "
+            "reduce it to less than 254 thresholds"
         )
     biases, membranes = parts["bias"][0], parts["state"][0]
     return Discretized(
@@ -207,7 +216,8 @@ class Core:
             bias = integers("bias", bias)
             if bias.shape != weight.shape[:1]:
                 raise InvalidValueError(f"bias has shape {bias.shape}: must be {weight.shape[:1]}, one for each feature of weight")
-        choice("fire", fire, FIRES), choice("reset", reset, RESETS), choice("overflow", overflow, OVERFLOWS)
+        for name, value, accepted in (("fire", fire, FIRES), ("reset", reset, RESETS), ("overflow", overflow, OVERFLOWS)):
+            choice(name, value, accepted)
         bits = MODEL_BITS if overflow == "none" else CHIP_BITS
         low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
         hint = f'a membrane has {bits} bits with overflow="{overflow}"; one value for the whole layer'
