@@ -35,7 +35,10 @@ def test_dynapcnn_layer(case: Case) -> None:
     assert (q.bias is None) == ("out_qb" not in case)
     if q.bias is not None:
         equal(q.bias, case["out_qb"])
-    x, shared = case["x"], {"v_threshold": q.v_threshold, "v_min": q.v_min, "fire": str(case["spike"]), "reset": str(case["reset"]), "record": "v"}
+    x, shared = (
+        case["x"],
+        {"v_threshold": q.v_threshold, "v_min": q.v_min, "fire": str(case["spike"]), "reset": str(case["reset"]), "record": "v"},
+    )
     if case["lin"]:
         result = dynapcnn.linear_iaf(x.reshape(len(x), -1), q.weight, q.bias, **shared)
         for array, name in ((result.spikes, "out_spikes"), (result.v, "out_vmem"), (result.out, "out_out")):

@@ -16,177 +16,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import _rsnn
-from ..arguments import array_of, choice, flag, is_tensor, names, shown
-from ..errors import InvalidTypeError, InvalidValueError
-from ..state import State
-from ..threads import resolve
+from rsnn import _rsnn
+from rsnn.arguments import choice, flag, names
+from rsnn.errors import InvalidValueError
+from rsnn.state import State
+from rsnn.threads import resolve
+
+from .discretize import Discretized, discretize
 from .integers import Array, blocks, dtype_of, empty, give_state, integer, integers, pair, take_state, whole_array
-from .mapping import Shape, layer_limits
+from .mapping import LOWEST, STATE_BITS, Shape, layer_limits
 from .neuron import FIRES, TRACES
 from .result import ChipResult, Counter
 
-CHIP_BITS = 16
 MODEL_BITS = 32
 """Bits of the membranes of the software model's stand-in: it is exact up to 24, so nothing it can do is lost."""
-LOWEST = -(1 << (CHIP_BITS - 1))
 OVERFLOWS = ("none", "saturate", "wrap", "error")
 RESETS = ("subtract", "zero")
 
 
-@dataclass(frozen=True, eq=False)
-class Discretized:
-    """A layer in the integers of the chip.
-
-    Attributes
-    ----------
-    weight : int8 array, of the shape that came
-    bias : int8 array or None
-    v_threshold : int
-    v_min : int
-    state : int16 array or None
-    scale : float
-        What everything was multiplied by.
-    problems : tuple of str
-        Why the layer cannot work, in sentences; empty where it can.
-    """
-
-    weight: npt.NDArray[np.int8]
-    bias: npt.NDArray[np.int8] | None
-    v_threshold: int
-    v_min: int
-    state: npt.NDArray[np.int16] | None
-    scale: float
-    problems: tuple[str, ...] = ()
-
-
-def discretize(weight: npt.ArrayLike, bias: Any = None, *, v_threshold: Any, v_min: Any = None, state: Any = None) -> Discretized:
-    """Quantise a layer as sinabs does: one scale for everything in it, since a core has one threshold.
-
-    In float32, for signed values of ``bits`` bits, ``lo = -2**(bits-1)`` and ``hi = 2**(bits-1) - 1``::
-
-        scale(x, bits) = |(1 / max x) hi|   where |min x| <= |max x| |lo / hi|,   else |(1 / min x) lo|
-        s = min(scale(weight, 8), scale(bias, 8), scale([v_min, v_threshold], 16), scale(state, 16))
-        q = round_half_to_even(x s)
-
-    Parameters
-    ----------
-    weight : array_like of float
-        Any shape; finite. Computed in float32.
-    bias : array_like of float, optional
-    v_threshold : float
-        Positive.
-    v_min : float, optional
-        The lower clip. None: none of its own, so the lowest value of the chip, -32768, after scaling. (sinabs takes -32768 before
-        scaling, which makes the scale 1 and most weights 0.)
-    state : array_like of float, optional
-        Membranes to start from.
-
-    Returns
-    -------
-    Discretized
-        Its ``problems`` say where rounding left nothing to compute with: all weights 0, or a threshold of 0.
-
-    Raises
-    ------
-    InvalidTypeError, InvalidValueError
-        NaN or infinity, a threshold that is not positive, values too small to scale.
-
-    Notes
-    -----
-    Verified against sinabs 3.1.3 (``sinabs/backend/dynapcnn/discretize.py``): 48 layers of the golden data, equal.
-
-    Examples
-    --------
-    >>> import rsnn
-    >>> q = rsnn.chip.dynapcnn.discretize([[0.5, -0.25, 0.1]], v_threshold=1.0, v_min=-1.0)
-    >>> q.weight.tolist(), q.v_threshold, q.v_min, q.scale
-    ([[127, -64, 25]], 254, -254, 254.0)
-    """
-    return within_scale(weight, bias, v_threshold, v_min, state)
-
-
-def within_scale(weight: Any, bias: Any, v_threshold: Any, v_min: Any, state: Any = None, limit: float | None = None) -> Discretized:
-    """Quantise as `discretize`, at a scale of at most `limit`."""
-    threshold = _floats("v_threshold", v_threshold)
-    clip = None if v_min is None else _floats("v_min", v_min)
-    for name, value in (("v_threshold", threshold), ("v_min", clip)):
-        if value is not None and value.ndim:
-            raise InvalidValueError(f"{name}={shown(value)}: a core has one for all its neurons; give a single number, or one layer for each value")
-    if threshold <= 0:
-        raise InvalidValueError(f"v_threshold={float(threshold)}: must be positive")
-    parts = {
-        "weight": (_floats("weight", weight), 8),
-        "bias": (None if bias is None else _floats("bias", bias), 8),
-        "v_threshold": (np.stack([threshold] if clip is None else [clip, threshold]), 16),
-        "state": (None if state is None else _floats("state", state), 16),
-    }
-    scales = {name: _scale(values, bits) for name, (values, bits) in parts.items() if values is not None}
-    by = min(scales, key=lambda name: scales[name])
-    if limit is not None and limit < scales[by]:
-        by, scales["limit"] = "limit", np.float32(limit)
-    scale = scales[by]
-    if not np.isfinite(scale):
-        raise InvalidValueError(f"weight, v_threshold: the values are too small to scale in float32 (v_threshold={float(threshold)}); multiply all of them")
-
-    def q(values: Any) -> Any:
-        return np.rint(values * scale)
-
-    why = "the calibration" if by == "limit" else f"{by} ({_largest(parts[by][0]):.4g})"
-
-    weights = parts["weight"][0]
-    whole = q(weights)
-    top = int(q(threshold))
-    problems = []
-    if weights.any() and not whole.any():
-        problems.append(
-            f"every weight becomes 0: the largest is {float(np.abs(weights).max()):.4g}, and {why} makes the scale "
-            f"{float(scale):.4g}; reduce it, or scale the weights of the layer up"
-        )
-    if top < 1:
-        problems.append(
-            f"v_threshold={float(threshold):.4g} becomes 0: {why} makes the scale {float(scale):.4g}; "
-            "reduce it to less than 254 thresholds"
-        )
-    biases, membranes = parts["bias"][0], parts["state"][0]
-    return Discretized(
-        whole.astype(np.int8),
-        None if biases is None else q(biases).astype(np.int8),
-        top,
-        LOWEST if clip is None else int(q(clip)),
-        None if membranes is None else q(membranes).astype(np.int16),
-        float(scale),
-        tuple(problems),
-    )
-
-
-def _floats(name: str, value: Any) -> npt.NDArray[np.float32]:
-    if is_tensor(value):
-        raise InvalidTypeError(f"{name}: a torch tensor; numpy arrays are accepted here: use {name}.detach().numpy()")
-    array = array_of(name, value)
-    if array.dtype.kind not in "fiu":
-        raise InvalidTypeError(f"{name}: {array.dtype} came; accepted are real numbers")
-    with np.errstate(over="ignore"):
-        single = array.astype(np.float32)
-    if not np.isfinite(single).all():
-        raise InvalidValueError(f"{name}: NaN, infinity or more than float32 holds; give finite numbers")
-    return single
-
-
-def _largest(values: Any) -> float:
-    return float(np.abs(values).max())
-
-
-def _scale(values: npt.NDArray[np.float32], bits: int) -> np.float32:
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    if not values.size:
-        return np.float32(np.inf)
-    least, most = values.min(), values.max()
-    # The reciprocal first, then the product: two roundings, as the rule is written.
-    with np.errstate(divide="ignore", over="ignore"):
-        if abs(least) <= abs(most) * np.float32(-low / high):
-            return np.float32(abs((np.float32(1) / most) * np.float32(high)))
-        return np.float32(abs((np.float32(1) / least) * np.float32(low)))
+__all__ = ["Discretized", "conv_iaf", "discretize", "linear_iaf"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +54,18 @@ class Core:
 
     @classmethod
     def make(
-        cls, weight: Any, bias: Any, *, v_threshold: Any, v_min: Any, stride: Any, padding: Any, pool: Any, fire: str, reset: str, overflow: str
+        cls,
+        weight: Any,
+        bias: Any,
+        *,
+        v_threshold: Any,
+        v_min: Any,
+        stride: Any,
+        padding: Any,
+        pool: Any,
+        fire: str,
+        reset: str,
+        overflow: str,
     ) -> Core:
         """Check every argument."""
         weight = integers("weight", weight)
@@ -218,7 +77,7 @@ class Core:
                 raise InvalidValueError(f"bias has shape {bias.shape}: must be {weight.shape[:1]}, one for each feature of weight")
         for name, value, accepted in (("fire", fire, FIRES), ("reset", reset, RESETS), ("overflow", overflow, OVERFLOWS)):
             choice(name, value, accepted)
-        bits = MODEL_BITS if overflow == "none" else CHIP_BITS
+        bits = MODEL_BITS if overflow == "none" else STATE_BITS
         low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
         hint = f'a membrane has {bits} bits with overflow="{overflow}"; one value for the whole layer'
         return cls(
@@ -248,20 +107,38 @@ class Core:
     def shape(self, name: str, rows: int, columns: int) -> Shape:
         """Describe the layer to the limits of the chip."""
         features, channels, *kernel = self.weight.shape
-        extremes = [(int(a.min(initial=0)), int(a.max(initial=0))) for a in (self.weight, np.zeros(1) if self.bias is None else self.bias)]
-        lowest = LOWEST if self.v_min is None else self.v_min
-        maps = (rows, columns), features, self.output_map(rows, columns), (kernel[0], kernel[1])
-        return Shape(name, channels, *maps, self.stride, self.padding, self.pool, self.bias is not None, *extremes, self.v_threshold, lowest)
+
+        def extremes(values: Array) -> tuple[int, int]:
+            return int(values.min(initial=0)), int(values.max(initial=0))
+
+        return Shape(
+            name=name,
+            channels=channels,
+            input_map=(rows, columns),
+            features=features,
+            output_map=self.output_map(rows, columns),
+            kernel=(kernel[0], kernel[1]),
+            stride=self.stride,
+            padding=self.padding,
+            pool=self.pool,
+            bias=self.bias is not None,
+            weights=extremes(self.weight),
+            biases=(0, 0) if self.bias is None else extremes(self.bias),
+            v_threshold=self.v_threshold,
+            v_min=LOWEST if self.v_min is None else self.v_min,
+        )
 
     def run(self, x: Array, state: Any, recorded: tuple[str, ...], threads: int) -> ChipResult:
         """Run over whole numbers ``(T, [B,] C, H, W)``."""
         features, channels = self.weight.shape[:2]
         if x.ndim not in (4, 5) or x.shape[-3] != channels:
-            raise InvalidValueError(f"x has shape {x.shape}: must be (T, {channels}, rows, columns), or (T, batch, {channels}, rows, columns)")
+            raise InvalidValueError(
+                f"x has shape {x.shape}: must be (T, {channels}, rows, columns), or (T, batch, {channels}, rows, columns)"
+            )
         leading = x.shape[: x.ndim - 3]
         rows, columns = self.output_map(*x.shape[-2:])
         own = (*leading[1:], features, rows, columns)
-        bits = MODEL_BITS if self.overflow == "none" else CHIP_BITS
+        bits = MODEL_BITS if self.overflow == "none" else STATE_BITS
         kind = dtype_of(bits)
         spikes = empty("x", (leading[0], *own), kind)
         v = take_state(state, own, bits)
@@ -269,7 +146,7 @@ class Core:
         traces = {name: empty("record", spikes.shape, kind) for name in recorded}
         overflow = "error" if self.overflow == "none" else self.overflow
         clip = "" if self.v_min is None else " clip"
-        spec = f"fire={self.fire} reset={self.reset} bits={bits} watch={CHIP_BITS} overflow={overflow}{clip}"
+        spec = f"fire={self.fire} reset={self.reset} bits={bits} watch={STATE_BITS} overflow={overflow}{clip}"
         table = np.empty((3, features), np.int64)
         table[0] = 0 if self.bias is None else self.bias
         table[1] = self.v_threshold
@@ -378,7 +255,16 @@ def conv_iaf(
     (9, [10, 10, 10], 18)
     """
     core = Core.make(
-        weight, bias, v_threshold=v_threshold, v_min=v_min, stride=stride, padding=padding, pool=pool, fire=fire, reset=reset, overflow=overflow
+        weight,
+        bias,
+        v_threshold=v_threshold,
+        v_min=v_min,
+        stride=stride,
+        padding=padding,
+        pool=pool,
+        fire=fire,
+        reset=reset,
+        overflow=overflow,
     )
     recorded, workers = names("record", record, TRACES), resolve(threads)
     array = whole_array("x", x)
@@ -440,7 +326,16 @@ def linear_iaf(
     if weights.ndim != 2:
         raise InvalidValueError(f"weight has shape {weights.shape}: must be (outputs, inputs)")
     core = Core.make(
-        weights[:, :, None, None], bias, v_threshold=v_threshold, v_min=v_min, stride=1, padding=0, pool=1, fire=fire, reset=reset, overflow=overflow
+        weights[:, :, None, None],
+        bias,
+        v_threshold=v_threshold,
+        v_min=v_min,
+        stride=1,
+        padding=0,
+        pool=1,
+        fire=fire,
+        reset=reset,
+        overflow=overflow,
     )
     recorded, workers = names("record", record, TRACES), resolve(threads)
     array = whole_array("x", x)
@@ -449,7 +344,7 @@ def linear_iaf(
     if flag("strict", strict):
         _refuse_beyond_limits(core.shape("linear_iaf", 1, 1))
     own = (*array.shape[1:-1], len(weights))
-    start = take_state(state, own, MODEL_BITS if overflow == "none" else CHIP_BITS)
+    start = take_state(state, own, MODEL_BITS if overflow == "none" else STATE_BITS)
     result = core.run(array[..., None, None], start.reshape(*own, 1, 1), recorded, workers)
     spikes = result.spikes[..., 0, 0]
     traces = {name: trace[..., 0, 0] for name, trace in result.traces.items()}

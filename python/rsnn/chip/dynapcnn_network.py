@@ -13,17 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from .. import _rsnn, stages
-from ..arguments import shape_of
-from ..errors import InvalidValueError
-from ..layers import AvgPool2d, Conv2d, Flatten, Linear, SumPool2d
-from ..network import Network
-from ..neurons import AnyNeuron
-from ..state import State, make_state
-from ..threads import resolve
-from .dynapcnn import LOWEST, MODEL_BITS, Core, Discretized, within_scale
+from rsnn import _rsnn, stages
+from rsnn.arguments import shape_of
+from rsnn.errors import InvalidValueError
+from rsnn.layers import AvgPool2d, Conv2d, Flatten, Linear, SumPool2d
+from rsnn.network import Network
+from rsnn.neurons import AnyNeuron
+from rsnn.state import State, make_state
+from rsnn.threads import resolve
+
+from .discretize import Discretized, within_scale
+from .dynapcnn import MODEL_BITS, Core
 from .integers import Array, blocks, empty, pair, take_state
-from .mapping import network_limits
+from .mapping import LOWEST, network_limits
 from .quantize import ChipNetwork, index_names, refuse
 from .report import Check
 from .result import ChipResult
@@ -154,7 +156,9 @@ def _read(network: Network) -> tuple[list[_Part], int]:
         if isinstance(layer, (Conv2d, Linear)):
             came = network.shapes[k - 1] if k else shape
             if isinstance(layer, Linear) and len(came) != 1:
-                raise refuse(TARGET, name, f"an input of shape {came}", "a linear layer takes the whole map", "put rsnn.Flatten() before it")
+                raise refuse(
+                    TARGET, name, f"an input of shape {came}", "a linear layer takes the whole map", "put rsnn.Flatten() before it"
+                )
             open_part = _Part(name, k, layer, shape, rescale)
             rescale = 1.0
         elif isinstance(layer, (SumPool2d, AvgPool2d)):
@@ -167,20 +171,28 @@ def _read(network: Network) -> tuple[list[_Part], int]:
             shape = network.shapes[k]
         elif isinstance(layer, AnyNeuron):
             if open_part is None:
-                raise refuse(TARGET, name, "neurons without weights", "a core is weights, then neurons", "put rsnn.Conv2d or rsnn.Linear before them")
+                raise refuse(
+                    TARGET, name, "neurons without weights", "a core is weights, then neurons", "put rsnn.Conv2d or rsnn.Linear before them"
+                )
             _refuse_neuron(name, layer)
             open_part.neuron_name, open_part.neuron_index, open_part.neuron = name, k, layer
             parts.append(open_part)
             shape = network.shapes[k]
             open_part = None
         elif not isinstance(layer, Flatten):
-            raise refuse(TARGET, name, "the layer", "the chip has Conv2d, Linear, IAF, SumPool2d, AvgPool2d and Flatten", "replace it by these")
+            raise refuse(
+                TARGET, name, "the layer", "the chip has Conv2d, Linear, IAF, SumPool2d, AvgPool2d and Flatten", "replace it by these"
+            )
     if open_part is not None:
-        raise refuse(TARGET, open_part.name, "a layer without neurons", "a core sends spikes only", "add rsnn.IAF() after it and count its spikes")
+        raise refuse(
+            TARGET, open_part.name, "a layer without neurons", "a core sends spikes only", "add rsnn.IAF() after it and count its spikes"
+        )
     if not parts:
         raise InvalidValueError("network: it has no layer with weights and neurons, so there is nothing to put on a chip")
     if rescale != 1.0:
-        raise refuse(TARGET, names[-1], "an average at the end", "the chip sends counts", "use rsnn.SumPool2d and divide the counts afterwards")
+        raise refuse(
+            TARGET, names[-1], "an average at the end", "the chip sends counts", "use rsnn.SumPool2d and divide the counts afterwards"
+        )
     return parts, input_pool
 
 
@@ -195,7 +207,8 @@ def _refuse_neuron(name: str, neuron: AnyNeuron) -> None:
     """Refuse what the neuron of a core does not do."""
     form = neuron.stages
     p, c = neuron.parameters, neuron.coefficients()
-    membrane, fire, reset = form.membrane, form.fire, form.reset
+    membrane, fire = form.membrane, form.fire
+    reset: Any = form.reset
 
     def no(parameter: str, why: str, cure: str) -> InvalidValueError:
         return refuse(TARGET, name, parameter, why, cure)
@@ -260,8 +273,8 @@ def _layer(part: _Part, limit: float | None = None) -> DynapcnnLayer:
         q.bias,
         v_threshold=q.v_threshold,
         v_min=q.v_min,
-        stride=1 if linear else product.stride,
-        padding=0 if linear else product.padding,
+        stride=product.stride if isinstance(product, Conv2d) else 1,
+        padding=product.padding if isinstance(product, Conv2d) else 0,
         pool=part.pool,
         fire="multi" if isinstance(form.fire, stages.Multi) else "single",
         reset="subtract" if isinstance(form.reset, stages.Subtract) else "zero",
@@ -285,4 +298,3 @@ def _calibrate(made: DynapcnnNetwork, parts: list[_Part], calibration: Any) -> D
         layers.append(layer)
         flow = layer.pass_on(result)
     return dataclasses.replace(made, layers=tuple(layers))
-

@@ -13,17 +13,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import array_of, is_tensor, shown
-from ..errors import InvalidTypeError, InvalidValueError
-from ..state import State, make_state
+from rsnn.arguments import array_of, is_tensor, shown
+from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.state import State, make_state
 
 Array = npt.NDArray[Any]
 
 BLOCK = 1 << 18
 """Elements of the blocks of time in which input that the native half cannot read as it lies is converted."""
 
-_NATIVE = tuple(np.dtype(kind) for kind in (np.int8, np.uint8, np.int16, np.int32, np.int64))
-_WIDER = {np.dtype(np.bool_): np.dtype(np.uint8), np.dtype(np.uint16): np.dtype(np.int32), np.dtype(np.uint32): np.dtype(np.int64)}
+_NATIVE: tuple[np.dtype[Any], ...] = tuple(np.dtype(kind) for kind in (np.int8, np.uint8, np.int16, np.int32, np.int64))
+_WIDER: dict[np.dtype[Any], np.dtype[Any]] = {
+    np.dtype(np.bool_): np.dtype(np.uint8),
+    np.dtype(np.uint16): np.dtype(np.int32),
+    np.dtype(np.uint32): np.dtype(np.int64),
+}
 _CURE = "round it yourself, for example np.rint({name}).astype(np.int64), or quantise the network with rsnn.chip.quantize"
 
 
@@ -49,7 +53,8 @@ def convert(name: str, array: Array, offset: int = 0) -> Array:
     elif kind == np.uint64:
         bad = array >= np.uint64(2**63)
     else:
-        return np.require(array, _WIDER.get(kind, kind), ["C", "A"])
+        native: Array = np.require(array, _WIDER.get(kind, kind), ["C", "A"])
+        return native
     if bad.any():
         at = tuple(int(k) for k in np.argwhere(bad)[0])
         value = array[at]

@@ -13,6 +13,8 @@ from typing import Any
 
 from .report import Limit
 
+WEIGHT_BITS, STATE_BITS = 8, 16
+LOWEST = -(1 << (STATE_BITS - 1))
 KERNEL_MEMORY = tuple(n * 1024 for n in (16, 16, 16, 32, 32, 64, 64, 16, 16))
 NEURON_MEMORY = tuple(n * 1024 for n in (64, 64, 64, 32, 32, 16, 16, 16, 16))
 BIAS_MEMORY = 1024
@@ -78,9 +80,9 @@ def layer_limits(shape: Shape) -> list[Limit]:
     add("padding", words(shape.padding), f"at most {PADDING} each way", max(shape.padding) <= PADDING)
     add("pooling", shape.pool, ", ".join(map(str, POOLS)), shape.pool in POOLS)
     for what, (low, high), bits in (
-        ("weights", shape.weights, 8),
-        ("biases", shape.biases, 8),
-        ("threshold and lower clip", (min(shape.v_threshold, shape.v_min), max(shape.v_threshold, shape.v_min)), 16),
+        ("weights", shape.weights, WEIGHT_BITS),
+        ("biases", shape.biases, WEIGHT_BITS),
+        ("threshold and lower clip", (min(shape.v_threshold, shape.v_min), max(shape.v_threshold, shape.v_min)), STATE_BITS),
     ):
         first, last = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
         add(what, f"{low} to {high}", f"{first} to {last}", first <= low and high <= last)
@@ -122,5 +124,7 @@ def network_limits(shapes: Sequence[Shape], input_pool: int) -> tuple[list[Limit
     rows += [row for shape in shapes for row in layer_limits(shape)]
     cores = assign(shapes)
     placed = len(cores) == len(shapes)
-    rows.append(Limit("all", "cores", f"{len(shapes)} layers", f"{len(KERNEL_MEMORY)} cores" + ("" if placed else ", no way to place them"), placed))
+    rows.append(
+        Limit("all", "cores", f"{len(shapes)} layers", f"{len(KERNEL_MEMORY)} cores" + ("" if placed else ", no way to place them"), placed)
+    )
     return rows, cores

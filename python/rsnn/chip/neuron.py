@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import _rsnn
-from ..arguments import choice, names
-from ..errors import InvalidValueError
-from ..state import State
-from ..threads import resolve
+from rsnn import _rsnn
+from rsnn.arguments import choice, names
+from rsnn.errors import InvalidValueError
+from rsnn.state import State
+from rsnn.threads import resolve
+
 from .integers import blocks, dtype_of, empty, give_state, integer, integers, take_state, whole_array
 from .result import ChipResult, Counter
 
@@ -126,15 +127,19 @@ def iaf(
 def _table(v_threshold: Any, bias: Any, v_min: Any, bits: int, trailing: tuple[int, ...]) -> npt.NDArray[np.int64]:
     """Check the parameters; give the rows bias, v_threshold, v_min as the native half takes them."""
     low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    rows = {"bias": integers("bias", bias), "v_threshold": integers("v_threshold", v_threshold), "v_min": integers("v_min", 0 if v_min is None else v_min)}
-    for name, first, last, why in (
+    rows = {
+        "bias": integers("bias", bias),
+        "v_threshold": integers("v_threshold", v_threshold),
+        "v_min": integers("v_min", 0 if v_min is None else v_min),
+    }
+    for name, least, most, why in (
         ("v_threshold", 1, high, "a threshold below 1 fires without input, one beyond the membrane's bits never"),
         ("v_min", low, high, f"the membrane has {bits} bits"),
     ):
         row = rows[name]
-        if row.size and (row.min() < first or row.max() > last):
-            worst = int(row.min() if row.min() < first else row.max())
-            raise InvalidValueError(f"{name}={worst}: must be from {first} to {last} with state_bits={bits}; {why}")
+        if row.size and (row.min() < least or row.max() > most):
+            worst = int(row.min() if row.min() < least else row.max())
+            raise InvalidValueError(f"{name}={worst}: must be from {least} to {most} with state_bits={bits}; {why}")
     shapes = [row.shape for row in rows.values()]
     try:
         shape = np.broadcast_shapes(*shapes)

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import choice, names, shape_of, shown
-from ..errors import InvalidTypeError, InvalidValueError
-from ..network import Network
-from ..state import State
-from ..threads import resolve
+from rsnn.arguments import choice, names, shape_of, shown
+from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.network import Network
+from rsnn.state import State
+from rsnn.threads import resolve
+
 from .integers import Array, whole_array
 from .report import Check, LayerReport, Report
 from .result import ChipResult, Stats
@@ -172,13 +173,18 @@ class ChipNetwork(ABC):
         own = tuple(layer.neuron_index for layer in self.layers)
         if state is not None and (not isinstance(state, dict) or set(state) != set(own)):
             came = f"the keys {', '.join(map(str, state))}" if isinstance(state, dict) else shown(state)
-            raise InvalidValueError(f"state={came}: must be a dict with the keys {', '.join(map(str, own))}; give the .state of an earlier result")
+            raise InvalidValueError(
+                f"state={came}: must be a dict with the keys {', '.join(map(str, own))}; give the .state of an earlier result"
+            )
         flow, swap = self.enter("x", x, workers)
         results: dict[int, ChipResult] = {}
         for layer in self.layers:
             result = layer.run(flow, None if state is None else state[layer.neuron_index], recorded, workers)
             results[layer.neuron_index], flow = result, layer.pass_on(result)
-        layout = (lambda one: one.swapaxes(0, 1)) if swap else (lambda one: one)
+
+        def layout(one: Array) -> Array:
+            return one.swapaxes(0, 1) if swap else one
+
         traces = {k: {name: layout(trace) for name, trace in one.traces.items()} for k, one in results.items()}
         return ChipNetworkResult(
             layout(result.out),
@@ -295,7 +301,8 @@ def quantize(network: Network, target: str = "dynapcnn", calibration: npt.ArrayL
     [[0, 0], [0, 1], [0, 2]]
     >>> print(chip.report([[1, 0], [1, 1], [0, 2]]))
     """
-    if not isinstance(network, Network):
+    given: Any = network
+    if not isinstance(given, Network):
         cure = "; use rsnn.torch.to_network(module, input_shape=...)" if hasattr(network, "state_dict") else ""
         raise InvalidTypeError(f"network={shown(network)}: must be a rsnn.Network{cure}")
     module, function = TARGETS[choice("target", target, tuple(TARGETS))]

@@ -159,18 +159,33 @@ class Report:
         for row in self.layers:
             if row.neurons and row.dead == row.neurons > row.dead_float:
                 said.append(
-                    f"layer {row.layer} is silent in integers but not in float: its highest membrane is {row.highest}, its threshold {row.v_threshold}"
+                    f"layer {row.layer} is silent in integers but not in float: its highest membrane is {row.highest}, "
+                    f"its threshold {row.v_threshold}"
                 )
             elif row.dead > row.dead_float:
                 said.append(f"layer {row.layer}: {row.dead - row.dead_float} of {row.neurons} neurons fire in float and never in integers")
             if row.beyond:
-                said.append(f"layer {row.layer}: {row.beyond} membranes leave the chip's 16 bits; what the chip does there is not published")
+                said.append(
+                    f"layer {row.layer}: {row.beyond} membranes leave the chip's 16 bits; what the chip does there is not published"
+                )
             if row.saturated:
                 said.append(f"layer {row.layer}: {row.saturated} of {row.neurons} neurons fire in every step")
         return tuple(said)
 
     def __str__(self) -> str:
-        head = ("layer", "neurons", "spikes float", "spikes", "agreement", "first differs", "dead float", "dead", "saturated", ">16 bit", "SynOps")
+        head = (
+            "layer",
+            "neurons",
+            "spikes float",
+            "spikes",
+            "agreement",
+            "first differs",
+            "dead float",
+            "dead",
+            "saturated",
+            ">16 bit",
+            "SynOps",
+        )
         rows = [
             (
                 row.layer,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..arguments import did_you_mean
-from ..errors import AbsentError
-from ..state import State
+from rsnn.arguments import did_you_mean
+from rsnn.errors import AbsentError
+from rsnn.state import State
 
 Array = npt.NDArray[Any]
 
