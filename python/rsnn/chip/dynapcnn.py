@@ -22,11 +22,11 @@ from rsnn.errors import InvalidValueError
 from rsnn.state import State
 from rsnn.threads import resolve
 
-from .discretize import Discretized, discretize
 from .integers import Array, blocks, dtype_of, empty, give_state, integer, integers, pair, take_state, whole_array
 from .mapping import LOWEST, STATE_BITS, Shape, layer_limits
 from .neuron import FIRES, TRACES
 from .result import ChipResult, Counter
+from .scale import Discretized, discretize
 
 MODEL_BITS = 32
 """Bits of the membranes of the software model's stand-in: it is exact up to 24, so nothing it can do is lost."""

@@ -22,13 +22,13 @@ from rsnn.neurons import AnyNeuron
 from rsnn.state import State, make_state
 from rsnn.threads import resolve
 
-from .discretize import Discretized, within_scale
 from .dynapcnn import MODEL_BITS, Core
 from .integers import Array, blocks, empty, pair, take_state
 from .mapping import LOWEST, network_limits
 from .quantize import ChipNetwork, index_names, refuse
 from .report import Check
 from .result import ChipResult
+from .scale import Discretized, within_scale
 
 TARGET = "dynapcnn"
 

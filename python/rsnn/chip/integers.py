@@ -49,7 +49,8 @@ def convert(name: str, array: Array, offset: int = 0) -> Array:
     """Give a whole array as one of the dtypes of the native half, C-contiguous; an error counts the first axis from `offset`."""
     kind = array.dtype.newbyteorder("=")
     if kind.kind == "f":
-        bad = ~(np.isfinite(array) & (array == np.trunc(array)) & (array >= -(2.0**63)) & (array < 2.0**63))
+        wide = array.astype(np.float64)  # float16 could not be compared with the bounds
+        bad = ~(np.isfinite(wide) & (wide == np.trunc(wide)) & (wide >= -(2.0**63)) & (wide < 2.0**63))
     elif kind == np.uint64:
         bad = array >= np.uint64(2**63)
     else:

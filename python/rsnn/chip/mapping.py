@@ -124,7 +124,6 @@ def network_limits(shapes: Sequence[Shape], input_pool: int) -> tuple[list[Limit
     rows += [row for shape in shapes for row in layer_limits(shape)]
     cores = assign(shapes)
     placed = len(cores) == len(shapes)
-    rows.append(
-        Limit("all", "cores", f"{len(shapes)} layers", f"{len(KERNEL_MEMORY)} cores" + ("" if placed else ", no way to place them"), placed)
-    )
+    available = f"{len(KERNEL_MEMORY)}" if placed else f"{len(KERNEL_MEMORY)}, and no way to place the layers on them"
+    rows.append(Limit("all", "cores", len(shapes), available, placed))
     return rows, cores

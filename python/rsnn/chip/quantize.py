@@ -299,7 +299,8 @@ def quantize(network: Network, target: str = "dynapcnn", calibration: npt.ArrayL
     >>> chip = rsnn.chip.quantize(net, target="dynapcnn")
     >>> chip.run([[1, 0], [1, 1], [0, 2]]).output.tolist()
     [[0, 0], [0, 1], [0, 2]]
-    >>> print(chip.report([[1, 0], [1, 1], [0, 2]]))
+    >>> chip.report([[1, 0], [1, 1], [0, 2]]).layers[0].agreement, chip.check().ok
+    (1.0, True)
     """
     given: Any = network
     if not isinstance(given, Network):

@@ -202,7 +202,7 @@ class Report:
             )
             for row in self.layers
         ]
-        lines = [f"{self.target}, float against integer: {self.samples} samples of {self.steps} steps", table(head, rows)]
+        lines = [f"{self.target}, float against integer (steps: {self.steps}, samples: {self.samples})", table(head, rows)]
         if self.decisions is not None:
             lines.append(f"same decision for {self.decisions:.2%} of the samples")
         return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
