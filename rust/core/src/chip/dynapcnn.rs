@@ -108,8 +108,11 @@ pub fn sum_pool<X: Number>(context: &Context<'_>, maps: &[X], [height, width]: [
     let group = (SUMS / (height * width)).max(1);
     let large = AtomicBool::new(false);
     let tasks = maps.chunks(group * height * width).zip(out.chunks_mut(group * rows * columns)).collect();
-    for_each(context, tasks, |(maps, out): (&[X], &mut [i32]), _| {
+    for_each(context, tasks, |(maps, out): (&[X], &mut [i32]), stop| {
         for (map, out) in maps.chunks(height * width).zip(out.chunks_mut(rows * columns)) {
+            if stop.now() {
+                return;
+            }
             for (at, out) in out.iter_mut().enumerate() {
                 let corner = at / columns * pool * width + at % columns * pool;
                 let window = (0..pool).flat_map(|row| &map[corner + row * width..][..pool]);

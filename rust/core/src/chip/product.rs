@@ -13,7 +13,7 @@ use fearless_simd::{Level, dispatch};
 
 use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
-use crate::pool::{Context, for_each};
+use crate::pool::{Context, Stop, for_each};
 
 /// Sums in one task, as a guide.
 const GRAIN: usize = 1 << 14;
@@ -148,7 +148,7 @@ impl Product {
                 }
                 let x = &x[(k * group + j) * inputs..][..inputs];
                 events.iter_mut().zip(x).for_each(|(event, x)| *event = W::narrow(x.wide()));
-                operations += dispatch!(level, _simd => self.scatter(&weight, &events, &mut sums));
+                operations += dispatch!(level, _simd => self.scatter(&weight, &events, &mut sums, stop));
                 self.gather(&sums, out);
             }
             *total.lock().unwrap_or_else(PoisonError::into_inner) += operations;
@@ -158,12 +158,15 @@ impl Product {
 
     /// Sums `(oy, ox, o)` of one input.
     #[inline(always)]
-    fn scatter<W: Word>(&self, weight: &[W], events: &[W], sums: &mut [W]) -> u128 {
+    fn scatter<W: Word>(&self, weight: &[W], events: &[W], sums: &mut [W], stop: &Stop<'_>) -> u128 {
         let Geometry { features, kernel, input, .. } = self.geometry;
         let width = self.geometry.output()[1];
         let mut operations = 0;
         sums.fill(W::ZERO);
         for (line, row) in events.chunks(input[1].max(1)).enumerate() {
+            if stop.now() {
+                break;
+            }
             let (channel, taps) = (line / input[0], &self.rows[line % input[0]]);
             for (&event, columns) in row.iter().zip(&self.columns) {
                 if event == W::ZERO {

@@ -170,6 +170,18 @@ fn tiles_blocks_chunks_threads_and_pieces_do_not_show() {
 }
 
 #[test]
+fn a_lower_clip_alone_widens_the_word() {
+    let neuron = Neuron { bits: 64, ..Neuron::parse(IAF).unwrap() };
+    for v_min in [1 << 31, (1 << 31) - 1, 1 << 40, i64::MAX] {
+        let c = Coefficients { bias: &[0], v_threshold: &[7], v_min: &[v_min], repeat: 1 };
+        let x = [0, 1, -1, 3];
+        let expected = plain(&neuron, &x, 1, &c, &[0]);
+        let found = native::<i64>(&Context::serial(), Level::new(), &neuron, &x, 1, c, &[0]);
+        assert_eq!(found.ok(), expected, "{v_min}");
+    }
+}
+
+#[test]
 fn an_overrun_names_its_first_step_for_any_number_of_threads() {
     let neuron = Neuron::parse("fire=single reset=none bits=8 overflow=error").unwrap();
     let (steps, lanes) = (1300, 1200);
