@@ -6,7 +6,21 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["__version__", "build", "conv2d", "describe", "levels", "linear", "pool2d", "scan", "scan_backward", "tally"]
+__all__ = [
+    "__version__",
+    "build",
+    "conv2d",
+    "describe",
+    "integer_layer",
+    "integer_pool",
+    "integer_scan",
+    "levels",
+    "linear",
+    "pool2d",
+    "scan",
+    "scan_backward",
+    "tally",
+]
 
 __version__: str
 

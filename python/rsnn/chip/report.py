@@ -47,6 +47,9 @@ class Limit:
     available: Any
     ok: bool
 
+    def __str__(self) -> str:
+        return f"layer {self.layer}: {self.what} {self.needed}, available: {self.available}"
+
 
 @dataclass(frozen=True)
 class Check:
