@@ -9,12 +9,12 @@ use fearless_simd::Level;
 
 use crate::chip::integer::{Coefficients, Extent, Neuron, Trace, scan};
 use crate::chip::product::{Geometry, Product};
-use crate::chip::word::Number;
+use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, for_each};
 
 /// Sums kept between product and neurons.
-const SUMS: usize = 1 << 20;
+const SUMS: usize = 1 << 21;
 
 /// What a layer did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,22 +106,23 @@ pub fn sum_pool<X: Number>(context: &Context<'_>, maps: &[X], [height, width]: [
         return Ok(());
     }
     let group = (SUMS / (height * width)).max(1);
+    let most = largest(maps).saturating_mul(pool as i128).saturating_mul(pool as i128);
+    if most > i128::from(i64::MAX) {
+        return Err(Error::value(format!("pool: a sum over {pool} x {pool} could reach {most}; use a smaller window or smaller inputs")));
+    }
     let large = AtomicBool::new(false);
     let tasks = maps.chunks(group * height * width).zip(out.chunks_mut(group * rows * columns)).collect();
-    for_each(context, tasks, |(maps, out): (&[X], &mut [i32]), stop| {
+    for_each(context, tasks, |(maps, out): (&[X], &mut [i32]), _| {
         for (map, out) in maps.chunks(height * width).zip(out.chunks_mut(rows * columns)) {
-            if stop.now() {
-                return;
-            }
-            for (at, out) in out.iter_mut().enumerate() {
-                let corner = at / columns * pool * width + at % columns * pool;
-                let window = (0..pool).flat_map(|row| &map[corner + row * width..][..pool]);
-                // Window sums of values up to 64 bits, in a word that holds them.
-                let sum: i128 = window.map(|x| i128::from(x.wide())).sum();
-                match i32::try_from(sum) {
-                    Ok(sum) => *out = sum,
-                    Err(_) => large.store(true, Ordering::Relaxed),
-                }
+            let fits = match pool {
+                _ if most > i128::from(i32::MAX) => pool_map::<i64, X>(map, width, pool, out),
+                // The usual windows as constants: loops of known length.
+                2 => pool_map::<i32, X>(map, width, 2, out),
+                4 => pool_map::<i32, X>(map, width, 4, out),
+                _ => pool_map::<i32, X>(map, width, pool, out),
+            };
+            if !fits {
+                large.store(true, Ordering::Relaxed);
             }
         }
     })?;
@@ -129,4 +130,24 @@ pub fn sum_pool<X: Number>(context: &Context<'_>, maps: &[X], [height, width]: [
         return Err(Error::value("pool: a pooled sum leaves 32 bits; use a smaller window or smaller inputs"));
     }
     Ok(())
+}
+
+/// Pool one map, in a word that holds every sum; says whether all of them fit the output.
+#[inline(always)]
+fn pool_map<W: Word, X: Number>(map: &[X], width: usize, pool: usize, out: &mut [i32]) -> bool {
+    let columns = width / pool;
+    let mut fits = true;
+    for (window, out) in map.chunks(width * pool).zip(out.chunks_mut(columns)) {
+        for (column, out) in out.iter_mut().enumerate() {
+            let mut sum = W::ZERO;
+            for row in 0..pool {
+                for x in &window[row * width + column * pool..][..pool] {
+                    sum = sum + W::narrow(x.wide());
+                }
+            }
+            fits &= W::BITS <= i32::BITS || i32::try_from(sum.wide()).is_ok();
+            *out = Number::narrow(sum.wide());
+        }
+    }
+    fits
 }

@@ -295,7 +295,8 @@ impl<X: Number> Shared<'_, X> {
             }
             let block = start..steps.min(start + BLOCK);
             // |u| grows by at most max|x| + max|bias| a step from max(|v|, |v_min|), and a membrane inside its bits stays there.
-            let grows = block.clone().map(|t| largest(self.row(t, first, count))).max().unwrap_or(0) + largest(&bias);
+            let rows = block.clone().map(|t| dispatch!(self.level, _simd => largest(self.row(t, first, count))));
+            let grows = rows.max().unwrap_or(0) + largest(&bias);
             let starts = largest(tile.state).max(largest(&v_min)) + grows * (block.len() as i128 - 1);
             let most = (starts.min(1 << (self.neuron.bits - 1)) + grows + 1).max(largest(&v_threshold));
             let coefficients = [&bias, &v_threshold, &v_min];
@@ -329,11 +330,11 @@ impl<X: Number> Shared<'_, X> {
             v_threshold: narrow(v_threshold),
             v_min: narrow(v_min),
         };
-        let store = |out: &mut [O], row: &[W]| out.iter_mut().zip(row).for_each(|(out, value)| *out = O::narrow(value.wide()));
+        let store = |out: &mut [O], row: &[W]| dispatch!(self.level, _simd => out.iter_mut().zip(row).for_each(|(out, value)| *out = O::narrow(value.wide())));
         let mut extent = Extent::default();
         for t in steps {
             let x = self.row(t, tile.first, count);
-            rows.u.iter_mut().zip(x).for_each(|(u, x)| *u = W::narrow(x.wide()));
+            dispatch!(self.level, _simd => rows.u.iter_mut().zip(x).for_each(|(u, x)| *u = W::narrow(x.wide())));
             let (reached, overrun) = dispatch!(self.level, _simd => step(self.neuron, &mut rows));
             extent.join(&reached);
             if let Some((lane, value)) = overrun {

@@ -17,6 +17,8 @@ use crate::pool::{Context, Stop, for_each};
 
 /// Sums in one task, as a guide.
 const GRAIN: usize = 1 << 14;
+/// Additions between two questions whether to stop.
+const WORK: usize = 1 << 18;
 
 /// The shape of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,14 +143,12 @@ impl Product {
         for_each(context, out.chunks_mut(group * outputs).enumerate().collect(), |(k, out), stop| {
             let mut events = vec![W::ZERO; inputs];
             let mut sums = vec![W::ZERO; outputs];
+            let mut pause = Pause { stop, work: 0 };
             let mut operations = 0;
             for (j, out) in out.chunks_mut(outputs).enumerate() {
-                if stop.now() {
-                    return;
-                }
                 let x = &x[(k * group + j) * inputs..][..inputs];
                 events.iter_mut().zip(x).for_each(|(event, x)| *event = W::narrow(x.wide()));
-                operations += dispatch!(level, _simd => self.scatter(&weight, &events, &mut sums, stop));
+                operations += dispatch!(level, _simd => self.scatter(&weight, &events, &mut sums, &mut pause));
                 self.gather(&sums, out);
             }
             *total.lock().unwrap_or_else(PoisonError::into_inner) += operations;
@@ -158,16 +158,16 @@ impl Product {
 
     /// Sums `(oy, ox, o)` of one input.
     #[inline(always)]
-    fn scatter<W: Word>(&self, weight: &[W], events: &[W], sums: &mut [W], stop: &Stop<'_>) -> u128 {
+    fn scatter<W: Word>(&self, weight: &[W], events: &[W], sums: &mut [W], pause: &mut Pause<'_, '_>) -> u128 {
         let Geometry { features, kernel, input, .. } = self.geometry;
         let width = self.geometry.output()[1];
         let mut operations = 0;
         sums.fill(W::ZERO);
         for (line, row) in events.chunks(input[1].max(1)).enumerate() {
-            if stop.now() {
+            let (channel, taps) = (line / input[0], &self.rows[line % input[0]]);
+            if pause.now(row.len()) {
                 break;
             }
-            let (channel, taps) = (line / input[0], &self.rows[line % input[0]]);
             for (&event, columns) in row.iter().zip(&self.columns) {
                 if event == W::ZERO {
                     continue;
@@ -179,6 +179,7 @@ impl Product {
                         sums.iter_mut().zip(weight).for_each(|(sum, &w)| *sum = *sum + event * w);
                     }
                 }
+                pause.work += taps.len() * columns.len() * features;
                 operations += event.widest().unsigned_abs() * (taps.len() * columns.len() * features) as u128;
             }
         }
@@ -191,6 +192,24 @@ impl Product {
         for (feature, map) in out.chunks_mut(sums.len() / features).enumerate() {
             map.iter_mut().zip(sums[feature..].iter().step_by(features)).for_each(|(out, &sum)| *out = sum);
         }
+    }
+}
+
+/// Asks whether to stop, but only after some work: the clock costs as much as a small frame.
+struct Pause<'a, 's> {
+    stop: &'a Stop<'s>,
+    work: usize,
+}
+
+impl Pause<'_, '_> {
+    #[inline(always)]
+    fn now(&mut self, work: usize) -> bool {
+        self.work += work;
+        if self.work < WORK {
+            return false;
+        }
+        self.work = 0;
+        self.stop.now()
     }
 }
 

@@ -138,6 +138,7 @@ impl Word for i128 {
 
 /// The largest absolute value, 0 of nothing.
 #[must_use]
+#[inline(always)]
 pub fn largest<X: Number>(values: &[X]) -> i128 {
     let (low, high) = values.iter().fold((X::default(), X::default()), |(low, high), &x| (low.min(x), high.max(x)));
     i128::from(high.wide()).max(-i128::from(low.wide()))
