@@ -1,0 +1,168 @@
+"""The five steps of the demo as plain code: data, training, numpy, integers, counting."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch.nn.functional import cross_entropy
+
+import rsnn
+import rsnn.torch as rt
+from rsnn.errors import InternalError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from rich.console import Console
+
+    from rsnn.demo import Settings
+
+    Floats = NDArray[np.float32]
+    Labels = NDArray[np.int64]
+
+SHAPE = (1, 8, 8)
+"""One picture: channels, rows, columns."""
+CLASSES = 10
+TARGET = "dynapcnn"
+BATCH = 64
+LEARNING_RATE = 1e-2
+GAIN = 2.0
+"""Weights start at this multiple of torch's default: with less, the deeper layers are nearly silent at first and learn late."""
+LOGITS = 0.5
+"""The count of output spikes times this goes into the softmax."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Spikes (T, n, 1, 8, 8) and labels (n,) of the training and of the held-out pictures, and the held-out pictures themselves."""
+
+    train: Floats
+    train_labels: Labels
+    test: Floats
+    test_labels: Labels
+    pictures: Floats
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the table says and the picture shows."""
+
+    settings: Settings
+    digits: Digits
+    results: dict[str, Any]
+    """Numbers that the seed decides."""
+    seconds: dict[str, float]
+    """Numbers that the machine decides."""
+    float_run: Any
+    integer_run: Any
+    threshold: float
+    """Of the float output layer; the integer one is in `integer_threshold`."""
+    integer_threshold: int
+
+
+def do(settings: Settings, console: Console) -> Outcome:
+    """Run the five steps."""
+    torch.manual_seed(settings.seed)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+        rsnn.set_num_threads(settings.threads)
+    digits = load(settings)
+    model = build()
+    seconds = train(model, digits, settings, console)
+
+    net = rt.to_network(model, input_shape=SHAPE)
+    last = max(net.neurons)
+    start = time.perf_counter()
+    float_run = net.run(digits.test, record=("v",))
+    seconds["numpy_run"] = time.perf_counter() - start
+    compared, different = compare(model, digits.test, float_run)
+
+    chip = rsnn.chip.quantize(net, target=TARGET, calibration=digits.train[:, :BATCH])
+    start = time.perf_counter()
+    integer_run = chip.run(digits.test)
+    seconds["integer_run"] = time.perf_counter() - start
+    return Outcome(settings, digits, {}, seconds, float_run, integer_run, 1.0, 1)
+
+
+def load(settings: Settings) -> Digits:
+    """Split the digits, and let every pixel drive a neuron that fires at a rate of its brightness, from a phase of its own."""
+    pixels, labels = load_digits(return_X_y=True)
+    pictures = (pixels / pixels.max()).astype(np.float32).reshape(-1, *SHAPE)
+    train, test, train_labels, test_labels = train_test_split(pictures, labels, test_size=0.25, random_state=settings.seed, stratify=labels)
+    rng = np.random.default_rng(settings.seed)
+    encoder = rsnn.IAF(fire="single")
+
+    def spikes(pictures: Floats) -> Floats:
+        phase = rng.random(pictures.shape, dtype=np.float32)
+        encoded: Floats = rsnn.simulate(encoder, pictures, encoder.init_state(pictures.shape, v=phase), steps=settings.steps).spikes
+        return encoded
+
+    return Digits(spikes(train), train_labels, spikes(test), test_labels, test)
+
+
+def build() -> rt.Sequential:
+    """Make the network: every neuron integrates and fires, no layer has a bias, so that all of it exists on the chip."""
+    model = rt.Sequential(
+        rt.Conv2d(1, 16, 3, padding=1, bias=False),
+        rt.IAF(),
+        rt.AvgPool2d(2),
+        rt.Conv2d(16, 32, 3, padding=1, bias=False),
+        rt.IAF(),
+        rt.AvgPool2d(2),
+        torch.nn.Flatten(),
+        rt.Linear(128, CLASSES, bias=False),
+        rt.IAF(),
+    )
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight *= GAIN
+    return model
+
+
+def train(model: rt.Sequential, digits: Digits, settings: Settings, console: Console) -> dict[str, float]:
+    """Train on the spike counts of the output layer; returns how long it took."""
+    x, labels = torch.from_numpy(digits.train), torch.from_numpy(digits.train_labels)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    batches = -(-len(labels) // BATCH)
+    steps = settings.epochs * batches
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=max(steps, 2))
+    columns = (TextColumn("training"), BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    start = time.perf_counter()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=steps)
+        for epoch in range(settings.epochs):
+            right = 0
+            for chosen in torch.randperm(len(labels)).split(BATCH):
+                spikes, _ = model(x[:, chosen])
+                logits = LOGITS * spikes.sum(0)
+                loss = cross_entropy(logits, labels[chosen])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                right += int((logits.argmax(1) == labels[chosen]).sum())
+                progress.advance(task)
+            text = f"epoch {epoch + 1}/{settings.epochs}  loss {loss.item():.3f}  training accuracy {right / len(labels):.1%}"
+            progress.update(task, description=text)
+    elapsed = time.perf_counter() - start
+    return {"training": elapsed, "training_step": elapsed / steps}
+
+
+def compare(model: rt.Sequential, x: Floats, run: Any) -> tuple[int, int]:
+    """Count the spike trains of torch and of numpy, and those that differ anywhere."""
+    with torch.no_grad():
+        reference = model.run(torch.from_numpy(x), record=())
+    compared = different = 0
+    for k, expected in reference.spikes.items():
+        unequal = (expected.numpy() != run.spikes[k]).any(axis=0)
+        compared += unequal.size
+        different += int(unequal.sum())
+    if different:
+        raise InternalError(f"{different} of {compared} spike trains differ between torch and numpy; please report this with `python -m rsnn info`")
+    return compared, different
