@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 import rsnn
 
 INTERRUPTED = 130
@@ -87,10 +85,10 @@ def _whole(least: int) -> Callable[[str], int]:
 
 def _info(_: argparse.Namespace) -> int:
     print(f"rsnn {rsnn.__version__}")
-    rows = {"python": platform.python_version(), "numpy": np.__version__, "machine": platform.platform()}
-    rows |= {name: str(value) for name, value in rsnn.build_info().items()}
+    rows = rsnn.build_info() | {"machine": platform.platform()}
+    del rows["version"]
     for name, value in rows.items():
-        print(f"  {name:<12} {value}")
+        print(f"  {name:<8} {' '.join(value) if isinstance(value, tuple) else value}")
     return 0
 
 
