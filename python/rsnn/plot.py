@@ -76,15 +76,26 @@ def raster(spikes: ArrayLike, axes: Axes, *, color: str = INK, counts: bool = Fa
     return axes
 
 
-def traces(v: ArrayLike, axes: Axes, *, threshold: float | None = None, labels: Sequence[str] = (), colors: Sequence[str] = (), style: str = "-") -> Axes:
+def traces(
+    v: ArrayLike,
+    axes: Axes,
+    *,
+    before: ArrayLike | None = None,
+    threshold: float | None = None,
+    labels: Sequence[str] = (),
+    colors: Sequence[str] = (),
+    style: str = "-",
+) -> Axes:
     """Draw membranes over time, and the threshold they fire at.
 
     Parameters
     ----------
     v : array_like, shape (T, n)
-        One column a neuron.
+        The membrane after each step, one column a neuron.
     axes : matplotlib.axes.Axes
         Where to draw.
+    before : array_like, shape (T, n), optional
+        The membrane before the reset (``u``): the line then climbs over the threshold and drops, as the neuron did.
     threshold : float, optional
         A horizontal line at this value.
     labels, colors : sequence of str, optional
@@ -100,7 +111,7 @@ def traces(v: ArrayLike, axes: Axes, *, threshold: float | None = None, labels: 
     Raises
     ------
     InvalidValueError
-        Where `v` does not have two axes.
+        Where `v` does not have two axes, or `before` another shape than `v`.
 
     Examples
     --------
@@ -111,17 +122,17 @@ def traces(v: ArrayLike, axes: Axes, *, threshold: float | None = None, labels: 
     >>> len(axes.lines)
     3
     """
-    columns = _matrix("v", v)
-    steps = columns.shape[0]
-    for k in range(columns.shape[1]):
-        axes.plot(
-            np.arange(steps),
-            columns[:, k],
-            style,
-            color=colors[k % len(colors)] if colors else None,
-            label=labels[k] if k < len(labels) else None,
-            linewidth=1.6,
-        )
+    after = _matrix("v", v)
+    steps = after.shape[0]
+    t = np.arange(steps, dtype=np.float64)
+    if before is not None:
+        peak = _matrix("before", before)
+        if peak.shape != after.shape:
+            raise InvalidValueError(f"before: shape {peak.shape} differs from that of v, {after.shape}; give the membrane of the same neurons and steps")
+        t, after = np.repeat(t, 2), np.stack([peak, after], axis=1).reshape(2 * steps, -1)
+    for k in range(after.shape[1]):
+        color = colors[k % len(colors)] if colors else None
+        axes.plot(t, after[:, k], style, color=color, label=labels[k] if k < len(labels) else None, linewidth=1.5)
     if threshold is not None:
         axes.axhline(threshold, color=INK, linewidth=0.9, linestyle=(0, (1, 2)))
     axes.set(xlim=(-0.5, steps - 0.5), xlabel="time step", ylabel="membrane")
@@ -129,7 +140,7 @@ def traces(v: ArrayLike, axes: Axes, *, threshold: float | None = None, labels: 
 
 
 def agreement(a: ArrayLike, b: ArrayLike, axes: Axes) -> Axes:
-    """Draw two sets of counts against each other: a disc on every pair of values, its area the number of times it came.
+    """Draw two sets of counts against each other: a disc on every pair of values, larger the more often it came.
 
     Parameters
     ----------
@@ -163,7 +174,7 @@ def agreement(a: ArrayLike, b: ArrayLike, axes: Axes) -> Axes:
     top = float(pairs.max(initial=1)) + 1.0
     axes.plot([-1, top], [-1, top], color=QUIET, linewidth=1.0, zorder=0)
     same = pairs[0] == pairs[1]
-    area = 4.0 + 120.0 * times / times.max(initial=1)
+    area = 4.0 + 160.0 * np.sqrt(times / times.max(initial=1))
     for chosen, color, label in ((same, FLOAT, "equal"), (~same, INTEGER, "different")):
         share = times[chosen].sum() / max(times.sum(), 1)
         axes.scatter(pairs[0, chosen], pairs[1, chosen], s=area[chosen], c=color, alpha=0.8, linewidths=0, label=f"{label} {share:.1%}")

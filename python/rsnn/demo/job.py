@@ -34,8 +34,8 @@ BATCH = 64
 LEARNING_RATE = 1e-2
 GAIN = 2.0
 """Weights start at this multiple of torch's default: with less, the deeper layers are nearly silent at first and learn late."""
-LOGITS = 0.5
-"""The count of output spikes times this goes into the softmax."""
+LOGITS = 1.0
+"""The count of output spikes times this goes into the softmax: larger, and fewer spikes decide."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,9 @@ class Outcome:
 def do(settings: Settings, console: Console) -> Outcome:
     """Run the five steps."""
     torch.manual_seed(settings.seed)
+    # A training step is some milliseconds of small operations: a second thread gains nothing, and costs much where the machine is busy.
+    torch.set_num_threads(settings.threads or 1)
     if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
         rsnn.set_num_threads(settings.threads)
     digits = load(settings)
     model = build()
