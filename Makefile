@@ -68,7 +68,7 @@ format: $(STAMPS)/extra-check ## rewrite Rust and Python in the project's format
 clean: ## remove everything that was built or installed here
 	rm -rf $(VENV) target dist out docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(STAMPS)/venv: tools/venv.sh
+$(STAMPS)/venv:
 	@tools/venv.sh $(VENV) $(PYTHON)
 	@mkdir -p $(STAMPS)
 	@touch $@

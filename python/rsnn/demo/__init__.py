@@ -93,6 +93,7 @@ def run(settings: Settings) -> int:
         console = Console()
         outcome = job.do(settings, console)
         console.print(_table(outcome))
+        console.print(_sentences(outcome), highlight=False)
         path = picture.write(outcome, settings.out / "demo.png")
         (settings.out / "demo.json").write_text(json.dumps({"results": outcome.results, "seconds": outcome.seconds}, indent=2) + "\n")
     except KeyboardInterrupt:
@@ -107,19 +108,25 @@ def _table(outcome: Outcome) -> Table:
     from rich.table import Table
 
     r, s, n = outcome.results, outcome.seconds, outcome.results["test_pictures"]
-    table = Table(title=f"{n} held-out digits, {outcome.settings.steps} time steps each", title_justify="left")
+    table = Table(title=f"\n{n} held-out digits, {outcome.settings.steps} time steps each", title_justify="left", title_style="bold")
     table.add_column()
-    table.add_column("float (torch = numpy)", justify="right")
+    table.add_column("float", justify="right")
     table.add_column("DynapCNN integers", justify="right")
     table.add_row("test accuracy", f"{r['accuracy_float']:.2%}", f"{r['accuracy_integer']:.2%}")
     table.add_row("same answer as float", "", f"{r['agreement']:.2%}")
-    table.add_row("spikes per image", f"{r['spikes_float']:.0f}", f"{r['spikes_integer']:.0f}")
+    table.add_row("spikes per image", f"{r['spikes_float']:,.0f}", f"{r['spikes_integer']:,.0f}")
     table.add_row("SynOps per image", f"{r['synops_float']:,.0f}", f"{r['synops_integer']:,.0f}")
     table.add_row("states beyond 16 bits", "", f"{r['states_beyond_16_bits']:,}")
-    table.add_row("time per image", f"{s['numpy_run'] / n * 1e6:.0f} us", f"{s['integer_run'] / n * 1e6:.0f} us")
-    table.caption = (
-        f"{r['spikes_compared']:,} spike trains compared between torch and numpy: {r['spikes_different']} differ. "
-        f"Trained in {s['training']:.1f} s, {s['training_step'] * 1e3:.0f} ms a step."
-    )
-    table.caption_justify = "left"
+    table.add_row("limits of the chip exceeded", "", f"{len(r['limits_exceeded'])}")
+    table.add_row("time per image", f"{s['numpy_run'] / n * 1e6:,.0f} µs", f"{s['integer_run'] / n * 1e6:,.0f} µs")
     return table
+
+
+def _sentences(outcome: Outcome) -> str:
+    """Say what the table cannot."""
+    r, s = outcome.results, outcome.seconds
+    return (
+        f"Trained in {s['training']:.1f} s, {s['training_step'] * 1e3:.0f} ms a step.\n"
+        f"torch and numpy: {r['spike_trains_compared']:,} spike trains compared, {r['spike_trains_different']} differ.\n"
+        "SynOps: in float an input that is not 0 counts once, on the chip every event does, also those that pooling adds up."
+    )

@@ -51,7 +51,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the table says and the picture shows."""
+    """What the table says and the picture shows. Arrays are (T, n, 10): the output layer, for every held-out picture."""
 
     settings: Settings
     digits: Digits
@@ -59,36 +59,62 @@ class Outcome:
     """Numbers that the seed decides."""
     seconds: dict[str, float]
     """Numbers that the machine decides."""
-    float_run: Any
-    integer_run: Any
-    threshold: float
-    """Of the float output layer; the integer one is in `integer_threshold`."""
+    spikes_float: NDArray[Any]
+    spikes_integer: NDArray[Any]
+    membrane_float: dict[str, NDArray[Any]]
+    """``u`` before and ``v`` after the reset."""
+    membrane_integer: dict[str, NDArray[Any]]
     integer_threshold: int
 
 
 def do(settings: Settings, console: Console) -> Outcome:
     """Run the five steps."""
-    torch.manual_seed(settings.seed)
     # A training step is some milliseconds of small operations: a second thread gains nothing, and costs much where the machine is busy.
     torch.set_num_threads(settings.threads or 1)
-    if settings.threads is not None:
-        rsnn.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
     digits = load(settings)
     model = build()
     seconds = train(model, digits, settings, console)
 
     net = rt.to_network(model, input_shape=SHAPE)
     last = max(net.neurons)
+    compared, different = compare(model, net, digits.test)
     start = time.perf_counter()
-    float_run = net.run(digits.test, record=("v",))
+    in_float = net.run(digits.test, record={last: ("u", "v")}, threads=settings.threads)
     seconds["numpy_run"] = time.perf_counter() - start
-    compared, different = compare(model, digits.test, float_run)
 
-    chip = rsnn.chip.quantize(net, target=TARGET, calibration=digits.train[:, :BATCH])
+    chip = rsnn.chip.quantize(net, target=TARGET)
     start = time.perf_counter()
-    integer_run = chip.run(digits.test)
+    in_integers = chip.run(digits.test, record=("u", "v"), threads=settings.threads)
     seconds["integer_run"] = time.perf_counter() - start
-    return Outcome(settings, digits, {}, seconds, float_run, integer_run, 1.0, 1)
+
+    answers = {"float": in_float.output.sum(0).argmax(1), "integer": in_integers.output.sum(0).argmax(1)}
+    n = len(digits.test_labels)
+    results = {
+        "seed": settings.seed,
+        "test_pictures": n,
+        **{f"accuracy_{name}": float((answer == digits.test_labels).mean()) for name, answer in answers.items()},
+        "agreement": float((answers["float"] == answers["integer"]).mean()),
+        "spikes_float": sum(one.spikes or 0 for one in in_float.stats.values()) / n,
+        "spikes_integer": sum(one.spikes for one in in_integers.stats.values()) / n,
+        "synops_float": sum(one.synops or 0 for one in in_float.stats.values()) / n,
+        "synops_integer": in_integers.synops / n,
+        "states_beyond_16_bits": in_integers.beyond,
+        "limits_exceeded": [str(limit) for limit in chip.check().violations],
+        "spike_trains_compared": compared,
+        "spike_trains_different": different,
+    }
+    return Outcome(
+        settings,
+        digits,
+        results,
+        seconds,
+        in_float.output,
+        in_integers.output,
+        in_float.traces[last],
+        in_integers.traces[last],
+        chip.layers[-1].v_threshold,
+    )
 
 
 def load(settings: Settings) -> Digits:
@@ -155,13 +181,14 @@ def train(model: rt.Sequential, digits: Digits, settings: Settings, console: Con
     return {"training": elapsed, "training_step": elapsed / steps}
 
 
-def compare(model: rt.Sequential, x: Floats, run: Any) -> tuple[int, int]:
-    """Count the spike trains of torch and of numpy, and those that differ anywhere."""
+def compare(model: rt.Sequential, net: rsnn.Network, x: Floats) -> tuple[int, int]:
+    """Count the spike trains of all neurons in torch and in numpy, and those that differ anywhere: there must be none."""
     with torch.no_grad():
-        reference = model.run(torch.from_numpy(x), record=())
+        expected = model.run(torch.from_numpy(x), record=()).spikes
+    found = net.run(x).spikes
     compared = different = 0
-    for k, expected in reference.spikes.items():
-        unequal = (expected.numpy() != run.spikes[k]).any(axis=0)
+    for k, spikes in expected.items():
+        unequal = (spikes.numpy() != found[k]).any(axis=0)
         compared += unequal.size
         different += int(unequal.sum())
     if different:
