@@ -11,6 +11,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 # A variable of the caller would change what is tested: the installed wheel, never the source tree.
 unexport PYTHONPATH
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# maturin looks for its interpreter, and for zig, where the shell would.
+MATURIN := VIRTUAL_ENV="$(abspath $(VENV))" PATH="$(abspath $(BIN)):$$PATH" maturin
 
 SOURCES := $(shell find rust python -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) | LC_ALL=C sort) \
            Cargo.toml Cargo.lock pyproject.toml README.md LICENSE
@@ -51,14 +53,13 @@ bench: $(STAMPS)/extra-demo ## measure speed against copying and against a torch
 
 wheel: $(STAMPS)/zig ## build a wheel for old Linux systems and an sdist into dist/, and try both
 	rm -rf dist
-	$(BIN)/maturin build --release --locked --zig --compatibility manylinux2014 --out dist
-	$(BIN)/maturin sdist --out dist
+	$(MATURIN) build --release --locked --zig --compatibility manylinux2014 --out dist
+	$(MATURIN) sdist --out dist
 	$(BIN)/python tools/try_dist.py dist
 
 dev: $(STAMPS)/extra-check ## install in place: Python edits are live, run again after Rust edits
 	rm -f $(STAMPS)/wheel
-	. $(BIN)/activate && maturin develop --release --locked --skip-install
-	$(PIP) install --quiet --no-deps --force-reinstall --no-build-isolation --editable .
+	$(MATURIN) develop --release --locked
 
 format: $(STAMPS)/extra-check ## rewrite Rust and Python in the project's format
 	cargo fmt --all
@@ -87,7 +88,7 @@ $(STAMPS)/sources: $(STAMPS)/venv FORCE
 
 $(STAMPS)/wheel: $(SOURCES) $(STAMPS)/sources $(STAMPS)/maturin
 	rm -rf $(WHEELS)
-	$(BIN)/maturin build --release --locked --quiet --out $(WHEELS)
+	$(MATURIN) build --release --locked --quiet --out $(WHEELS)
 	$(PIP) install --quiet --force-reinstall --no-deps $(WHEELS)/rsnn-*.whl
 	$(PIP) install --quiet $(WHEELS)/rsnn-*.whl
 	@touch $@
