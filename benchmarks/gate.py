@@ -55,14 +55,16 @@ def main() -> int:
     parser.add_argument("--update", action="store_true", help="record this machine's counts instead of comparing")
     update: bool = parser.parse_args().update
     if shutil.which("valgrind") is None:
-        sys.exit("gate: valgrind is not installed: install it ('apt-get install valgrind'), or leave this check to the continuous integration.")
+        sys.exit("gate: valgrind is not installed: install it, for example with 'apt-get install valgrind'.")
 
     output_of("cargo", "build", "--locked", "--release", "--quiet", "-p", "rsnn-core", "--example", "gate")
     # Where cargo puts things is its own business (CARGO_TARGET_DIR, config files): ask it.
-    target = json.loads(output_of("cargo", "metadata", "--locked", "--no-deps", "--format-version", "1").splitlines()[0])["target_directory"]
+    metadata = output_of("cargo", "metadata", "--locked", "--no-deps", "--format-version", "1")
+    target = json.loads(metadata.splitlines()[0])["target_directory"]
     binary = Path(target) / "release" / "examples" / "gate"
     level, *names = output_of(binary).split()
-    key = " ".join([*output_of("rustc", "--version").split()[:2], output_of("valgrind", "--version").strip(), platform.machine(), level])
+    compiler, counter = output_of("rustc", "--version").split()[:2], output_of("valgrind", "--version").strip()
+    key = " ".join([*compiler, counter, platform.machine(), level])
     with ThreadPoolExecutor() as pool:
         counts = dict(zip(names, pool.map(lambda name: cost(binary, name), names), strict=True))
 

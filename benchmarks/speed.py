@@ -52,16 +52,17 @@ class Spike(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # noqa: D102
         (y,) = ctx.saved_tensors
-        return gradient / (1 + (torch.pi * y) ** 2)
+        slope: torch.Tensor = 1 / (1 + (torch.pi * y) ** 2)
+        return gradient * slope
 
 
 def torch_loop(x: torch.Tensor) -> torch.Tensor:
-    """A LIF layer by hand: unbound once, stacked once, the reset left out of the gradient."""
+    """Run a LIF layer by hand: unbound once, stacked once, the reset left out of the gradient."""
     v = torch.zeros_like(x[0])
     spikes = []
     for x_t in x.unbind():
         u = BETA * v + x_t
-        s = Spike.apply(u - 1.0)
+        s: torch.Tensor = Spike.apply(u - 1.0)
         v = u - s.detach()
         spikes.append(s)
     return torch.stack(spikes)
@@ -88,7 +89,7 @@ def training(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, flo
 
     def step(run: Callable[[torch.Tensor], torch.Tensor], k: int) -> None:
         xs[k].grad = None
-        run(xs[k]).backward(gradient)
+        torch.autograd.backward(run(xs[k]), gradient)
 
     return least({"loop": lambda k: step(torch_loop, k), "rsnn": lambda k: step(lambda x: layer(x)[0], k)}, rounds)
 
@@ -115,8 +116,9 @@ def table(rounds: int) -> str:
             ratio = seconds["loop"] / seconds["rsnn"]
             rows.append(f"| LIF forward + backward | {shape} | {threads} | {seconds['rsnn'] * 1e3:.2f} | torch loop / time | {ratio:.1f} |")
     info = rsnn.build_info()
-    where = f"{processor()}, {info['cores']} cores, {info['simd']}; rsnn {info['version']}, numpy {np.__version__}, torch {torch.__version__}"
-    return f"{where}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}.\n\n" + "\n".join(rows)
+    where = f"{processor()}, {info['cores']} cores, {info['simd']}"
+    versions = f"rsnn {info['version']}, numpy {np.__version__}, torch {torch.__version__}"
+    return f"{where}; {versions}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}.\n\n" + "\n".join(rows)
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 import rsnn
 
 ROOT = Path(__file__).parent.parent

@@ -8,11 +8,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 import rsnn
 
 ROOT = Path(__file__).parent.parent
 INSTALLED = Path(rsnn.__file__).parent
 EXTRAS = {"torch", "plot", "demo", "test", "docs"}
+DEMO = [sys.executable, "-m", "rsnn", "demo"]
 
 
 def python(code: str, *arguments: str) -> str:
@@ -105,7 +107,7 @@ def test_the_demo_without_its_extra_names_the_way_to_get_it() -> None:
 
 def test_the_demo_refuses_a_folder_that_cannot_be_written_before_it_trains(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = subprocess.run([sys.executable, "-m", "rsnn", "demo", "--out", str(tmp_path / "file")], capture_output=True, text=True, check=False)
+    done = subprocess.run([*DEMO, "--out", str(tmp_path / "file")], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "--out" in done.stderr
     assert "Traceback" not in done.stderr
@@ -115,7 +117,7 @@ def test_the_demo_refuses_a_folder_that_cannot_be_written_before_it_trains(tmp_p
 def test_the_demo_repeats_exactly_whatever_the_number_of_threads(tmp_path: Path) -> None:
     results = []
     for name, threads in (("a", "1"), ("b", "2")):
-        command = [sys.executable, "-m", "rsnn", "demo", "--epochs", "1", "--seed", "3", "--threads", threads, "--out", str(tmp_path / name)]
+        command = [*DEMO, "--epochs", "1", "--seed", "3", "--threads", threads, "--out", str(tmp_path / name)]
         subprocess.run(command, capture_output=True, check=True, cwd=tmp_path)
         results.append(json.loads((tmp_path / name / "demo.json").read_text())["results"])
         assert (tmp_path / name / "demo.png").stat().st_size > 50_000

@@ -59,17 +59,17 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         allow_abbrev=False,
     )
-    demo.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="where all chance comes from: the same seed repeats the run exactly")
+    demo.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="where all chance comes from: a seed repeats its run exactly")
     demo.add_argument("--epochs", type=_whole(1), default=15, metavar="N", help="passes over the training images")
     demo.add_argument("--steps", type=_whole(1), default=20, metavar="T", help="time steps that each image is shown for")
-    demo.add_argument("--threads", type=_whole(1), default=None, metavar="N", help="threads to use; default 1 in training, all cores after it")
+    demo.add_argument("--threads", type=_whole(1), metavar="N", help="threads for the runs after training, which uses one; None: all cores")
     demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where the picture and its numbers go")
     demo.set_defaults(command=_demo)
     return parser
 
 
 def _whole(least: int) -> Callable[[str], int]:
-    """A type of argparse: a whole number from `least` up."""
+    """Make a type for argparse: a whole number from `least` up."""
 
     def parse(text: str) -> int:
         try:

@@ -69,9 +69,8 @@ def raster(spikes: ArrayLike, axes: Axes, *, color: str = INK, counts: bool = Fa
     if counts:
         for step, neuron in zip(t, k, strict=True):
             if fired[step, neuron] > 1:
-                axes.annotate(
-                    f"{fired[step, neuron]:g}", (step, neuron), xytext=(3, 0), textcoords="offset points", fontsize=6, va="center", color=color
-                )
+                text = f"{fired[step, neuron]:g}"
+                axes.annotate(text, (step, neuron), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6, color=color)
     axes.set(xlim=(-0.5, steps - 0.5), ylim=(-0.5, neurons - 0.5), xlabel="time step", ylabel="neuron")
     return axes
 
@@ -128,7 +127,7 @@ def traces(
     if before is not None:
         peak = _matrix("before", before)
         if peak.shape != after.shape:
-            raise InvalidValueError(f"before: shape {peak.shape} differs from that of v, {after.shape}; give the membrane of the same neurons and steps")
+            raise InvalidValueError(f"before: shape {peak.shape} differs from that of v, {after.shape}; give the same neurons and steps")
         t, after = np.repeat(t, 2), np.stack([peak, after], axis=1).reshape(2 * steps, -1)
     for k in range(after.shape[1]):
         color = colors[k % len(colors)] if colors else None
@@ -219,9 +218,8 @@ def confusion(matrix: ArrayLike, axes: Axes, *, color: str = FLOAT) -> Axes:
     for i, j in np.argwhere(counts > 0):
         right = i == j
         share = counts[i, j] / counts[i].sum()
-        axes.fill_between(
-            [j - 0.5, j + 0.5], i - 0.5, i + 0.5, color=color if right else INTEGER, alpha=0.15 + 0.75 * (share if right else min(1.0, 8 * share)), linewidth=0
-        )
+        alpha = 0.15 + 0.75 * (share if right else min(1.0, 8 * share))
+        axes.fill_between([j - 0.5, j + 0.5], i - 0.5, i + 0.5, color=color if right else INTEGER, alpha=alpha, linewidth=0)
         axes.text(j, i, f"{counts[i, j]:g}", ha="center", va="center", fontsize=8, color="white" if right and share > 0.5 else INK)
     axes.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), xlabel="answer", ylabel="truth", aspect="equal")
     axes.set_xticks(range(n))
@@ -265,8 +263,9 @@ def image(pixels: ArrayLike, axes: Axes) -> Axes:
 
 
 def _matrix(name: str, value: ArrayLike) -> NDArray[Any]:
-    """An array with two axes, or an error that names it."""
+    """Make an array with two axes, or an error that names it."""
     array = np.asarray(value)
     if array.ndim != 2:
-        raise InvalidValueError(f"{name}: shape {array.shape} came, two axes are drawn; select or reshape first, as in {name}.reshape(len({name}), -1)")
+        cure = f"select or reshape first, as in {name}.reshape(len({name}), -1)"
+        raise InvalidValueError(f"{name}: shape {array.shape} came, two axes are drawn; {cure}")
     return array

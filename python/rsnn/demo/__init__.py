@@ -46,7 +46,7 @@ class Settings:
     steps : int
         Time steps that each picture is shown for.
     threads : int, optional
-        Threads to use; default 1 in training and all cores after it. The numbers do not depend on it.
+        Threads for the runs in numpy and in integers; default all cores. Training uses one, so that a seed repeats exactly on any of them.
     out : Path
         The folder for the picture and its numbers, made where it is missing.
     """

@@ -31,10 +31,10 @@ SHAPE = (1, 8, 8)
 CLASSES = 10
 TARGET = "dynapcnn"
 BATCH = 64
-LEARNING_RATE = 1e-2
+LEARNING_RATE = 5e-3
 GAIN = 2.0
 """Weights start at this multiple of torch's default: with less, the deeper layers are nearly silent at first and learn late."""
-LOGITS = 1.0
+LOGITS = 0.5
 """The count of output spikes times this goes into the softmax: larger, and fewer spikes decide."""
 
 
@@ -69,8 +69,8 @@ class Outcome:
 
 def do(settings: Settings, console: Console) -> Outcome:
     """Run the five steps."""
-    # A training step is some milliseconds of small operations: a second thread gains nothing, and costs much where the machine is busy.
-    torch.set_num_threads(settings.threads or 1)
+    # One thread in training: a step is some milliseconds of small operations, and torch's sums depend on how many threads share them.
+    torch.set_num_threads(1)
     torch.manual_seed(settings.seed)
     digits = load(settings)
     model = build()
@@ -148,7 +148,7 @@ def build() -> rt.Sequential:
     )
     with torch.no_grad():
         for weight in model.parameters():
-            weight *= GAIN
+            weight.mul_(GAIN)
     return model
 
 
@@ -165,12 +165,13 @@ def train(model: rt.Sequential, digits: Digits, settings: Settings, console: Con
         task = progress.add_task("", total=steps)
         for epoch in range(settings.epochs):
             right = 0
-            for chosen in torch.randperm(len(labels)).split(BATCH):
-                spikes, _ = model(x[:, chosen])
-                logits = LOGITS * spikes.sum(0)
+            for chosen in torch.split(torch.randperm(len(labels)), BATCH):
+                spikes, state = model(x[:, chosen])
+                # A whole number of spikes, and what is left on the membrane: a class that never fires still learns from it.
+                logits = LOGITS * (spikes.sum(0) + state[len(model) - 1].v)
                 loss = cross_entropy(logits, labels[chosen])
                 optimizer.zero_grad()
-                loss.backward()
+                torch.autograd.backward(loss)
                 optimizer.step()
                 schedule.step()
                 right += int((logits.argmax(1) == labels[chosen]).sum())
@@ -192,5 +193,7 @@ def compare(model: rt.Sequential, net: rsnn.Network, x: Floats) -> tuple[int, in
         compared += unequal.size
         different += int(unequal.sum())
     if different:
-        raise InternalError(f"{different} of {compared} spike trains differ between torch and numpy; please report this with `python -m rsnn info`")
+        raise InternalError(
+            f"{different} of {compared} spike trains differ between torch and numpy; please report it with `python -m rsnn info`"
+        )
     return compared, different

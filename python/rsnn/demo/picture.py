@@ -46,9 +46,9 @@ def write(outcome: Outcome, path: Path) -> Path:
     """
     figure = Figure(figsize=(15.0, 9.2), facecolor="white")
     FigureCanvasAgg(figure)
-    upper, lower = figure.add_gridspec(2, 1, left=0.045, right=0.985, top=0.85, bottom=0.065, hspace=0.36)
-    upper = upper.subgridspec(1, 3, width_ratios=(1.5, 4.0, 7.5), wspace=0.24)
-    lower = lower.subgridspec(1, 3, width_ratios=(5.2, 4.2, 4.0), wspace=0.26)
+    rows = figure.add_gridspec(2, 1, left=0.045, right=0.985, top=0.85, bottom=0.065, hspace=0.36)
+    upper = rows[0].subgridspec(1, 3, width_ratios=(1.5, 4.0, 7.5), wspace=0.24)
+    lower = rows[1].subgridspec(1, 3, width_ratios=(5.2, 4.2, 4.0), wspace=0.26)
     chosen = choose(outcome)
     shown = np.argsort(-outcome.spikes_float[:, chosen].sum(0), kind="stable")[: len(COLORS)]
 
@@ -82,7 +82,7 @@ def _heading(outcome: Outcome, figure: Figure) -> None:
         0.045,
         0.925,
         f"{r['test_pictures']} held-out digits: float {r['accuracy_float']:.1%} right, DynapCNN integers {r['accuracy_integer']:.1%}, "
-        f"the same answer for {r['agreement']:.1%}; {r['spikes_integer']:.0f} spikes and {r['synops_integer']:,.0f} synaptic operations a digit",
+        f"the same answer for {r['agreement']:.1%}; {r['spikes_integer']:,.0f} spikes, {r['synops_integer']:,.0f} synaptic operations a digit",
         fontsize=11,
         color=FAINT,
     )
@@ -131,7 +131,7 @@ def _membranes(outcome: Outcome, chosen: int, shown: Any, axes: Axes) -> None:
 
 def _output(outcome: Outcome, chosen: int, shown: Any, axes: Axes) -> None:
     spikes = outcome.spikes_float[:, chosen]
-    steps, classes = spikes.shape
+    classes = spikes.shape[1]
     color = dict(zip(shown.tolist(), COLORS, strict=False))
     for k in range(classes):
         only = np.zeros_like(spikes)
@@ -140,7 +140,8 @@ def _output(outcome: Outcome, chosen: int, shown: Any, axes: Axes) -> None:
     answer = int(spikes.sum(0).argmax())
     for k, count in enumerate(spikes.sum(0)):
         weight = "bold" if k == answer else "normal"
-        axes.annotate(f"{count:g}", (1.02, k), xycoords=("axes fraction", "data"), va="center", fontsize=9, weight=weight, color=color.get(k, plot.INK))
+        ink = color.get(k, plot.INK)
+        axes.annotate(f"{count:g}", (1.02, k), xycoords=("axes fraction", "data"), va="center", fontsize=9, weight=weight, color=ink)
     axes.annotate("sum", (1.02, classes - 0.3), xycoords=("axes fraction", "data"), fontsize=8, color=FAINT, annotation_clip=False)
     axes.set(ylabel="class", yticks=range(classes))
     _whole_steps(axes)
