@@ -1,7 +1,6 @@
 """The package as a user gets it: light to import, small, typed, and numpy its only need."""
 
 import importlib.metadata
-import json
 import subprocess
 import sys
 import zipfile
@@ -14,7 +13,6 @@ import rsnn
 ROOT = Path(__file__).parent.parent
 INSTALLED = Path(rsnn.__file__).parent
 EXTRAS = {"torch", "plot", "demo", "test", "docs"}
-DEMO = [sys.executable, "-m", "rsnn", "demo"]
 
 
 def python(code: str, *arguments: str) -> str:
@@ -30,9 +28,9 @@ def test_import_brings_neither_torch_nor_matplotlib_nor_sklearn() -> None:
 
 
 def test_import_costs_at_most_20_ms_beyond_numpy() -> None:
-    code = "import numpy, time; t = time.perf_counter(); import rsnn; print(time.perf_counter() - t)"
-    # The least of several: the machine may be busy, the import cannot be faster than it is.
-    assert min(float(python(code)) for _ in range(9)) <= 0.020
+    # Time of the processor, the least of several: what else the machine does is no cost of ours.
+    code = "import numpy, time; t = time.process_time(); import rsnn; print(time.process_time() - t)"
+    assert min(float(python(code)) for _ in range(5)) <= 0.020
 
 
 def test_every_documented_name_is_there_and_dir_finds_it() -> None:
@@ -81,44 +79,3 @@ def test_a_wheel_is_small_and_for_every_python_from_3_11() -> None:
         assert {"rsnn/_rsnn.abi3.so", "rsnn/_rsnn.pyi", "rsnn/py.typed", "rsnn/torch/__init__.py"} <= set(names)
         assert any(name.endswith("licenses/LICENSE") for name in names)
         assert not [name for name in names if "tests/" in name or name.endswith(".pyc")]
-
-
-def test_info_is_one_line_a_fact_and_needs_no_extra() -> None:
-    done = subprocess.run([sys.executable, "-m", "rsnn", "info"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith(f"rsnn {rsnn.__version__}\n")
-    assert "simd" in done.stdout
-
-
-@pytest.mark.parametrize("arguments", [["demo", "--epochs", "0"], ["demo", "--seed", "x"], ["demo", "--threads=-1"], ["nothing"], []])
-def test_a_wrong_command_line_is_refused_with_usage(arguments: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "rsnn", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "usage: python -m rsnn" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_the_demo_without_its_extra_names_the_way_to_get_it() -> None:
-    code = "import sys; sys.modules['rich'] = None; from rsnn.cli import main; sys.exit(main(['demo']))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert 'pip install "rsnn[demo]"' in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_the_demo_refuses_a_folder_that_cannot_be_written_before_it_trains(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    done = subprocess.run([*DEMO, "--out", str(tmp_path / "file")], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "--out" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.timeout(300)
-def test_the_demo_repeats_exactly_whatever_the_number_of_threads(tmp_path: Path) -> None:
-    results = []
-    for name, threads in (("a", "1"), ("b", "2")):
-        command = [*DEMO, "--epochs", "1", "--seed", "3", "--threads", threads, "--out", str(tmp_path / name)]
-        subprocess.run(command, capture_output=True, check=True, cwd=tmp_path)
-        results.append(json.loads((tmp_path / name / "demo.json").read_text())["results"])
-        assert (tmp_path / name / "demo.png").stat().st_size > 50_000
-    assert results[0] == results[1]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +83,8 @@ def run(settings: Settings) -> int:
         return 1
     try:
         settings.out.mkdir(parents=True, exist_ok=True)
-        (settings.out / "demo.json").touch()
+        with tempfile.TemporaryFile(dir=settings.out):
+            pass
     except OSError as error:
         raise InvalidValueError(f"--out {settings.out}: cannot be written to ({error}); name another folder") from error
     try:

@@ -82,7 +82,7 @@ def _heading(outcome: Outcome, figure: Figure) -> None:
         0.045,
         0.925,
         f"{r['test_pictures']} held-out digits: float {r['accuracy_float']:.1%} right, DynapCNN integers {r['accuracy_integer']:.1%}, "
-        f"the same answer for {r['agreement']:.1%}; {r['spikes_integer']:,.0f} spikes, {r['synops_integer']:,.0f} synaptic operations a digit",
+        f"the same answer for {r['agreement']:.1%}; {r['spikes_integer']:,.0f} spikes and {r['synops_integer']:,.0f} SynOps a digit",
         fontsize=11,
         color=FAINT,
     )
