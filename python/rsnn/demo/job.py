@@ -31,7 +31,7 @@ SHAPE = (1, 8, 8)
 CLASSES = 10
 TARGET = "dynapcnn"
 BATCH = 64
-LEARNING_RATE = 5e-3
+LEARNING_RATE = 1e-2
 GAIN = 2.0
 """Weights start at this multiple of torch's default: with less, the deeper layers are nearly silent at first and learn late."""
 LOGITS = 0.5

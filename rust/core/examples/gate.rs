@@ -3,15 +3,17 @@
 //! `benchmarks/gate.py` runs each under callgrind with two numbers of repeats; the difference is the work alone. A kernel that lost its
 //! inlining or its vectors shows as a factor here, on any machine, whatever else it is doing.
 
+use rsnn_core::chip::dynapcnn::{Outputs, layer};
+use rsnn_core::chip::integer;
+use rsnn_core::chip::product::Geometry;
 use rsnn_core::elem::{Elem, levels};
-use rsnn_core::neuron::composed::Convention;
-use rsnn_core::neuron::spec::Spec;
+use rsnn_core::neuron::{Convention, Neuron};
 use rsnn_core::pool::Context;
 use rsnn_core::product::{Conv2d, conv2d, linear};
-use rsnn_core::scan::Table;
 use rsnn_core::scan::backward::{Backward, backward};
 use rsnn_core::scan::forward::{Forward, Output, forward};
 use rsnn_core::scan::layout::Shape;
+use rsnn_core::scan::{Kernels, Table};
 use rsnn_core::surrogate::Surrogate;
 use rsnn_core::{Error, Result};
 
@@ -39,8 +41,8 @@ fn noise<E: Elem>(count: usize) -> Vec<E> {
     (0..count).map(|_| E::from_f64(next())).collect()
 }
 
-/// One value for each coefficient that `text` asks for.
-fn coefficients<E: Elem>(spec: &Spec) -> Vec<E> {
+/// One value for each coefficient of the neuron.
+fn coefficients<E: Elem>(neuron: &Neuron) -> Vec<E> {
     let value = |name| match name {
         "alpha" => 0.8,
         "beta" => 0.95,
@@ -51,18 +53,18 @@ fn coefficients<E: Elem>(spec: &Spec) -> Vec<E> {
         "v_min" => -1.0,
         _ => 0.0,
     };
-    spec.coefficients().iter().map(|(_, name)| E::from_f64(value(name))).collect()
+    neuron.coefficients().iter().map(|(_, name)| E::from_f64(value(name))).collect()
 }
 
-fn neuron_forward<E: Elem>(text: &str, packed: bool, repeats: usize) -> Result<()> {
-    let spec = Spec::parse(text)?;
-    let (x, values) = (noise::<E>(SHAPE.elements()?), coefficients::<E>(&spec));
-    let mut state = vec![E::ZERO; spec.states().len() * SHAPE.outer * SHAPE.inner];
+fn neuron_forward<E: Kernels>(text: &str, packed: bool, repeats: usize) -> Result<()> {
+    let neuron = Neuron::parse(text)?;
+    let (x, values) = (noise::<E>(SHAPE.elements()?), coefficients::<E>(&neuron));
+    let mut state = vec![E::ZERO; neuron.states().len() * SHAPE.outer * SHAPE.inner];
     let mut out = vec![E::ZERO; SHAPE.elements()?];
     let mut bits = vec![0; SHAPE.outer * SHAPE.time * SHAPE.inner.div_ceil(64)];
     for _ in 0..repeats {
         let job = Forward {
-            spec,
+            neuron,
             level: level()?.1,
             shape: SHAPE,
             x: &x,
@@ -70,6 +72,7 @@ fn neuron_forward<E: Elem>(text: &str, packed: bool, repeats: usize) -> Result<(
             state: &mut state,
             output: if packed { Output::Packed(&mut bits) } else { Output::Dense(&mut out) },
             record: Vec::new(),
+            recurrent: None,
             checkpoints: None,
         };
         forward(&Context::serial(), job)?;
@@ -77,16 +80,16 @@ fn neuron_forward<E: Elem>(text: &str, packed: bool, repeats: usize) -> Result<(
     Ok(())
 }
 
-fn neuron_backward<E: Elem>(text: &str, repeats: usize) -> Result<()> {
-    let spec = Spec::parse(text)?;
-    let (x, values) = (noise::<E>(SHAPE.elements()?), coefficients::<E>(&spec));
-    let kept = spec.states().len() * SHAPE.outer * SHAPE.inner;
+fn neuron_backward<E: Kernels>(text: &str, repeats: usize) -> Result<()> {
+    let neuron = Neuron::parse(text)?;
+    let (x, values) = (noise::<E>(SHAPE.elements()?), coefficients::<E>(&neuron));
+    let kept = neuron.states().len() * SHAPE.outer * SHAPE.inner;
     let checkpoints = noise::<E>(SHAPE.time.div_ceil(EVERY) * kept);
     let gradient = noise::<E>(SHAPE.elements()?);
     let (mut grad_state, mut grad_x) = (vec![E::ZERO; kept], vec![E::ZERO; x.len()]);
     for _ in 0..repeats {
         let job = Backward {
-            spec,
+            neuron,
             convention: Convention { surrogate: Surrogate::named("atan", &[2.0])?, detach_reset: true },
             level: level()?.1,
             shape: SHAPE,
@@ -98,7 +101,7 @@ fn neuron_backward<E: Elem>(text: &str, repeats: usize) -> Result<()> {
             grad_record: Vec::new(),
             grad_state: &mut grad_state,
             grad_x: &mut grad_x,
-            wanted: spec.coefficients().iter().map(|(which, _)| *which).take(1).collect(),
+            wanted: neuron.coefficients().iter().map(|(which, _)| *which).take(1).collect(),
         };
         backward(&Context::serial(), job)?;
     }
@@ -127,6 +130,22 @@ fn convolution(repeats: usize) -> Result<()> {
     Ok(())
 }
 
+fn core_of_a_chip(repeats: usize) -> Result<()> {
+    const STEPS: usize = 20;
+    let geometry = Geometry { channels: 5, input: [17, 13], features: 19, kernel: [3, 3], stride: [1, 1], padding: [1, 1] };
+    let events: Vec<i32> = noise::<f32>(STEPS * geometry.inputs()).into_iter().map(|value| i32::from(value < 0.1)).collect();
+    let weight: Vec<i64> = (0..19 * 5 * 9).map(|k| (k * 37) % 255 - 127).collect();
+    let neuron = integer::Neuron::parse("fire=multi reset=subtract compare=at_least bits=32 overflow=saturate watch=16")?;
+    let coefficients = integer::Coefficients { bias: &[0], v_threshold: &[300], v_min: &[0], repeat: 1 };
+    let mut state = vec![0; geometry.outputs()];
+    let mut spikes = vec![0; STEPS * geometry.outputs()];
+    for _ in 0..repeats {
+        let outputs = Outputs { spikes: &mut spikes, pooled: None, traces: Vec::new() };
+        layer(&Context::serial(), level()?.1, &neuron, geometry, &events, 1, &weight, coefficients, 1, &mut state, outputs, 0)?;
+    }
+    Ok(())
+}
+
 /// A name and what it runs, so many times.
 type Work = (&'static str, fn(usize) -> Result<()>);
 
@@ -141,6 +160,7 @@ const WORK: &[Work] = &[
     ("cuba_backward_f64", |n| neuron_backward::<f64>(CUBA, n)),
     ("linear_f32", fully_connected),
     ("conv2d_f32", convolution),
+    ("dynapcnn_layer", core_of_a_chip),
 ];
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
