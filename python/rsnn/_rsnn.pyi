@@ -37,7 +37,8 @@ def levels() -> list[str]: ...
 def describe(spec: str) -> tuple[list[str], list[str]]: ...
 
 # x (outer, T, inner); coefficients (n, P), P = 1 or a divisor of inner; state (n_states, outer, inner), updated in place;
-# out (outer, T, inner), or with packed uint64 (outer, T, ceil(inner / 64)); checkpoints (ceil(T / every), n_states, outer, inner)
+# out (outer, T, inner), or with packed uint64 (outer, T, ceil(inner / 64)); checkpoints (ceil(T / every), n_states, outer, inner);
+# recurrent: weights (inner, inner), a row for each neuron that fired, or (inner,), and their bias (inner,)
 def scan(
     spec: str,
     x: _Array,
@@ -47,6 +48,7 @@ def scan(
     *,
     packed: bool = False,
     record: Sequence[tuple[str, _Array]] = ...,
+    recurrent: tuple[_Array, _Array | None] | None = None,
     checkpoints: _Array | None = None,
     every: int = 0,
     threads: int = 1,
