@@ -29,49 +29,15 @@ SHORTEST, LONGEST = 1e-9, 1e15
 
 TIMINGS = ("same", "next", "residual")
 
-COEFFICIENTS = tuple(
-    [
-        "alpha",
-        "alpha_rise",
-        "eta",
-        "scale",
-        "beta",
-        "k",
-        "tau",
-        "v_leak",
-        "v_crit",
-        "a0",
-        "delta_t",
-        "v_rheobase",
-        "r",
-        "inverse",
-        "dt",
-        "bias",
-        "gain",
-        "rho",
-        "kappa",
-        "couple",
-        "inc",
-        "v_threshold",
-        "max_spikes",
-        "v_reset",
-        "v_subtract",
-        "refractory",
-        "v_min",
-        "a",
-        "b",
-        "c",
-        "d",
-        "sq",
-        "mn",
-        "const",
-        "k_e",
-        "k_i",
-        "g_leak",
-        "e_exc",
-        "e_inh",
-    ]
+# fmt: off
+COEFFICIENTS = (
+    "alpha", "alpha_rise", "eta", "scale",
+    "beta", "k", "tau", "v_leak", "v_crit", "a0", "delta_t", "v_rheobase", "r", "inverse", "dt", "bias", "gain",
+    "rho", "kappa", "couple", "inc",
+    "v_threshold", "max_spikes", "v_reset", "v_subtract", "refractory", "v_min",
+    "a", "b", "c", "d", "sq", "mn", "const", "k_e", "k_i", "g_leak", "e_exc", "e_inh",
 )
+# fmt: on
 """Every coefficient a neuron can have, in the order in which it has them."""
 
 
