@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import LARGEST, SMALLEST, did_you_mean, float_dtype, names, real, scalar, shape_of, shown, whole, within
+from .arguments import LARGEST, SMALLEST, choice, did_you_mean, float_dtype, names, real, scalar, shape_of, shown, whole, within
 from .errors import InvalidValueError
 from .stages import Blend, Description, Multi, Stage, ToValue, parts
 from .state import ORDER, State, make_state
@@ -59,12 +59,13 @@ class AnyNeuron(Description):
     def _key(self) -> Any:
         return Description._key(self.stages)
 
-    def kernel(self, learn: Collection[str] = ()) -> Kernel:
+    def kernel(self, learn: Collection[str] = (), *, recurrent: bool = False) -> Kernel:
         """Describe the neuron to an engine.
 
         Parameters
         ----------
         learn : names of `parameters` that will change: their terms are present even where they change nothing now
+        recurrent : whether its own spikes come back to it, as an operand that joins the input as the neuron's `recurrence` says
 
         Returns
         -------
@@ -78,7 +79,7 @@ class AnyNeuron(Description):
         >>> rsnn.LIF(beta=0.5).kernel(learn=("bias",)).coefficients
         ('beta', 'bias', 'v_threshold')
         """
-        return self.stages.kernel(learn)
+        return self.stages.kernel(learn, recurrent=recurrent)
 
     @property
     def parameters(self) -> dict[str, Float64Array]:
@@ -132,13 +133,14 @@ class AnyNeuron(Description):
         names("replace()", parameters, self.stages._given)
         return replace(self, **parameters)  # type: ignore[type-var]
 
-    def init_state(self, shape: Any, dtype: Any = np.float32, **values: Any) -> State:
+    def init_state(self, shape: Any, dtype: Any = np.float32, *, recurrent: bool = False, **values: Any) -> State:
         """Make the state that a run starts from: the membrane at rest (v_leak), everything else 0.
 
         Parameters
         ----------
         shape : the shape of one time step, batch and neurons: an int or a tuple
         dtype : of the data: float32 or float64
+        recurrent : whether the neuron's own spikes come back to it: then the state has the last of them, ``s``
         **values : other starting values by field (``v=``, ``i=``, ``rest=`` in steps), broadcast to `shape`
 
         Returns
@@ -153,15 +155,16 @@ class AnyNeuron(Description):
         State(v=array([0., 0., 0.], dtype=float32), i=array([1., 1., 1.], dtype=float32))
         """
         form, sizes, kind = self.stages, shape_of("shape", shape), float_dtype("dtype", dtype)
-        unknown = next((name for name in values if name not in form._states), None)
+        fields = form.kernel(recurrent=recurrent).states
+        unknown = next((name for name in values if name not in fields), None)
         if unknown is not None:
-            cure = did_you_mean(unknown, form._states)
-            raise InvalidValueError(f"{unknown}={shown(values[unknown])}: the state of this neuron has {', '.join(form._states)}{cure}")
+            cure = did_you_mean(unknown, fields)
+            raise InvalidValueError(f"{unknown}={shown(values[unknown])}: the state of this neuron has {', '.join(fields)}{cure}")
         start = {"v": form._given.get("v_leak", 0.0)} | {name: real(name, value) for name, value in values.items()}
         if "rest" in values:
             whole("rest", start["rest"], 0, "it counts steps")
         arrays = []
-        for name in form._states:
+        for name in fields:
             array = np.empty(sizes, kind)
             try:
                 array[...] = start.get(name, 0.0)
@@ -171,7 +174,7 @@ class AnyNeuron(Description):
                     f"{source} has shape {np.shape(start[name])}: it must broadcast to shape={sizes}; give shape=(batch..., neurons...)"
                 ) from None
             arrays.append(array)
-        return make_state(form._states, arrays)
+        return make_state(fields, arrays)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -189,6 +192,9 @@ class Neuron(AnyNeuron):
     v_min : float or array, optional
         The membrane is kept from falling below.
     dt : length of a step; time constants and `refractory` share its unit
+    recurrence : ``"apart"`` or ``"merged"``
+        How its own spikes come back to it, where a run is recurrent: as a term of its own after the input, or added to the input
+        before anything else (sinabs).
 
     Raises
     ------
@@ -220,6 +226,7 @@ class Neuron(AnyNeuron):
     refractory: Parameter | None = None
     v_min: Parameter | None = None
     dt: float = 1.0
+    recurrence: str = "apart"
 
     def __post_init__(self) -> None:
         """Check every stage, and that they go together."""
@@ -241,6 +248,7 @@ class Neuron(AnyNeuron):
                 f"reset={self.reset}: several spikes in one step cannot reset to a value in this way; "
                 "use fire='single', reset='subtract', or another reset_timing"
             )
+        choice("recurrence", self.recurrence, ("apart", "merged"))
         for part in self._parts:
             for name, value in part.parameters().items():
                 within(name, value, *self._ranges[name], part.hint(name))
@@ -252,20 +260,24 @@ class Neuron(AnyNeuron):
         """The general form of this neuron: itself."""
         return self
 
-    def kernel(self, learn: Collection[str] = ()) -> Kernel:
+    def kernel(self, learn: Collection[str] = (), *, recurrent: bool = False) -> Kernel:
         """Describe the neuron to an engine; see `AnyNeuron.kernel`."""
         learned = names("learn", learn, self._given)
-        return self._kernel_of(learned) if learned else self._plain_kernel
+        return self._kernel_of(learned, recurrent) if learned or recurrent else self._plain_kernel
 
     @cached_property
     def _plain_kernel(self) -> Kernel:
-        return self._kernel_of(())
+        return self._kernel_of((), False)
 
-    def _kernel_of(self, learned: tuple[str, ...]) -> Kernel:
+    def _kernel_of(self, learned: tuple[str, ...], recurrent: bool) -> Kernel:
         terms = [part.terms(learned, self.dt) for part in self._parts]
+        words, states = [words for words, _ in terms], self._states
+        if recurrent:
+            words.append("recurrent" if self.recurrence == "apart" else "recurrent_merged")
+            states = (*states, "s")
         return Kernel(
-            spec=" ".join(words for words, _ in terms),
-            states=self._states,
+            spec=" ".join(words),
+            states=states,
             coefficients=tuple(name for _, used in terms for name in used),
             spiking=self.fire is not None,
         )
