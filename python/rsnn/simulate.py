@@ -166,6 +166,8 @@ def simulate(
     if loop is not None:
         loop.check_size(own)
         options["recurrent"] = loop.operands(dtype)
+    if " inhibition" in kernel.spec:
+        options["group"] = own[-1] if own else 1
     begin = (neuron if loop is None else loop).init_state(trailing, dtype) if state is None else _state(state, kernel, trailing, dtype)
     kept, restore = (array.shape, None) if record_index is None else _pick(record_index, own, array.shape, recorded, options)
     if packed:
