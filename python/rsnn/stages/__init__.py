@@ -20,6 +20,7 @@ from .bounds import Floor, Refractory, Relu
 from .fire import FIRES, Multi, Single, Soft, Strict
 from .membrane import MEMBRANES, Box, Euler, EulerExp, Integrator, Lapicque, Leaky, Membrane, Mul, Quad, Tau, TauExp, TauQuad
 from .reset import RESETS, Amount, Blend, BlendSubtract, Drop, Gate, Subtract, ToValue
+from .sending import Graded, Inhibition
 from .stage import COEFFICIENTS, TIMINGS, Absent, Description, Stage
 from .synapse import SYNAPSES, Dual, EulerCurrent, Exponential, Scaled
 from .whole import WHOLES, Coba, Izhikevich, SnnTorchAlpha, Whole
@@ -49,6 +50,8 @@ __all__ = [
     "Exponential",
     "Floor",
     "Gate",
+    "Graded",
+    "Inhibition",
     "Integrator",
     "Izhikevich",
     "Lapicque",
@@ -92,7 +95,12 @@ def parts(neuron: Neuron) -> tuple[Stage, ...]:
         reset,
         *(() if neuron.refractory is None else (Refractory(neuron.refractory),)),
         *(() if neuron.v_min is None else (neuron.v_min if isinstance(neuron.v_min, Relu) else Floor(neuron.v_min),)),
+        *_sending(neuron),
     )
+
+
+def _sending(neuron: Neuron) -> tuple[Stage, ...]:
+    return (*((Inhibition(),) if neuron.inhibition else ()), *(() if neuron.graded is None else (Graded(neuron.graded),)))
 
 
 def _whole(neuron: Neuron, model: Whole) -> tuple[Stage, ...]:
@@ -100,7 +108,10 @@ def _whole(neuron: Neuron, model: Whole) -> tuple[Stage, ...]:
         value = getattr(neuron, name)
         if value is not None:
             raise InvalidValueError(f"{name}={shown(value)}: {type(model).__name__} is a whole neuron and takes none; leave it out")
-    return (model, _expect("fire", neuron.fire, model.fires, None), *model.after_fire())
+    sending = _sending(neuron)
+    if sending and not model.takes_sending:
+        raise InvalidValueError(f"inhibition=, graded=: {type(model).__name__} is a whole neuron and takes none; leave them out")
+    return (model, _expect("fire", neuron.fire, model.fires, None), *model.after_fire(), *sending)
 
 
 def _expect(name: str, stage: Any, kinds: tuple[type[Stage], ...], absent: Stage | None) -> Stage:

@@ -22,6 +22,8 @@ class Whole(Stage):
 
     fires: ClassVar[tuple[type[Stage], ...]] = (Strict, Soft)
     """How it may fire."""
+    takes_sending: ClassVar[bool] = False
+    """Whether it takes inhibition and graded spikes."""
 
     def after_fire(self) -> tuple[Stage, ...]:
         """Give what the specification says after how it fires."""
@@ -112,6 +114,7 @@ class SnnTorchAlpha(Whole):
     numbers = ("alpha", "beta", "scale")
     states = ("v", "i", "h")
     words = "alpha"
+    takes_sending = True
     reads = ("alpha", "beta", "scale")
 
     def __post_init__(self) -> None:
