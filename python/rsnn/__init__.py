@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from ._rsnn import __version__
 from .calls import iaf, li, lif
-from .errors import AbsentError, InternalError, InUseError, InvalidTypeError, InvalidValueError, RsnnError
+from .errors import AbsentError, InternalError, InUseError, InvalidTypeError, InvalidValueError, OutOfRangeError, RsnnError
 from .neurons import IAF, LI, LIF, Neuron
+from .recurrent import Recurrent
 from .simulate import Result, simulate
+from .spikes import Spikes
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
+    from . import presets as presets
     from . import reference as reference
     from . import stages as stages
     from . import surrogate as surrogate
@@ -36,8 +39,11 @@ __all__ = [
     "InvalidTypeError",
     "InvalidValueError",
     "Neuron",
+    "OutOfRangeError",
+    "Recurrent",
     "Result",
     "RsnnError",
+    "Spikes",
     "__version__",
     "build_info",
     "get_num_threads",
@@ -48,7 +54,7 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "plot", "reference", "stages", "surrogate", "torch")
+_MODULES = ("chip", "plot", "presets", "reference", "stages", "surrogate", "torch")
 _ELSEWHERE = {
     "Network": "network",
     "NetworkResult": "network",

@@ -80,7 +80,7 @@ pub enum Coefficient {
     Bias,
     /// `gain`: weight of the input.
     Gain,
-    /// `rho`: decay, or Euler step, of the adaptation.
+    /// `rho`: decay, Euler step, or time constant in steps, of the adaptation.
     Rho,
     /// `kappa`: weight of the adaptation in the threshold.
     Kappa,
@@ -100,6 +100,8 @@ pub enum Coefficient {
     Refractory,
     /// `v_min`: lower clip.
     VMin,
+    /// `graded`: the size of a spike that is sent on.
+    Graded,
     /// `a`: Izhikevich: step of the recovery.
     A,
     /// `b`: Izhikevich: how the recovery follows the membrane.
@@ -127,7 +129,7 @@ pub enum Coefficient {
 }
 
 /// How many coefficients there are.
-pub const COEFFICIENTS: usize = 39;
+pub const COEFFICIENTS: usize = 40;
 
 impl Coefficient {
     /// All of them, in order.
@@ -159,6 +161,7 @@ impl Coefficient {
         (Self::VSubtract, "v_subtract"),
         (Self::Refractory, "refractory"),
         (Self::VMin, "v_min"),
+        (Self::Graded, "graded"),
         (Self::A, "a"),
         (Self::B, "b"),
         (Self::C, "c"),
