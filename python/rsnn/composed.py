@@ -209,7 +209,7 @@ class Neuron(AnyNeuron):
     v_min : float or array, optional
         The membrane is kept from falling below; or `rsnn.stages.Relu`, which rounds as sinabs does.
     dt : length of a step; time constants and `refractory` share its unit
-    v_start : name of the parameter at which the membrane starts; None: where the membrane says, which is v_leak
+    v_start : where the membrane starts: a number, or the name of a parameter; None: where the membrane says, which is v_leak
     recurrence : ``"apart"`` or ``"merged"``
         How its own spikes come back to it, where a run is recurrent: as a term of its own after the input, or added to the input
         before anything else (sinabs).
@@ -251,7 +251,7 @@ class Neuron(AnyNeuron):
     refractory: Parameter | None = None
     v_min: Parameter | Relu | None = None
     dt: float = 1.0
-    v_start: str | None = None
+    v_start: Parameter | str | None = None
     recurrence: str = "apart"
     inhibition: bool = False
     graded: Parameter | None = None
@@ -274,8 +274,10 @@ class Neuron(AnyNeuron):
         what = self._contradiction()
         if what is not None:
             raise InvalidValueError(what)
-        if self.v_start is not None:
+        if isinstance(self.v_start, str):
             choice("v_start", self.v_start, tuple(self._given))
+        elif self.v_start is not None:
+            set_(self, "v_start", real("v_start", self.v_start))
         for part in self._parts:
             for name, value in part.parameters().items():
                 within(name, value, *self._ranges[name], part.hint(name))
@@ -348,7 +350,9 @@ class Neuron(AnyNeuron):
         """Give the states that do not start at 0; see `AnyNeuron.start`."""
         numbers = self._given | dict(values or {})
         begun = {name: value for part in self._parts for name, value in part.start(numbers).items()}
-        return begun if self.v_start is None else begun | {"v": numbers[self.v_start]}
+        if self.v_start is None:
+            return begun
+        return begun | {"v": numbers[self.v_start] if isinstance(self.v_start, str) else self.v_start}
 
     def coefficients(self, values: Mapping[str, Any] | None = None, xp: Any = np) -> dict[str, Any]:
         """Compute the coefficients of a step; see `AnyNeuron.coefficients`."""
