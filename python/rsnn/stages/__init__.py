@@ -22,7 +22,7 @@ from .membrane import MEMBRANES, Box, Euler, EulerExp, Integrator, Lapicque, Lea
 from .reset import RESETS, Amount, Blend, BlendSubtract, Drop, Gate, Subtract, ToValue
 from .stage import COEFFICIENTS, TIMINGS, Absent, Description, Stage
 from .synapse import SYNAPSES, Dual, EulerCurrent, Exponential, Scaled
-from .whole import WHOLES, Coba, Izhikevich, SnnTorchAlpha, Whole
+from .whole import WHOLES, Coba, Glif3, Izhikevich, SnnTorchAlpha, Whole
 
 if TYPE_CHECKING:
     from rsnn.neurons import Neuron
@@ -49,6 +49,7 @@ __all__ = [
     "Exponential",
     "Floor",
     "Gate",
+    "Glif3",
     "Integrator",
     "Izhikevich",
     "Lapicque",
@@ -90,7 +91,7 @@ def parts(neuron: Neuron) -> tuple[Stage, ...]:
         _expect("adaptation", neuron.adaptation, ADAPTATIONS, Absent()),
         _expect("fire", neuron.fire, FIRES, Absent("fire=none")),
         reset,
-        *(() if neuron.refractory is None else (Refractory(neuron.refractory),)),
+        *_rest(neuron),
         *(() if neuron.v_min is None else (neuron.v_min if isinstance(neuron.v_min, Relu) else Floor(neuron.v_min),)),
     )
 
@@ -98,9 +99,13 @@ def parts(neuron: Neuron) -> tuple[Stage, ...]:
 def _whole(neuron: Neuron, model: Whole) -> tuple[Stage, ...]:
     for name in ("synapse", "adaptation", "reset", "refractory", "v_min"):
         value = getattr(neuron, name)
-        if value is not None:
+        if value is not None and name not in model.takes:
             raise InvalidValueError(f"{name}={shown(value)}: {type(model).__name__} is a whole neuron and takes none; leave it out")
-    return (model, _expect("fire", neuron.fire, model.fires, None), *model.after_fire())
+    return (model, _expect("fire", neuron.fire, model.fires, None), *model.after_fire(), *_rest(neuron))
+
+
+def _rest(neuron: Neuron) -> tuple[Stage, ...]:
+    return () if neuron.refractory is None else (Refractory(neuron.refractory),)
 
 
 def _expect(name: str, stage: Any, kinds: tuple[type[Stage], ...], absent: Stage | None) -> Stage:
