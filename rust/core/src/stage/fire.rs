@@ -64,7 +64,9 @@ impl Fire {
                 }
                 if self == Self::Capped {
                     for j in 0..K {
-                        s[j] = s[j].min(k.get(Coefficient::MaxSpikes, j));
+                        // Not `min`: it leaves open which of a NaN and a number it gives.
+                        let most = k.get(Coefficient::MaxSpikes, j);
+                        s[j] = choose::<E, S>(s[j].simd_gt(most), most, s[j]);
                     }
                 }
             }
