@@ -15,7 +15,5 @@ from .nonlinear import EIF, QIF, AdEx
 
 __all__ = ["ALIF", "EIF", "GLIF3", "IAF", "LI", "LIF", "NAMED", "QIF", "AdEx", "Alpha", "AnyNeuron", "Izhikevich", "Kernel", "Neuron"]
 
-NAMED: dict[str, type[AnyNeuron]] = {
-    kind.__name__.lower(): kind for kind in (LI, LIF, IAF, ALIF, Alpha, EIF, QIF, AdEx, Izhikevich, GLIF3)
-}
+NAMED: dict[str, type[AnyNeuron]] = {kind.__name__.lower(): kind for kind in (LI, LIF, IAF, ALIF, Alpha, EIF, QIF, AdEx, Izhikevich, GLIF3)}
 """Every named neuron, by the name of the function that simulates it in one call."""

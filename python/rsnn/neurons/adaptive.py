@@ -58,7 +58,7 @@ refractory, v_min
     --------
     >>> import rsnn
     >>> rsnn.simulate(rsnn.ALIF(beta=0.5, tau_adapt=2.0), 1.0, steps=8).spikes.tolist()
-    [1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
+    [1.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 1.0]
     """
 
     tau_mem: Parameter | None = TAU_MEM

@@ -81,7 +81,8 @@ def _izhikevich(
 _FOREVER = 1e6
 _SLOW = {"mn": 4.1, "const": 108.0}
 
-# The code published with E. M. Izhikevich, "Which model to use for cortical spiking neurons?", IEEE Transactions on Neural Networks 15 (2004).
+# The code published with E. M. Izhikevich, "Which model to use for cortical spiking neurons?",
+# IEEE Transactions on Neural Networks 15 (2004).
 BEHAVIOURS: dict[str, Experiment] = {
     "tonic_spiking": _izhikevich(0.02, 0.2, -65.0, 6.0, -70.0, 0.25, 100.0, _step(10.0, _FOREVER, 14.0)),
     "phasic_spiking": _izhikevich(0.02, 0.25, -65.0, 6.0, -64.0, 0.25, 200.0, _step(20.0, _FOREVER, 0.5)),
@@ -97,17 +98,22 @@ BEHAVIOURS: dict[str, Experiment] = {
         0.1, 0.26, -60.0, -1.0, -62.0, 0.25, 400.0, *(_step(start, start + 4.0, 0.65) for start in (40.0, 60.0, 280.0, 320.0))
     ),
     "integrator": _izhikevich(
-        0.02, -0.1, -55.0, 6.0, -60.0, 0.25, 100.0,
-        *(_step(start, start + 2.0, 9.0) for start in (100.0 / 11.0, 100.0 / 11.0 + 5.0, 70.0, 80.0)), **_SLOW,
+        0.02,
+        -0.1,
+        -55.0,
+        6.0,
+        -60.0,
+        0.25,
+        100.0,
+        *(_step(start, start + 2.0, 9.0) for start in (100.0 / 11.0, 100.0 / 11.0 + 5.0, 70.0, 80.0)),
+        **_SLOW,
     ),
     "rebound_spike": _izhikevich(0.03, 0.25, -60.0, 4.0, -64.0, 0.2, 200.0, _step(20.0, 25.0, -15.0)),
     "rebound_burst": _izhikevich(0.03, 0.25, -52.0, 0.0, -64.0, 0.2, 200.0, _step(20.0, 25.0, -15.0)),
     "threshold_variability": _izhikevich(
         0.03, 0.25, -60.0, 4.0, -64.0, 0.25, 100.0, _step(10.0, 15.0, 1.0), _step(70.0, 75.0, -6.0), _step(80.0, 85.0, 1.0)
     ),
-    "bistability": _izhikevich(
-        0.1, 0.26, -60.0, 0.0, -61.0, 0.25, 300.0, _step(37.5, 42.5, 1.24), _step(216.0, 221.0, 1.24), base=0.24
-    ),
+    "bistability": _izhikevich(0.1, 0.26, -60.0, 0.0, -61.0, 0.25, 300.0, _step(37.5, 42.5, 1.24), _step(216.0, 221.0, 1.24), base=0.24),
     "depolarizing_after_potential": _izhikevich(1.0, 0.2, -60.0, -21.0, -70.0, 0.1, 50.0, _step(9.0, 11.0, 20.0)),
     "accommodation": _izhikevich(
         0.02, 1.0, -55.0, 4.0, -65.0, 0.5, 400.0, (0.0, 200.0, 0.0, 8.0), (300.0, 312.5, 0.0, 4.0), recovery="drift", v_leak=-65.0
@@ -117,9 +123,7 @@ BEHAVIOURS: dict[str, Experiment] = {
 }
 
 
-def _adex(
-    C: float, g_l: float, e_l: float, a: float, tau_w: float, b: float, v_r: float, current: float
-) -> Experiment:
+def _adex(C: float, g_l: float, e_l: float, a: float, tau_w: float, b: float, v_r: float, current: float) -> Experiment:
     parameters = {"C": C, "g_l": g_l, "e_l": e_l, "v_t": -50.0, "delta_t": 2.0, "tau_w": tau_w, "a": a, "b": b, "v_r": v_r}
     return Experiment(parameters, 0.1, 520.0, (_step(20.0, _FOREVER, current),))
 

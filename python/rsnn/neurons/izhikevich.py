@@ -74,7 +74,7 @@ class Izhikevich(Named):
     >>> import rsnn
     >>> spikes = rsnn.simulate(rsnn.Izhikevich(dt=0.25), 10.0, steps=800).spikes
     >>> (spikes.nonzero()[0] * 0.25).tolist()
-    [3.25, 28.25, 78.0, 128.0, 178.0]
+    [3.5, 28.75, 74.75, 120.75, 166.5]
     """
 
     published: ClassVar[tuple[str, ...]] = tuple(BEHAVIOURS)

@@ -91,8 +91,8 @@ class EIF(Named):
     Examples
     --------
     >>> import rsnn
-    >>> [int(rsnn.simulate(rsnn.EIF(dt=0.1), drive, steps=2000).spikes.sum()) for drive in (1.5, 1.8, 5.0)]
-    [0, 3, 14]
+    >>> [int(rsnn.simulate(rsnn.EIF(dt=0.1), drive, steps=5000).spikes.sum()) for drive in (1.6, 1.7, 5.0)]
+    [0, 1, 16]
     """
 
     tau_mem: Parameter = 10.0
@@ -171,7 +171,7 @@ class QIF(Named):
     --------
     >>> import rsnn
     >>> [int(rsnn.simulate(rsnn.QIF(dt=0.1), drive, steps=10000).spikes.sum()) for drive in (0.15, 0.17, 0.5)]
-    [0, 7, 22]
+    [0, 1, 19]
     """
 
     tau_mem: Parameter = 20.0
@@ -258,7 +258,7 @@ class AdEx(Named):
     >>> import rsnn
     >>> spikes = rsnn.simulate(rsnn.AdEx(dt=0.1), 800.0, steps=3000).spikes
     >>> (spikes.nonzero()[0] * 0.1).round(1).tolist()
-    [15.8, 51.4, 107.0, 171.9, 240.1]
+    [17.9, 41.0, 72.2, 115.8, 173.3, 238.2]
     """
 
     published: ClassVar[tuple[str, ...]] = tuple(PATTERNS)
@@ -372,7 +372,7 @@ class AdEx(Named):
         >>> import rsnn
         >>> neuron, stimulus, dt = rsnn.AdEx.named("transient_spiking")
         >>> int(rsnn.simulate(neuron, stimulus).spikes.sum()), dt
-        (3, 0.1)
+        (1, 0.1)
         """
         experiment = found("AdEx", name, PATTERNS)
         return cls.from_conductances(**experiment.parameters, v_threshold=0.0, dt=experiment.dt), stimulus(experiment), experiment.dt
