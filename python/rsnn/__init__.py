@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from ._rsnn import __version__
 from .calls import adex, alif, alpha, eif, glif3, iaf, izhikevich, li, lif, qif
-from .errors import AbsentError, InternalError, InUseError, InvalidTypeError, InvalidValueError, RsnnError
+from .errors import AbsentError, InternalError, InUseError, InvalidTypeError, InvalidValueError, OutOfRangeError, RsnnError
 from .neurons import ALIF, EIF, GLIF3, IAF, LI, LIF, QIF, AdEx, Alpha, Izhikevich, Neuron
+from .recurrent import Recurrent
 from .simulate import Result, simulate
+from .spikes import Spikes
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
@@ -43,8 +45,11 @@ __all__ = [
     "InvalidValueError",
     "Izhikevich",
     "Neuron",
+    "OutOfRangeError",
+    "Recurrent",
     "Result",
     "RsnnError",
+    "Spikes",
     "__version__",
     "adex",
     "alif",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import LARGEST, SMALLEST, choice, did_you_mean, float_dtype, names, real, scalar, shape_of, shown, whole, within
+from .arguments import LARGEST, SMALLEST, choice, did_you_mean, flag, float_dtype, names, real, scalar, shape_of, shown, whole, within
 from .errors import InvalidValueError
 from .stages import COEFFICIENTS, Blend, BlendSubtract, Description, Drop, Multi, Relu, Stage, ToValue, Whole, parts
 from .state import ORDER, State, make_state
@@ -209,10 +209,16 @@ class Neuron(AnyNeuron):
     v_min : float or array, optional
         The membrane is kept from falling below; or `rsnn.stages.Relu`, which rounds as sinabs does.
     dt : length of a step; time constants and `refractory` share its unit
-    v_start : name of the parameter at which the membrane starts; None: where the membrane says, which is v_leak
+    v_start : where the membrane starts: a number, or the name of a parameter; None: where the membrane says, which is v_leak
     recurrence : ``"apart"`` or ``"merged"``
         How its own spikes come back to it, where a run is recurrent: as a term of its own after the input, or added to the input
         before anything else (sinabs).
+    inhibition : bool, default False
+        Of the neurons along the last axis of the data only the first of those whose ``u - v_threshold`` is largest may fire, and is
+        reset (snnTorch).
+    graded : float or array, optional
+        The size of a spike that is sent on, and comes back where a run is recurrent: ``output = s graded`` (snnTorch). What resets the
+        neuron is s.
 
     Raises
     ------
@@ -245,8 +251,10 @@ class Neuron(AnyNeuron):
     refractory: Parameter | None = None
     v_min: Parameter | Relu | None = None
     dt: float = 1.0
-    v_start: str | None = None
+    v_start: Parameter | str | None = None
     recurrence: str = "apart"
+    inhibition: bool = False
+    graded: Parameter | None = None
 
     def __post_init__(self) -> None:
         """Check every stage, and that they go together."""
@@ -259,12 +267,17 @@ class Neuron(AnyNeuron):
         if self.v_min is not None and not isinstance(self.v_min, Relu):
             set_(self, "v_min", real("v_min", self.v_min))
         choice("recurrence", self.recurrence, ("apart", "merged"))
+        set_(self, "inhibition", flag("inhibition", self.inhibition))
+        if self.graded is not None:
+            set_(self, "graded", real("graded", self.graded))
         self._parts  # noqa: B018 - a stage of another kind is found here
         what = self._contradiction()
         if what is not None:
             raise InvalidValueError(what)
-        if self.v_start is not None:
+        if isinstance(self.v_start, str):
             choice("v_start", self.v_start, tuple(self._given))
+        elif self.v_start is not None:
+            set_(self, "v_start", real("v_start", self.v_start))
         for part in self._parts:
             for name, value in part.parameters().items():
                 within(name, value, *self._ranges[name], part.hint(name))
@@ -277,9 +290,9 @@ class Neuron(AnyNeuron):
         """Say which stages do not go together, and what to do about it."""
         timing = getattr(self.reset, "timing", "same")
         if self.fire is None:
-            for name in ("reset", "refractory", "adaptation"):
+            for name in ("reset", "refractory", "adaptation", "inhibition", "graded"):
                 value = getattr(self, name)
-                if value is not None:
+                if value is not None and value is not False:
                     return f"{name}={shown(value)}: a neuron without fire= never spikes; give fire=, or leave it out"
         if isinstance(self.fire, Multi) and (
             isinstance(self.reset, (Blend, BlendSubtract, Drop)) or (timing == "residual" and isinstance(self.reset, ToValue))
@@ -288,6 +301,8 @@ class Neuron(AnyNeuron):
                 f"reset={self.reset}: several spikes in one step cannot reset in this way; "
                 "use fire='single', reset='subtract', or another reset_timing"
             )
+        if self.adaptation is not None and self.inhibition:
+            return "inhibition=True: neurons compete by their distance from v_threshold, which an adaptation would move; leave one out"
         if self.adaptation is not None and timing != "same":
             return (
                 f"reset={self.reset}: a late reset tests the membrane carried in, whose threshold the adaptation has moved since; "
@@ -335,7 +350,9 @@ class Neuron(AnyNeuron):
         """Give the states that do not start at 0; see `AnyNeuron.start`."""
         numbers = self._given | dict(values or {})
         begun = {name: value for part in self._parts for name, value in part.start(numbers).items()}
-        return begun if self.v_start is None else begun | {"v": numbers[self.v_start]}
+        if self.v_start is None:
+            return begun
+        return begun | {"v": numbers[self.v_start] if isinstance(self.v_start, str) else self.v_start}
 
     def coefficients(self, values: Mapping[str, Any] | None = None, xp: Any = np) -> dict[str, Any]:
         """Compute the coefficients of a step; see `AnyNeuron.coefficients`."""
@@ -381,6 +398,8 @@ class Neuron(AnyNeuron):
         """Make the same neuron with other parameters; see `AnyNeuron.replace`."""
         names("replace()", parameters, self._given)
         changed: dict[str, Any] = {}
+        if "graded" in parameters:
+            changed["graded"] = parameters["graded"]
         if "v_min" in parameters:
             changed["v_min"] = Relu(parameters["v_min"]) if isinstance(self.v_min, Relu) else parameters["v_min"]
         for role in ("synapse", "membrane", "adaptation", "fire", "reset"):

@@ -20,6 +20,7 @@ from .bounds import Floor, Refractory, Relu
 from .fire import FIRES, Multi, Single, Soft, Strict
 from .membrane import MEMBRANES, Box, Euler, EulerExp, Integrator, Lapicque, Leaky, Membrane, Mul, Quad, Tau, TauExp, TauQuad
 from .reset import RESETS, Amount, Blend, BlendSubtract, Drop, Gate, Subtract, ToValue
+from .sending import Graded, Inhibition
 from .stage import COEFFICIENTS, TIMINGS, Absent, Description, Stage
 from .synapse import SYNAPSES, Dual, EulerCurrent, Exponential, Scaled
 from .whole import WHOLES, Coba, Glif3, Izhikevich, SnnTorchAlpha, Whole
@@ -50,6 +51,8 @@ __all__ = [
     "Floor",
     "Gate",
     "Glif3",
+    "Graded",
+    "Inhibition",
     "Integrator",
     "Izhikevich",
     "Lapicque",
@@ -93,7 +96,12 @@ def parts(neuron: Neuron) -> tuple[Stage, ...]:
         reset,
         *_rest(neuron),
         *(() if neuron.v_min is None else (neuron.v_min if isinstance(neuron.v_min, Relu) else Floor(neuron.v_min),)),
+        *_sending(neuron),
     )
+
+
+def _sending(neuron: Neuron) -> tuple[Stage, ...]:
+    return (*((Inhibition(),) if neuron.inhibition else ()), *(() if neuron.graded is None else (Graded(neuron.graded),)))
 
 
 def _whole(neuron: Neuron, model: Whole) -> tuple[Stage, ...]:
@@ -101,7 +109,10 @@ def _whole(neuron: Neuron, model: Whole) -> tuple[Stage, ...]:
         value = getattr(neuron, name)
         if value is not None and name not in model.takes:
             raise InvalidValueError(f"{name}={shown(value)}: {type(model).__name__} is a whole neuron and takes none; leave it out")
-    return (model, _expect("fire", neuron.fire, model.fires, None), *model.after_fire(), *_rest(neuron))
+    sending = _sending(neuron)
+    if sending and "sending" not in model.takes:
+        raise InvalidValueError(f"inhibition=, graded=: {type(model).__name__} is a whole neuron and takes none; leave them out")
+    return (model, _expect("fire", neuron.fire, model.fires, None), *model.after_fire(), *_rest(neuron), *sending)
 
 
 def _rest(neuron: Neuron) -> tuple[Stage, ...]:

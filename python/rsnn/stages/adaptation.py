@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .stage import NOT_NEGATIVE, UNIT, Stage, one_of, time_constant
 
 if TYPE_CHECKING:
@@ -121,14 +123,17 @@ class AdaptationCurrent(Adaptation):
     rho : or the step itself, not negative
     couple : how strongly the current follows the membrane
     inc : what a spike adds
+    begins : where the current starts
     """
 
     tau_adapt: Parameter | None = None
     rho: Parameter | None = None
     couple: Parameter = 0.0
     inc: Parameter = 0.0
+    begins: Parameter = 0.0
 
     numbers = ("tau_adapt", "rho", "couple", "inc")
+    fixed = ("begins",)
     states = ("a",)
     words = "adaptation=current"
     reads = ("rho", "couple", "inc")
@@ -147,6 +152,10 @@ class AdaptationCurrent(Adaptation):
         """Give the coefficients."""
         return {"rho": p["rho"] if self.tau_adapt is None else dt / p["tau_adapt"], "couple": p["couple"], "inc": p["inc"]}
 
+    def start(self, p: Mapping[str, Any]) -> dict[str, Any]:
+        """Start where it begins."""
+        return {self.states[0]: self.begins} if np.any(self.begins) else {}
+
 
 class RecoveryCurrent(AdaptationCurrent):
     """As `AdaptationCurrent`, following the membrane before its reset, as of SpikingJelly's Izhikevich.
@@ -159,7 +168,7 @@ class RecoveryCurrent(AdaptationCurrent):
 
     Parameters
     ----------
-    tau_adapt, rho, couple, inc : as of `AdaptationCurrent`
+    tau_adapt, rho, couple, inc, begins : as of `AdaptationCurrent`
     """
 
     states = ("w",)

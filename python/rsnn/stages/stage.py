@@ -34,7 +34,7 @@ COEFFICIENTS = (
     "alpha", "alpha_rise", "eta", "scale",
     "beta", "k", "tau", "v_leak", "v_crit", "a0", "delta_t", "v_rheobase", "r", "inverse", "dt", "bias", "gain",
     "rho", "kappa", "couple", "inc",
-    "v_threshold", "max_spikes", "v_reset", "v_subtract", "refractory", "v_min",
+    "v_threshold", "max_spikes", "v_reset", "v_subtract", "refractory", "v_min", "graded",
 )
 # fmt: on
 """Every coefficient that stages have, in the order in which a neuron has them; those that a whole neuron has alone come after."""

@@ -29,7 +29,7 @@ class Whole(Stage):
     own: ClassVar[tuple[str, ...]] = ()
     """The coefficients that no other neuron has, in the order in which it has them."""
     takes: ClassVar[tuple[str, ...]] = ()
-    """What else it takes of a neuron's fields: ``"refractory"``."""
+    """What else it takes: ``"refractory"``; ``"sending"``, which is inhibition and graded spikes."""
 
     def after_fire(self) -> tuple[Stage, ...]:
         """Give what the specification says after how it fires."""
@@ -142,6 +142,7 @@ class SnnTorchAlpha(Whole):
     numbers = ("alpha", "beta", "scale")
     states = ("v", "i", "h")
     words = "alpha"
+    takes = ("sending",)
     reads = ("alpha", "beta", "scale")
 
     def __post_init__(self) -> None:

@@ -97,8 +97,8 @@ class Exp(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
-        (value,) = ctx.saved_tensors
-        return grad * value
+        slope: Tensor = grad * ctx.saved_tensors[0]
+        return slope
 
 
 class ExpOutsideTracing(Exp):
@@ -106,8 +106,8 @@ class ExpOutsideTracing(Exp):
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor) -> Tensor:
-        (value,) = ctx.saved_tensors
-        return tangent * value
+        moved: Tensor = tangent * ctx.saved_tensors[0]
+        return moved
 
 
 _spike = outside_tracing(Spike, SpikeOutsideTracing)

@@ -244,7 +244,7 @@ def _stack_state(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: Sta
     fields = plan.kernel.states
     if state is None:
         begun = plan.neuron.start(values)
-        each = [(begun[name].to(x.dtype) if name in begun else x.new_zeros(())).expand(layout.step) for name in fields]
+        each = [(torch.as_tensor(begun[name]).to(x) if name in begun else x.new_zeros(())).expand(layout.step) for name in fields]
     else:
         if getattr(state, "_fields", None) != fields:
             came = f"fields {', '.join(state._fields)}" if hasattr(state, "_fields") else type(state).__name__

@@ -160,7 +160,20 @@ fn native<E: Kernels>(run: &Run<E>, level: fearless_simd::Level, threads: usize)
     let state = &mut came.state;
     forward(
         &context,
-        Forward { neuron: spec, level, shape, x: &run.x, coefficients, state, output, record, recurrent: None, checkpoints: None },
+        Forward {
+            neuron: spec,
+            level,
+            shape,
+            x: &run.x,
+            coefficients,
+            state,
+            output,
+            record,
+            picked: None,
+            recurrent: None,
+            group: None,
+            checkpoints: None,
+        },
     )
     .unwrap();
     // Without a record the kernels of their own run: they must agree.
@@ -177,7 +190,9 @@ fn native<E: Kernels>(run: &Run<E>, level: fearless_simd::Level, threads: usize)
             state: &mut state,
             output,
             record: vec![],
+            picked: None,
             recurrent: None,
+            group: None,
             checkpoints: None,
         },
     )
@@ -196,7 +211,9 @@ fn native<E: Kernels>(run: &Run<E>, level: fearless_simd::Level, threads: usize)
             state: &mut state,
             output,
             record: vec![],
+            picked: None,
             recurrent: None,
+            group: None,
             checkpoints: None,
         },
     )
@@ -408,7 +425,9 @@ fn gradients_are_differences(spec: &str, seed: f64, every: usize) -> Result<(), 
             state: &mut state,
             output: Output::None,
             record: vec![],
+            picked: None,
             recurrent: None,
+            group: None,
             checkpoints: Some((every, &mut marks)),
         };
         forward(&Context::serial(), job).unwrap();
@@ -482,6 +501,8 @@ fn a_recurrent_group_sees_its_last_spikes_and_pieces_equal_the_whole() {
             state,
             output: Output::Dense(&mut out),
             record: vec![],
+            picked: None,
+            group: None,
             recurrent: Some(Recurrent { size: n, weight: &weight, bias: Some(&bias) }),
             checkpoints: None,
         };

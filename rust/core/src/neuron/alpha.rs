@@ -6,7 +6,7 @@
 //! subtract   i = e - v_threshold r;   h = f - (beta h_old - x) r;   v = m + h_old r
 //! drop       i = e - e r;             h = f - f r;                  v = m - m r
 //! none       i = e;  h = f;  v = m
-//! s  = [v - v_threshold > 0]
+//! s  = [v - v_threshold > 0];   inhibition   s = s * allowed;   graded   output = s * graded
 //! ```
 
 use fearless_simd::prelude::*;
@@ -15,7 +15,7 @@ use super::spec::Words;
 use super::{Arriving, Convention, Inputs, Model, State, States, Step, Whole};
 use crate::elem::{Elem, V};
 use crate::error::Result;
-use crate::stage::fire::Fire;
+use crate::stage::fire::{Fire, product};
 use crate::stage::reset::Reset;
 use crate::stage::{Coefficient, Coefficients, Column, Gradients};
 
@@ -26,6 +26,10 @@ pub struct Alpha {
     pub fire: Fire,
     /// None, subtract or drop.
     pub reset: Reset,
+    /// Whether only one neuron of a group may fire.
+    pub inhibition: bool,
+    /// Whether spikes are scaled on leaving.
+    pub graded: bool,
 }
 
 struct Evaluation<E: Elem, S: Simd, const K: usize> {
@@ -33,6 +37,7 @@ struct Evaluation<E: Elem, S: Simd, const K: usize> {
     e: Column<E, S, K>,
     f: Column<E, S, K>,
     m: Column<E, S, K>,
+    fired: Column<E, S, K>,
     step: Step<E, S, K>,
 }
 
@@ -72,27 +77,32 @@ impl Alpha {
             }
             _ => {}
         }
-        let s = self.fire.forward::<E, S, C, K>(simd, k, [&u, &theta]);
+        let mut fired = self.fire.forward::<E, S, C, K>(simd, k, [&u, &theta]);
+        if self.inhibition {
+            fired = product::<E, S, K>(&fired, inputs.allowed);
+        }
+        let s = if self.graded { product::<E, S, K>(&fired, &k.column(Coefficient::Graded)) } else { fired };
         let mut after = *states;
         after[State::V as usize] = u;
         after[State::I as usize] = to_i;
         after[State::H as usize] = to_h;
-        Evaluation { r, e, f, m, step: Step { s, u, after } }
+        Evaluation { r, e, f, m, fired, step: Step { s, u, after } }
     }
 }
 
 impl Whole for Alpha {
-    const ORDER: &'static str = "alpha fire reset";
+    const ORDER: &'static str = "alpha fire reset [inhibition] [graded]";
     const OWN: &'static [&'static str] = &[];
 
     fn parse(words: &mut Words<'_>) -> Result<Self> {
         let fire = words.choice("fire", &[("strict", Fire::Strict), ("soft", Fire::Soft)])?;
         let reset = words.choice("reset", &[("none", Reset::None), ("subtract", Reset::Subtract), ("drop", Reset::Drop)])?;
-        Ok(Self { fire, reset })
+        Ok(Self { fire, reset, inhibition: words.flag("inhibition"), graded: words.flag("graded") })
     }
 
     fn reads(self, which: Coefficient) -> bool {
         matches!(which, Coefficient::Alpha | Coefficient::Scale | Coefficient::Beta | Coefficient::VThreshold)
+            || (self.graded && which == Coefficient::Graded)
     }
 }
 
@@ -100,6 +110,11 @@ impl Model for Alpha {
     #[inline(always)]
     fn keeps(self, state: State) -> bool {
         matches!(state, State::V | State::I | State::H)
+    }
+
+    #[inline(always)]
+    fn competes(self) -> bool {
+        self.inhibition
     }
 
     #[inline(always)]
@@ -131,11 +146,16 @@ impl Model for Alpha {
         let zero = V::<E, S>::splat(simd, E::ZERO);
         let slope = convention.surrogate.slope(simd, &at.step.u, &theta);
         let late = convention.surrogate.slope(simd, v, &theta);
+        let mut ds = *arriving.out;
+        if self.graded {
+            sums.add(Coefficient::Graded, &product::<E, S, K>(&at.fired, &ds));
+            ds = product::<E, S, K>(&ds, &k.column(Coefficient::Graded));
+        }
         let [mut alpha, mut scale, mut beta, mut dtheta] = [*v; 4];
         let mut dx = *v;
         for j in 0..K {
             let (di, dh, r) = (d[State::I as usize][j], d[State::H as usize][j], at.r[j]);
-            let e = slope[j] * arriving.out[j];
+            let e = slope[j] * ds[j];
             let du = d[State::V as usize][j] + arriving.u[j] + e;
             dtheta[j] = -e;
             let (mut de, mut df, mut dm, mut dhold, mut dr) = (di, dh, du, zero, zero);

@@ -91,6 +91,8 @@ pub struct Inputs<'a, E: Elem, S: Simd, const K: usize> {
     pub x: &'a Column<E, S, K>,
     /// The recurrent operand; read by recurrent neurons alone.
     pub operand: &'a Column<E, S, K>,
+    /// 1 where the neuron may fire, else 0; read by neurons that compete alone.
+    pub allowed: &'a Column<E, S, K>,
 }
 
 /// What flows back into a step, besides the gradients of its states.
@@ -115,6 +117,12 @@ pub struct Convention<E> {
 pub trait Model: Copy + Send + Sync {
     /// Whether the neuron keeps this state.
     fn keeps(self, state: State) -> bool;
+
+    /// Whether only one neuron of a group may fire.
+    #[inline(always)]
+    fn competes(self) -> bool {
+        false
+    }
 
     /// Take a step.
     fn step<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
@@ -196,6 +204,15 @@ macro_rules! whole_models {
                 }
             }
 
+            /// Whether only one neuron of a group may fire.
+            #[must_use]
+            pub fn competes(&self) -> bool {
+                match self {
+                    Self::Composed(spec) => spec.inhibition,
+                    $(Self::$name(model) => model.competes(),)*
+                }
+            }
+
             /// The names of the coefficients that this model has alone.
             fn own(&self) -> &'static [&'static str] {
                 match self {
@@ -231,6 +248,12 @@ impl Neuron {
     #[must_use]
     pub fn is_recurrent(&self) -> bool {
         self.keeps(State::S)
+    }
+
+    /// Whether it sends on spikes, and not its membrane.
+    #[must_use]
+    pub fn fires(&self) -> bool {
+        self.reads(Coefficient::VThreshold)
     }
 
     /// The states it keeps, in order.

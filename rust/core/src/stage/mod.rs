@@ -101,6 +101,8 @@ pub enum Coefficient {
     Refractory,
     /// `v_min`: lower clip.
     VMin,
+    /// `graded`: the size of a spike that is sent on.
+    Graded,
     /// The first of those that a whole model names itself, [`crate::neuron::Whole::OWN`].
     Own0,
     /// The next of them.
@@ -128,7 +130,7 @@ pub enum Coefficient {
 }
 
 /// How many coefficients there are.
-pub const COEFFICIENTS: usize = 39;
+pub const COEFFICIENTS: usize = 40;
 
 impl Coefficient {
     /// All of them, in order.
@@ -160,6 +162,7 @@ impl Coefficient {
         (Self::VSubtract, "v_subtract"),
         (Self::Refractory, "refractory"),
         (Self::VMin, "v_min"),
+        (Self::Graded, "graded"),
         (Self::Own0, "own_0"),
         (Self::Own1, "own_1"),
         (Self::Own2, "own_2"),
