@@ -136,10 +136,11 @@ class Izhikevich(Named):
 
         Notes
         -----
-        The parameters, currents, steps and starting values are those of the code published with Izhikevich (2004). Its step, of 0.1 to
-        0.5 ms, belongs to four of the behaviours: with a smaller one the current no longer ends the spikes of ``"bistability"``, more
-        spikes follow the first of ``"depolarizing_after_potential"``, those of ``"inhibition_induced_bursting"`` do not end, and one more
-        follows the inhibition of ``"inhibition_induced_spiking"``. The other sixteen keep their character with any smaller step.
+        The parameters, currents, steps and starting values are those of the code published with Izhikevich (2004), and so are the spikes.
+        Its step, of 0.1 to 0.5 ms, is part of five of the behaviours. With a finer one, under the same current, ``"spike_latency"`` has no
+        spike (its current is just enough), the second pulse of ``"bistability"`` no longer ends the spikes, more spikes follow that of
+        ``"depolarizing_after_potential"``, one comes after the inhibition of ``"inhibition_induced_spiking"``, and those of
+        ``"inhibition_induced_bursting"`` do not end. The other fifteen keep their character.
 
         Examples
         --------
