@@ -375,10 +375,13 @@ fn smooth_specs() -> impl Strategy<Value = String> {
     let end = prop::sample::select(vec!["", " clip", " relu"]);
     let whole = prop::sample::select(vec![
         "izhikevich fire=soft",
+        "izhikevich recovery=updated fire=soft",
+        "izhikevich recovery=drift fire=soft",
         "alpha fire=soft reset=none",
         "alpha fire=soft reset=subtract",
         "alpha fire=soft reset=drop",
         "coba fire=soft",
+        "glif3 fire=soft",
     ]);
     let composed = (synapse, form, input, adaptation, reset, end).prop_map(|(synapse, form, input, adaptation, reset, end)| {
         format!("synapse={synapse} membrane={form}{input}{adaptation} fire=soft reset={reset}{end}")
@@ -498,6 +501,8 @@ fn a_recurrent_group_sees_its_last_spikes_and_pieces_equal_the_whole() {
             state,
             output: Output::Dense(&mut out),
             record: vec![],
+            picked: None,
+            group: None,
             recurrent: Some(Recurrent { size: n, weight: &weight, bias: Some(&bias) }),
             checkpoints: None,
         };

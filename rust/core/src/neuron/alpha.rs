@@ -11,14 +11,13 @@
 
 use fearless_simd::prelude::*;
 
-use super::{Arriving, Convention, Inputs, Model, State, States, Step};
+use super::spec::Words;
+use super::{Arriving, Convention, Inputs, Model, State, States, Step, Whole};
 use crate::elem::{Elem, V};
+use crate::error::Result;
 use crate::stage::fire::{Fire, product};
 use crate::stage::reset::Reset;
 use crate::stage::{Coefficient, Coefficients, Column, Gradients};
-
-/// The coefficients it reads.
-pub const READS: &[Coefficient] = &[Coefficient::Alpha, Coefficient::Scale, Coefficient::Beta, Coefficient::VThreshold];
 
 /// The model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +87,22 @@ impl Alpha {
         after[State::I as usize] = to_i;
         after[State::H as usize] = to_h;
         Evaluation { r, e, f, m, fired, step: Step { s, u, after } }
+    }
+}
+
+impl Whole for Alpha {
+    const ORDER: &'static str = "alpha fire reset [inhibition] [graded]";
+    const OWN: &'static [&'static str] = &[];
+
+    fn parse(words: &mut Words<'_>) -> Result<Self> {
+        let fire = words.choice("fire", &[("strict", Fire::Strict), ("soft", Fire::Soft)])?;
+        let reset = words.choice("reset", &[("none", Reset::None), ("subtract", Reset::Subtract), ("drop", Reset::Drop)])?;
+        Ok(Self { fire, reset, inhibition: words.flag("inhibition"), graded: words.flag("graded") })
+    }
+
+    fn reads(self, which: Coefficient) -> bool {
+        matches!(which, Coefficient::Alpha | Coefficient::Scale | Coefficient::Beta | Coefficient::VThreshold)
+            || (self.graded && which == Coefficient::Graded)
     }
 }
 
