@@ -15,7 +15,7 @@ use super::{Arriving, Convention, Inputs, Model, State, States, Step};
 use crate::elem::{Elem, V};
 use crate::stage::fire::Fire;
 use crate::stage::reset::Reset;
-use crate::stage::{Coefficient, Coefficients, Column, Gradients};
+use crate::stage::{Coefficient, Coefficients, Column, Gradients, for_each_register};
 
 /// The coefficients it reads.
 pub const READS: &[Coefficient] = &[Coefficient::Alpha, Coefficient::Scale, Coefficient::Beta, Coefficient::VThreshold];
@@ -119,7 +119,7 @@ impl Model for Alpha {
         let late = convention.surrogate.slope(simd, v, &theta);
         let [mut alpha, mut scale, mut beta, mut dtheta] = [*v; 4];
         let mut dx = *v;
-        for j in 0..K {
+        for_each_register!(j < K => {
             let (di, dh, r) = (d[State::I as usize][j], d[State::H as usize][j], at.r[j]);
             let e = slope[j] * arriving.out[j];
             let du = d[State::V as usize][j] + arriving.u[j] + e;
@@ -152,7 +152,7 @@ impl Model for Alpha {
             d[State::V as usize][j] = back;
             d[State::I as usize][j] = k.get(Coefficient::Alpha, j) * de;
             d[State::H as usize][j] = k.get(Coefficient::Beta, j) * df + dhold;
-        }
+        });
         sums.add(Coefficient::Alpha, &alpha);
         sums.add(Coefficient::Scale, &scale);
         sums.add(Coefficient::Beta, &beta);

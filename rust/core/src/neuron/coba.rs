@@ -11,7 +11,7 @@ use fearless_simd::prelude::*;
 use super::{Arriving, Convention, Inputs, Model, State, States, Step, blend};
 use crate::elem::{Elem, V};
 use crate::stage::fire::Fire;
-use crate::stage::{Coefficient, Coefficients, Column, Gradients, choose};
+use crate::stage::{Coefficient, Coefficients, Column, Gradients, choose, for_each_register};
 
 /// The coefficients it reads.
 pub const READS: &[Coefficient] = &[
@@ -53,7 +53,7 @@ impl Coba {
         let mut jumped = [states[State::I as usize], states[State::H as usize]];
         let mut kept = jumped;
         let (mut bracket, mut u) = (*v, *v);
-        for j in 0..K {
+        for_each_register!(j < K => {
             let negative = -x[j];
             jumped[0][j] += choose::<E, S>(x[j].simd_le(zero), zero, x[j]);
             jumped[1][j] += choose::<E, S>(negative.simd_le(zero), zero, negative);
@@ -63,7 +63,7 @@ impl Coba {
             let excited = leak + kept[0][j] * (k.get(Coefficient::EExc, j) - v[j]);
             bracket[j] = excited + kept[1][j] * (k.get(Coefficient::EInh, j) - v[j]);
             u[j] = v[j] + k.get(Coefficient::K, j) * bracket[j];
-        }
+        });
         let s = self.fire.forward::<E, S, C, K>(simd, k, [&u, &k.column(Coefficient::VThreshold)]);
         let mut after = *states;
         after[State::V as usize] = blend::<E, S, K>(simd, &s, &u, &k.column(Coefficient::VReset));
@@ -107,7 +107,7 @@ impl Model for Coba {
         let slope = convention.surrogate.slope(simd, u, &k.column(Coefficient::VThreshold));
         let mut grads = [*v; 9];
         let mut dx = *v;
-        for j in 0..K {
+        for_each_register!(j < K => {
             let dv = d[State::V as usize][j];
             let mut ds = arriving.out[j];
             if !convention.detach_reset {
@@ -141,7 +141,7 @@ impl Model for Coba {
             for n in 0..9 {
                 grads[n][j] = terms[n];
             }
-        }
+        });
         for n in 0..9 {
             sums.add(READS[n], &grads[n]);
         }

@@ -13,7 +13,7 @@ use fearless_simd::prelude::*;
 use super::{Arriving, Convention, Inputs, Model, State, States, Step, blend};
 use crate::elem::{Elem, V};
 use crate::stage::fire::Fire;
-use crate::stage::{Coefficient, Coefficients, Column, Gradients};
+use crate::stage::{Coefficient, Coefficients, Column, Gradients, for_each_register};
 
 /// The coefficients it reads.
 pub const READS: &[Coefficient] = &[
@@ -103,7 +103,7 @@ impl Model for Izhikevich {
         let slope = convention.surrogate.slope(simd, u, &theta);
         let mut grads = [dv; 9];
         let mut dx = dv;
-        for j in 0..K {
+        for_each_register!(j < K => {
             let (c, step, a, b) = (k.get(Coefficient::C, j), k.get(Coefficient::K, j), k.get(Coefficient::A, j), k.get(Coefficient::B, j));
             let mut ds = arriving.out[j];
             if !convention.detach_reset {
@@ -122,7 +122,7 @@ impl Model for Izhikevich {
             for n in 0..9 {
                 grads[n][j] = terms[n];
             }
-        }
+        });
         for n in 0..9 {
             sums.add(READS[n], &grads[n]);
         }

@@ -136,7 +136,8 @@ impl<E: Elem> Rows<E> {
         }
         layout::expect("coefficients", values.len(), names.len() * period)?;
         let shared = period <= 1;
-        let length = if shared { WIDEST } else { inner.next_multiple_of(WIDEST) };
+        // One column more than needed: rows a power of two apart would fight for the same lines of the cache.
+        let length = if shared { WIDEST } else { inner.next_multiple_of(WIDEST) + WIDEST };
         let mut all = vec![E::ZERO; (names.len() + 1) * length];
         let mut at = [names.len() * length; COEFFICIENTS];
         for (k, (which, _)) in names.iter().enumerate() {

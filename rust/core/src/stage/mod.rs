@@ -17,6 +17,28 @@ pub mod synapse;
 /// `K` registers of neighbouring neurons.
 pub type Column<E, S, const K: usize> = [V<E, S>; K];
 
+/// `body` for every register of a column, its index a constant. Not a loop: the compiler unrolls short bodies by itself, but a long one
+/// it leaves a loop, and then the columns it indexes live in memory (4 times slower).
+macro_rules! for_each_register {
+    ($j:ident < $k:ident => $body:block) => {{
+        $crate::stage::for_each_register!(@one $j $k 0 $body);
+        $crate::stage::for_each_register!(@one $j $k 1 $body);
+        $crate::stage::for_each_register!(@one $j $k 2 $body);
+        $crate::stage::for_each_register!(@one $j $k 3 $body);
+        $crate::stage::for_each_register!(@one $j $k 4 $body);
+        $crate::stage::for_each_register!(@one $j $k 5 $body);
+        $crate::stage::for_each_register!(@one $j $k 6 $body);
+        $crate::stage::for_each_register!(@one $j $k 7 $body);
+    }};
+    (@one $j:ident $k:ident $n:literal $body:block) => {
+        if $n < $k {
+            let $j = $n;
+            $body
+        }
+    };
+}
+pub(crate) use for_each_register;
+
 /// The mask of one register.
 pub type Mask<E, S> = <V<E, S> as SimdBase<S>>::Mask;
 
