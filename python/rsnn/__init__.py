@@ -48,7 +48,7 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "reference", "stages", "surrogate", "torch")
+_MODULES = ("chip", "plot", "reference", "stages", "surrogate", "torch")
 _ELSEWHERE = {
     "Network": "network",
     "NetworkResult": "network",
