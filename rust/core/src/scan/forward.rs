@@ -261,14 +261,15 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
     tile: &mut Tile<'_, E, O>,
     (t0, t1): (usize, usize),
     operand: &[E],
-    coefficients: impl Fn(usize) -> C,
+    k: &mut C,
+    refill: impl Fn(&mut C, usize),
 ) {
     let wide = K * V::<E, S>::LEN;
     let kept = tile.state.len();
     let mut from = 0;
     while from < tile.width {
         let to = (from + wide).min(tile.width);
-        let k = coefficients(tile.first + from);
+        refill(k, tile.first + from);
         let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
         if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.block) {
             let b = t0 / common.block;
@@ -281,7 +282,7 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
         for t in t0..t1 {
             let at = t * common.inner + tile.first;
             let x = load(simd, &tile.x[at + from..at + to]);
-            let step = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &r });
+            let step = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r });
             tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
             states = step.after;
         }
@@ -297,7 +298,8 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
     common: &Common<'_, E>,
     tile: &mut Tile<'_, E, O>,
     stop: &Stop<'_>,
-    coefficients: impl Fn(usize) -> C,
+    k: &mut C,
+    refill: impl Fn(&mut C, usize),
 ) {
     let Some(recurrent) = common.recurrent.filter(|_| model.keeps(State::S)) else {
         for t0 in (0..common.time).step_by(common.block) {
@@ -305,7 +307,7 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
                 return;
             }
             let steps = (t0, (t0 + common.block).min(common.time));
-            advance(simd, model, common, tile, steps, &[], &coefficients);
+            advance(simd, model, common, tile, steps, &[], k, &refill);
         }
         return;
     };
@@ -316,11 +318,11 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
             return;
         }
         recurrent.gather(simd, tile.state[slot], &mut r);
-        advance(simd, model, common, tile, (t, t + 1), &r, &coefficients);
+        advance(simd, model, common, tile, (t, t + 1), &r, k, &refill);
     }
 }
 
-/// The coefficients are read where they lie, or, worth it for everyday neurons that share them, kept in registers.
+/// The coefficients are kept beside the column, or, worth it for everyday neurons that share them, in registers.
 #[inline(always)]
 fn run<E: Elem, S: Simd, M: Model, O: Sink<E>, const K: usize, const EVERYDAY: bool>(
     simd: S,
@@ -331,25 +333,32 @@ fn run<E: Elem, S: Simd, M: Model, O: Sink<E>, const K: usize, const EVERYDAY: b
 ) {
     let rows = common.rows;
     if EVERYDAY && rows.shared {
-        let shared = rows.shared(simd);
+        let mut shared = rows.shared(simd);
         all_steps::<E, S, M, O, _, K>(
             simd,
             model,
             common,
             tile,
             stop,
+            &mut shared,
             #[inline(always)]
-            |_| shared,
+            |_, _| {},
         );
     } else {
+        let mut each = rows.each::<S, K>(simd);
         all_steps::<E, S, M, O, _, K>(
             simd,
             model,
             common,
             tile,
             stop,
+            &mut each,
             #[inline(always)]
-            |from| rows.each(simd, from),
+            |each, from| {
+                if !rows.shared {
+                    rows.fill(simd, each, from);
+                }
+            },
         );
     }
 }

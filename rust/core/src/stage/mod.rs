@@ -224,25 +224,14 @@ impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Shared<E, S> {
     }
 }
 
-/// A value for each neuron of the column, read where it lies.
+/// A value for each neuron of the column, copied beside it: a kernel reads it at a fixed place, and nothing it writes can change it.
 #[derive(Clone, Copy)]
-pub struct Each<'a, E: Elem, S: Simd> {
-    /// The instruction set.
-    pub simd: S,
-    /// All rows, each padded to whole columns.
-    pub values: &'a [E],
-    /// Where the column begins in each row.
-    pub at: &'a [usize; COEFFICIENTS],
-    /// The column's first neuron.
-    pub from: usize,
-}
+pub struct Each<E: Elem, S: Simd, const K: usize>(pub [Column<E, S, K>; COEFFICIENTS]);
 
-impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Each<'_, E, S> {
+impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Each<E, S, K> {
     #[inline(always)]
     fn get(&self, which: Coefficient, j: usize) -> V<E, S> {
-        let lanes = V::<E, S>::LEN;
-        let at = self.at[which as usize] + self.from + j * lanes;
-        V::<E, S>::from_slice(self.simd, &self.values[at..at + lanes])
+        self.0[which as usize][j]
     }
 }
 
