@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import sys
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,8 @@ from hypothesis import strategies as st
 from strategies import FLOATS, SIZES, STEPS, data, layouts, neurons, values
 
 import rsnn
-from rsnn import _rsnn, reference
-from rsnn.simulate import BLOCK
+from rsnn import _rsnn, layout, reference
+from rsnn.layout import BLOCK
 from rsnn.state import make_state
 
 same = np.testing.assert_array_equal  # NaN equals NaN
@@ -132,7 +131,7 @@ def test_blocks_of_long_data_join_up(run: Any, rows: int, batch_first: bool) -> 
     x = np.stack([x, x[::-1]]) if batch_first else x
     expected = rsnn.simulate(neuron, x, record=names, batch_first=batch_first)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules["rsnn.simulate"], "ROWS", rows)  # rsnn.simulate is the function
+        patch.setattr(layout, "ROWS", rows)
         got = rsnn.simulate(neuron, x, record=names, batch_first=batch_first)
     equal(got, expected.output, expected.state, expected.traces)
 

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from ._rsnn import __version__
 from .calls import iaf, li, lif
-from .errors import AbsentError, InternalError, InUseError, InvalidTypeError, InvalidValueError, RsnnError
+from .errors import AbsentError, InternalError, InUseError, InvalidTypeError, InvalidValueError, OutOfRangeError, RsnnError
 from .neurons import IAF, LI, LIF, Neuron
+from .recurrent import Recurrent
 from .simulate import Result, simulate
+from .spikes import Spikes
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
@@ -36,8 +38,11 @@ __all__ = [
     "InvalidTypeError",
     "InvalidValueError",
     "Neuron",
+    "OutOfRangeError",
+    "Recurrent",
     "Result",
     "RsnnError",
+    "Spikes",
     "__version__",
     "build_info",
     "get_num_threads",

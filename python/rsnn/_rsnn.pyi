@@ -38,7 +38,8 @@ def describe(spec: str) -> tuple[list[str], list[str]]: ...
 
 # x (outer, T, inner); coefficients (n, P), P = 1 or a divisor of inner; state (n_states, outer, inner), updated in place;
 # out (outer, T, inner), or with packed uint64 (outer, T, ceil(inner / 64)); checkpoints (ceil(T / every), n_states, outer, inner);
-# recurrent: weights (inner, inner), a row for each neuron that fired, or (inner,), and their bias (inner,)
+# record: arrays like x, or (outer, T, picked) with record_index, the ascending numbers (uint64) of the neurons in inner;
+# recurrent: weights (n, n), a row for each neuron that fired, or (n,), and bias (n,); group: neurons that compete
 def scan(
     spec: str,
     x: _Array,
@@ -48,7 +49,9 @@ def scan(
     *,
     packed: bool = False,
     record: Sequence[tuple[str, _Array]] = ...,
+    record_index: npt.NDArray[np.uint64] | None = None,
     recurrent: tuple[_Array, _Array | None] | None = None,
+    group: int | None = None,
     checkpoints: _Array | None = None,
     every: int = 0,
     threads: int = 1,

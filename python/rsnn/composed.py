@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import LARGEST, SMALLEST, did_you_mean, float_dtype, names, real, scalar, shape_of, shown, whole, within
+from .arguments import LARGEST, SMALLEST, choice, did_you_mean, flag, float_dtype, names, real, scalar, shape_of, shown, whole, within
 from .errors import InvalidValueError
-from .stages import Blend, Description, Multi, Stage, ToValue, parts
+from .stages import COEFFICIENTS, Blend, BlendSubtract, Description, Drop, Multi, Relu, Stage, ToValue, Whole, parts
 from .state import ORDER, State, make_state
 
 if TYPE_CHECKING:
@@ -59,12 +59,13 @@ class AnyNeuron(Description):
     def _key(self) -> Any:
         return Description._key(self.stages)
 
-    def kernel(self, learn: Collection[str] = ()) -> Kernel:
+    def kernel(self, learn: Collection[str] = (), *, recurrent: bool = False) -> Kernel:
         """Describe the neuron to an engine.
 
         Parameters
         ----------
         learn : names of `parameters` that will change: their terms are present even where they change nothing now
+        recurrent : whether its own spikes come back to it, as an operand that joins the input as the neuron's `recurrence` says
 
         Returns
         -------
@@ -78,7 +79,7 @@ class AnyNeuron(Description):
         >>> rsnn.LIF(beta=0.5).kernel(learn=("bias",)).coefficients
         ('beta', 'bias', 'v_threshold')
         """
-        return self.stages.kernel(learn)
+        return self.stages.kernel(learn, recurrent=recurrent)
 
     @property
     def parameters(self) -> dict[str, Float64Array]:
@@ -116,6 +117,21 @@ class AnyNeuron(Description):
         """
         return self.stages.coefficients(values, xp)
 
+    def start(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Give the states that do not start at 0, by field.
+
+        Parameters
+        ----------
+        values : parameters to use in place of the neuron's own, by name
+
+        Examples
+        --------
+        >>> import rsnn
+        >>> rsnn.LI(beta=0.5, v_leak=-1.0).start()
+        {'v': -1.0}
+        """
+        return self.stages.start(values)
+
     def replace(self, **parameters: Any) -> Self:
         """Make the same neuron with other parameters.
 
@@ -132,13 +148,14 @@ class AnyNeuron(Description):
         names("replace()", parameters, self.stages._given)
         return replace(self, **parameters)  # type: ignore[type-var]
 
-    def init_state(self, shape: Any, dtype: Any = np.float32, **values: Any) -> State:
-        """Make the state that a run starts from: the membrane at rest (v_leak), everything else 0.
+    def init_state(self, shape: Any, dtype: Any = np.float32, *, recurrent: bool = False, **values: Any) -> State:
+        """Make the state that a run starts from: the membrane at rest (v_leak), everything else 0; `start` says what is not.
 
         Parameters
         ----------
         shape : the shape of one time step, batch and neurons: an int or a tuple
         dtype : of the data: float32 or float64
+        recurrent : whether the neuron's own spikes come back to it: then the state has the last of them, ``s``
         **values : other starting values by field (``v=``, ``i=``, ``rest=`` in steps), broadcast to `shape`
 
         Returns
@@ -153,25 +170,26 @@ class AnyNeuron(Description):
         State(v=array([0., 0., 0.], dtype=float32), i=array([1., 1., 1.], dtype=float32))
         """
         form, sizes, kind = self.stages, shape_of("shape", shape), float_dtype("dtype", dtype)
-        unknown = next((name for name in values if name not in form._states), None)
+        fields = form.kernel(recurrent=recurrent).states
+        unknown = next((name for name in values if name not in fields), None)
         if unknown is not None:
-            cure = did_you_mean(unknown, form._states)
-            raise InvalidValueError(f"{unknown}={shown(values[unknown])}: the state of this neuron has {', '.join(form._states)}{cure}")
-        start = {"v": form._given.get("v_leak", 0.0)} | {name: real(name, value) for name, value in values.items()}
+            cure = did_you_mean(unknown, fields)
+            raise InvalidValueError(f"{unknown}={shown(values[unknown])}: the state of this neuron has {', '.join(fields)}{cure}")
+        start = form.start() | {name: real(name, value) for name, value in values.items()}
         if "rest" in values:
             whole("rest", start["rest"], 0, "it counts steps")
         arrays = []
-        for name in form._states:
+        for name in fields:
             array = np.empty(sizes, kind)
             try:
                 array[...] = start.get(name, 0.0)
             except ValueError:
-                source = name if name in values else "v_leak"
+                source = name if name in values else next((p for p, own in form._given.items() if own is start[name]), name)
                 raise InvalidValueError(
                     f"{source} has shape {np.shape(start[name])}: it must broadcast to shape={sizes}; give shape=(batch..., neurons...)"
                 ) from None
             arrays.append(array)
-        return make_state(form._states, arrays)
+        return make_state(fields, arrays)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -180,15 +198,27 @@ class Neuron(AnyNeuron):
 
     Parameters
     ----------
-    synapse : `rsnn.stages.Exponential`, or None: the input drives the membrane directly
-    membrane : `rsnn.stages.Leaky` or `rsnn.stages.Integrator`
-    fire : `rsnn.stages.Single`, `rsnn.stages.Multi`, or None: the output is the membrane
-    reset : `rsnn.stages.Subtract`, `rsnn.stages.ToValue`, `rsnn.stages.Blend`, or None: the membrane goes on
+    synapse : `rsnn.stages.Exponential`, `Dual`, `EulerCurrent`, `Scaled`, or None: the input drives the membrane directly
+    membrane : `rsnn.stages.Leaky`, `Integrator`, `Euler`, `EulerExp`, `Quad`, `Box`, `Lapicque`, `Tau`, `TauExp`, `TauQuad`, `Mul`;
+        or a whole neuron, which takes `fire` alone: `rsnn.stages.Izhikevich`, `SnnTorchAlpha`, `Coba`
+    adaptation : `rsnn.stages.AdaptiveThreshold`, `RelaxingThreshold`, `AdaptationCurrent`, `RecoveryCurrent`, or None
+    fire : `rsnn.stages.Single`, `Strict`, `Multi`, or None: the output is the membrane
+    reset : `rsnn.stages.Subtract`, `ToValue`, `Blend`, `BlendSubtract`, `Drop`, `Amount`, `Gate`, or None: the membrane goes on
     refractory : float or array, optional
         Time after a spike in which the membrane holds still, in the unit of dt: a whole multiple of it.
     v_min : float or array, optional
-        The membrane is kept from falling below.
+        The membrane is kept from falling below; or `rsnn.stages.Relu`, which rounds as sinabs does.
     dt : length of a step; time constants and `refractory` share its unit
+    v_start : where the membrane starts: a number, or the name of a parameter; None: where the membrane says, which is v_leak
+    recurrence : ``"apart"`` or ``"merged"``
+        How its own spikes come back to it, where a run is recurrent: as a term of its own after the input, or added to the input
+        before anything else (sinabs).
+    inhibition : bool, default False
+        Of the neurons along the last axis of the data only the first of those whose ``u - v_threshold`` is largest may fire, and is
+        reset (snnTorch).
+    graded : float or array, optional
+        The size of a spike that is sent on, and comes back where a run is recurrent: ``output = s graded`` (snnTorch). What resets the
+        neuron is s.
 
     Raises
     ------
@@ -215,11 +245,16 @@ class Neuron(AnyNeuron):
 
     synapse: Stage | None = None
     membrane: Stage
+    adaptation: Stage | None = None
     fire: Stage | None = None
     reset: Stage | None = None
     refractory: Parameter | None = None
-    v_min: Parameter | None = None
+    v_min: Parameter | Relu | None = None
     dt: float = 1.0
+    v_start: Parameter | str | None = None
+    recurrence: str = "apart"
+    inhibition: bool = False
+    graded: Parameter | None = None
 
     def __post_init__(self) -> None:
         """Check every stage, and that they go together."""
@@ -229,46 +264,95 @@ class Neuron(AnyNeuron):
         if self.refractory is not None:
             value = real("refractory", self.refractory)
             set_(self, "refractory", value if np.any(value != 0) else None)
-        if self.v_min is not None:
+        if self.v_min is not None and not isinstance(self.v_min, Relu):
             set_(self, "v_min", real("v_min", self.v_min))
-        if self.fire is None and (self.reset is not None or self.refractory is not None):
-            what = f"reset={self.reset}" if self.reset is not None else f"refractory={shown(self.refractory)}"
-            raise InvalidValueError(f"{what}: a neuron without fire= never spikes; give fire=, or leave it out")
-        if isinstance(self.fire, Multi) and (
-            isinstance(self.reset, Blend) or (getattr(self.reset, "timing", "") == "residual" and isinstance(self.reset, ToValue))
-        ):
-            raise InvalidValueError(
-                f"reset={self.reset}: several spikes in one step cannot reset to a value in this way; "
-                "use fire='single', reset='subtract', or another reset_timing"
-            )
+        choice("recurrence", self.recurrence, ("apart", "merged"))
+        set_(self, "inhibition", flag("inhibition", self.inhibition))
+        if self.graded is not None:
+            set_(self, "graded", real("graded", self.graded))
+        self._parts  # noqa: B018 - a stage of another kind is found here
+        what = self._contradiction()
+        if what is not None:
+            raise InvalidValueError(what)
+        if isinstance(self.v_start, str):
+            choice("v_start", self.v_start, tuple(self._given))
+        elif self.v_start is not None:
+            set_(self, "v_start", real("v_start", self.v_start))
         for part in self._parts:
             for name, value in part.parameters().items():
                 within(name, value, *self._ranges[name], part.hint(name))
         self._shape  # noqa: B018 - parameters that do not broadcast are found here
+        for part in self._parts:
+            part.check()
         self.coefficients()  # a refractory period that is no multiple of dt is found here
+
+    def _contradiction(self) -> str | None:
+        """Say which stages do not go together, and what to do about it."""
+        timing = getattr(self.reset, "timing", "same")
+        if self.fire is None:
+            for name in ("reset", "refractory", "adaptation", "inhibition", "graded"):
+                value = getattr(self, name)
+                if value is not None and value is not False:
+                    return f"{name}={shown(value)}: a neuron without fire= never spikes; give fire=, or leave it out"
+        if isinstance(self.fire, Multi) and (
+            isinstance(self.reset, (Blend, BlendSubtract, Drop)) or (timing == "residual" and isinstance(self.reset, ToValue))
+        ):
+            return (
+                f"reset={self.reset}: several spikes in one step cannot reset in this way; "
+                "use fire='single', reset='subtract', or another reset_timing"
+            )
+        if self.adaptation is not None and self.inhibition:
+            return "inhibition=True: neurons compete by their distance from v_threshold, which an adaptation would move; leave one out"
+        if self.adaptation is not None and timing != "same":
+            return (
+                f"reset={self.reset}: a late reset tests the membrane carried in, whose threshold the adaptation has moved since; "
+                "use reset_timing='same', or no adaptation="
+            )
+        if getattr(self.adaptation, "is_current", False) and not getattr(self.membrane, "takes_current", False):
+            return (
+                f"membrane={self.membrane}: takes no adaptation current; use rsnn.stages.Euler, EulerExp, Quad, TauExp or TauQuad, "
+                "or an adaptive threshold"
+            )
+        return None
 
     @property
     def stages(self) -> Neuron:
         """The general form of this neuron: itself."""
         return self
 
-    def kernel(self, learn: Collection[str] = ()) -> Kernel:
+    def kernel(self, learn: Collection[str] = (), *, recurrent: bool = False) -> Kernel:
         """Describe the neuron to an engine; see `AnyNeuron.kernel`."""
         learned = names("learn", learn, self._given)
-        return self._kernel_of(learned) if learned else self._plain_kernel
+        return self._kernel_of(learned, recurrent) if learned or recurrent else self._plain_kernel
 
     @cached_property
     def _plain_kernel(self) -> Kernel:
-        return self._kernel_of(())
+        return self._kernel_of((), False)
 
-    def _kernel_of(self, learned: tuple[str, ...]) -> Kernel:
+    def _kernel_of(self, learned: tuple[str, ...], recurrent: bool) -> Kernel:
         terms = [part.terms(learned, self.dt) for part in self._parts]
+        words, states = [words for words, _ in terms if words], self._states
+        if recurrent:
+            if isinstance(self.membrane, Whole) or self.fire is None:
+                what = f"{type(self.membrane).__name__} is a whole neuron that" if self.fire is not None else "a neuron without fire="
+                raise InvalidValueError(f"recurrent: {what} cannot be recurrent; run it without, or use another neuron")
+            words.append("recurrent" if self.recurrence == "apart" else "recurrent_merged")
+            states = (*states, "s")
+        used = {name for _, reads in terms for name in reads}
         return Kernel(
-            spec=" ".join(words for words, _ in terms),
-            states=self._states,
-            coefficients=tuple(name for _, used in terms for name in used),
+            spec=" ".join(words),
+            states=states,
+            coefficients=tuple(name for name in COEFFICIENTS if name in used),
             spiking=self.fire is not None,
         )
+
+    def start(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Give the states that do not start at 0; see `AnyNeuron.start`."""
+        numbers = self._given | dict(values or {})
+        begun = {name: value for part in self._parts for name, value in part.start(numbers).items()}
+        if self.v_start is None:
+            return begun
+        return begun | {"v": numbers[self.v_start] if isinstance(self.v_start, str) else self.v_start}
 
     def coefficients(self, values: Mapping[str, Any] | None = None, xp: Any = np) -> dict[str, Any]:
         """Compute the coefficients of a step; see `AnyNeuron.coefficients`."""
@@ -313,8 +397,12 @@ class Neuron(AnyNeuron):
     def replace(self, **parameters: Any) -> Neuron:
         """Make the same neuron with other parameters; see `AnyNeuron.replace`."""
         names("replace()", parameters, self._given)
-        changed: dict[str, Any] = {name: value for name, value in parameters.items() if name == "v_min"}
-        for role in ("synapse", "membrane", "fire", "reset"):
+        changed: dict[str, Any] = {}
+        if "graded" in parameters:
+            changed["graded"] = parameters["graded"]
+        if "v_min" in parameters:
+            changed["v_min"] = Relu(parameters["v_min"]) if isinstance(self.v_min, Relu) else parameters["v_min"]
+        for role in ("synapse", "membrane", "adaptation", "fire", "reset"):
             stage = getattr(self, role)
             mine = {} if stage is None else {name: parameters[name] for name in stage.parameters() if name in parameters}
             if mine:

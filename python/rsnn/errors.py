@@ -17,6 +17,10 @@ class AbsentError(RsnnError, AttributeError):
     """Something that a result does not hold, such as a trace that was not recorded; the message says how to get it."""
 
 
+class OutOfRangeError(RsnnError, IndexError):
+    """A step or an element that is not there; the message says how many there are."""
+
+
 class InUseError(RsnnError, RuntimeError):
     """An array that another call is writing at this moment."""
 

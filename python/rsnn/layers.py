@@ -11,18 +11,19 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _rsnn
-from .arguments import array_of, count, shape_of, shown
-from .errors import InvalidTypeError, InvalidValueError
-from .simulate import data, empty
+from .arguments import count, shape_of, shown
+from .errors import InvalidValueError
+from .layout import empty
+from .simulate import data
 from .stages import Description
 from .threads import resolve
+from .weights import Weights, kept
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -55,8 +56,8 @@ class Layer(Description):
         Parameters
         ----------
         x : array_like (N, *input_shape)
-            Samples, for example steps times batch. float32 and float64 are computed in as they are; bool, integers and float16
-            become float32. Weights are rounded to that dtype once.
+            Samples, for example steps times batch, also as `rsnn.Spikes`. float32 and float64 are computed in as they are; bool,
+            integers and float16 become float32. Weights are rounded to that dtype once.
         threads : int, optional
             At most so many; by default as `rsnn.set_num_threads` says.
 
@@ -81,41 +82,20 @@ class Layer(Description):
             raise InvalidValueError("x: a single number came; must be samples (N, *input_shape)")
         shape = self.output_shape(array.shape[1:])
         workers = resolve(threads)
-        out = empty((len(array), *shape), dtype)
+        out = empty((array.shape[0], *shape), dtype)
         self.compute(np.require(array, dtype, ["C", "A"]), out, workers)
         return out
 
 
-class Weighted(Layer):
+class Weighted(Weights, Layer):
     """A layer with synapses: a weight, and perhaps a bias for each output."""
 
-    weight: Array
-    bias: Array | None
-
     def _set_weights(self, axes: tuple[str, ...]) -> None:
-        weight = _kept("weight", self.weight)
+        weight = kept("weight", self.weight)
         if weight.ndim != len(axes):
             raise InvalidValueError(f"weight has shape {weight.shape}: must have {len(axes)} axes ({', '.join(axes)}), as in torch")
         object.__setattr__(self, "weight", weight)
-        if self.bias is not None:
-            bias = _kept("bias", self.bias)
-            if bias.shape != weight.shape[:1]:
-                raise InvalidValueError(
-                    f"bias has shape {bias.shape}: the weight has {len(weight)} outputs, so it must be {weight.shape[:1]}; or leave it out"
-                )
-            object.__setattr__(self, "bias", bias)
-
-    @cached_property
-    def _rounded(self) -> dict[np.dtype[Any], tuple[Array, Array | None]]:
-        return {}
-
-    def weights(self, dtype: Any) -> tuple[Array, Array | None]:
-        """Give weight and bias in a dtype: rounded once, then kept."""
-        kind = np.dtype(dtype)
-        if kind not in self._rounded:
-            bias = None if self.bias is None else _round("bias", self.bias, kind)
-            self._rounded[kind] = (_round("weight", self.weight, kind), bias)
-        return self._rounded[kind]
+        self._set_bias(len(weight))
 
     @abstractmethod
     def fan_out(self, input_shape: Any) -> Array:
@@ -369,35 +349,6 @@ class Flatten(Layer):
     def compute(self, x: Array, out: Array, threads: int) -> None:
         """Write the layer's output for x to out, unchecked."""
         out[...] = x.reshape(out.shape)
-
-
-def _kept(name: str, value: Any) -> Array:
-    """Copy an array of finite numbers, so that nobody can change it."""
-    array = array_of(name, value)
-    if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
-        raise InvalidTypeError(f"{name}={shown(value)}: {array.dtype} is not accepted; give an array of float32 or float64")
-    dtype = np.float64 if array.dtype.kind in "iu" or array.dtype.itemsize == 8 else np.float32
-    array = np.array(array, dtype, order="C")
-    array += 0  # -0.0 becomes 0.0, which no sum can tell, so that equal layers have equal bytes
-    if not np.isfinite(array).all():
-        at = np.argwhere(~np.isfinite(array))[0].tolist()
-        raise InvalidValueError(
-            f"{name}{at} is {array[tuple(at)]}: every value must be finite. Look for a division by zero or a diverged training run"
-        )
-    array.setflags(write=False)
-    return array
-
-
-def _round(name: str, values: Array, dtype: np.dtype[Any]) -> Array:
-    with np.errstate(over="ignore"):
-        rounded = values.astype(dtype, copy=False)
-    if not np.isfinite(rounded).all():
-        largest = np.abs(values).max()
-        raise InvalidValueError(
-            f"{name}: its largest value, {largest:.6g}, is infinite in {dtype}, the dtype of x; give x in float64, or scale the {name}"
-        )
-    rounded.setflags(write=False)
-    return rounded
 
 
 def _pair(name: str, value: Any, low: int) -> tuple[int, int]:

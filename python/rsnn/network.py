@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,16 +15,21 @@ from . import _rsnn
 from .arguments import count, flag, is_tensor, names, shape_of, shown
 from .errors import AbsentError, InvalidTypeError, InvalidValueError
 from .layers import Layer, Weighted
+from .layout import empty
 from .neurons import AnyNeuron
-from .simulate import data, empty, simulate
+from .recurrent import Recurrent
+from .simulate import data, simulate
+from .spikes import Spikes
 from .stages import Description
 from .state import State
 from .threads import resolve
+from .weights import Weights
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 States = dict[int, State]
 
+_NEURONS = (AnyNeuron, Recurrent)
 BLOCK = 1 << 20
 """Elements of the largest layer in one block of time: what passes between layers stays in the cache and is never held whole."""
 
@@ -43,7 +48,7 @@ class LayerStats:
         The part of its outputs that are not 0.
     synops : int, or None of a layer without synapses
         Synaptic operations: every input that is not 0 counts once for each output it reaches, fewer at the border of an image. An
-        input of 3 spikes in one step is one.
+        input of 3 spikes in one step is one. Of a `Recurrent` the spikes that come back.
     input_density : float, or None of a layer without synapses
         The part of its inputs that are not 0.
     path : str, or None of a layer without synapses
@@ -100,7 +105,7 @@ class Network(Description):
     Parameters
     ----------
     layers : sequence
-        `Linear`, `Conv2d`, `SumPool2d`, `AvgPool2d`, `Flatten`, and neurons (`LI`, `LIF`, `IAF`, `Neuron`).
+        `Linear`, `Conv2d`, `SumPool2d`, `AvgPool2d`, `Flatten`, and neurons (`LI`, `LIF`, `IAF`, `Neuron`), also `Recurrent`.
     input_shape : int or tuple of int
         The shape of one sample in one step, without time and batch: ``(2, 34, 34)``.
     batch_first : bool, default False
@@ -142,7 +147,7 @@ class Network(Description):
 
     def __post_init__(self) -> None:
         """Check that every layer takes what comes before it."""
-        if isinstance(self.layers, (Layer, AnyNeuron)) or is_tensor(self.layers):
+        if isinstance(self.layers, (Layer, *_NEURONS)) or is_tensor(self.layers):
             raise InvalidTypeError(f"layers={shown(self.layers)}: must be a list of layers; write [{type(self.layers).__name__}(...)]")
         try:
             layers = tuple(self.layers)
@@ -161,7 +166,7 @@ class Network(Description):
             with self._at(k):
                 if isinstance(layer, Layer):
                     shape = layer.output_shape(shape)
-                elif isinstance(layer, AnyNeuron):
+                elif isinstance(layer, _NEURONS):
                     simulate(layer, np.empty((0, *shape), np.float32))  # refuses parameters that do not fit the shape
                 else:
                     raise InvalidTypeError(f"{shown(layer)} is no layer; {_cure(layer)}")
@@ -175,9 +180,9 @@ class Network(Description):
         return made
 
     @property
-    def neurons(self) -> dict[int, AnyNeuron]:
+    def neurons(self) -> dict[int, AnyNeuron | Recurrent]:
         """The neurons among the layers, by index."""
-        return {k: layer for k, layer in enumerate(self.layers) if isinstance(layer, AnyNeuron)}
+        return {k: layer for k, layer in enumerate(self.layers) if isinstance(layer, _NEURONS)}
 
     def init_state(self, batch: int | None = None, dtype: Any = np.float32) -> States:
         """Make the state that a run starts from.
@@ -206,7 +211,7 @@ class Network(Description):
 
         Parameters
         ----------
-        x : array_like (T, [B,] *input_shape)
+        x : array_like (T, [B,] *input_shape), or `Spikes`
             Time first, then perhaps a batch; with ``batch_first`` (B, T, *input_shape). float32 and float64 are computed in as they
             are, all the way; bool, integers and float16 become float32. Weights are rounded to that dtype once. Any strides and byte
             order; never copied as a whole. NaN and infinity are data: a NaN membrane never fires.
@@ -247,15 +252,14 @@ class Network(Description):
         """
         array, dtype = data(x)
         workers = resolve(threads)
-        array = self._time_first(array)
-        lead = array.shape[: array.ndim - len(self._input)]
+        lead, block = self._time_first(array)
         run = _Run(self, lead, dtype, workers, self._record(record), self._state(state, lead[1] if len(lead) == 2 else None, dtype))
         for k, layer in enumerate(self.layers):
-            if isinstance(layer, Weighted):
+            if isinstance(layer, Weights):
                 with self._at(k):
                     layer.weights(dtype)  # a weight too large for the dtype is found before any work
         for first in range(0, lead[0], run.steps):
-            run.block(array[first : first + run.steps], first)
+            run.block(block(slice(first, first + run.steps)), first)
         return run.result()
 
     def summary(self) -> str:
@@ -272,7 +276,7 @@ class Network(Description):
         rows = [("", "layer", "output", "weights", "synapses")]
         for k, (layer, after) in enumerate(zip(self.layers, self.shapes, strict=True)):
             numbers = ("", "")
-            if isinstance(layer, Weighted):
+            if isinstance(layer, (Weighted, Recurrent)):
                 weights = layer.weight.size + (0 if layer.bias is None else layer.bias.size)
                 numbers = (f"{weights:,}", f"{layer.fan_out(self._before(k)).sum():,}")
             rows.append((str(k), type(layer).__name__, " x ".join(map(str, after)) or "1", *numbers))
@@ -299,14 +303,25 @@ class Network(Description):
         except (InvalidValueError, InvalidTypeError) as error:
             raise type(error)(f"layers[{k}] ({type(self.layers[k]).__name__}): {error}") from None
 
-    def _time_first(self, x: Array) -> Array:
+    def _time_first(self, x: Any) -> tuple[Shape, Callable[[slice], Array]]:
+        """Give the axes before a sample's own, time first, and how to get steps of x in that order."""
         own = self._input
         axes = x.ndim - len(own)
         if axes not in (1, 2) or x.shape[axes:] != own:
             sizes = "".join(f", {n}" for n in own)
             batch = "B, T" if self.batch_first else "T, B"
             raise InvalidValueError(f"x has shape {x.shape}: must be (T{sizes}) or ({batch}{sizes}), as input_shape={own}")
-        return x.swapaxes(0, 1) if self.batch_first and axes == 2 else x
+        swapped = self.batch_first and axes == 2
+        lead = x.shape[:axes][::-1] if swapped else x.shape[:axes]
+        if isinstance(x, Spikes):
+            if x.batch_first != swapped:
+                raise InvalidValueError(
+                    f"x: packed spikes with batch_first={x.batch_first} came; pack them as the network takes its data: "
+                    f"rsnn.Spikes.pack(array, batch_first={swapped})"
+                )
+            return lead, lambda steps: x[steps].numpy().swapaxes(0, 1) if swapped else x[steps].numpy()
+        array = x.swapaxes(0, 1) if swapped else x
+        return lead, lambda steps: array[steps]
 
     def _record(self, record: Any) -> dict[int, tuple[str, ...]]:
         has = {k: (*neuron.kernel().states, "u") for k, neuron in self.neurons.items()}
@@ -361,6 +376,7 @@ class _Run:
         counted = {k: network._before(k) for k, layer in enumerate(layers) if isinstance(layer, Weighted)} | {k: shapes[k] for k in spiking}
         self.counts = {k: np.zeros(math.prod(shape), np.uint64) for k, shape in counted.items()}
         self.sums = dict.fromkeys(spiking, 0.0)
+        self.before = {k: np.count_nonzero(state[k].s) for k, layer in enumerate(layers) if isinstance(layer, Recurrent)}
 
     def block(self, x: Array, first: int) -> None:
         """Run all layers over some steps of the input."""
@@ -368,7 +384,7 @@ class _Run:
         x = np.require(x, self.dtype, ["C", "A"])
         for k, layer in enumerate(self.network.layers):
             out = self.kept[k][steps] if k in self.kept else self.passing[k][: len(x)]
-            if isinstance(layer, AnyNeuron):
+            if isinstance(layer, _NEURONS):
                 result = simulate(layer, x, self.state[k], record=self.record.get(k, ()), threads=self.threads, out=out)
                 self.state[k] = result.state
                 for name, trace in result.traces.items():
@@ -408,7 +424,12 @@ class _Run:
             synops = int(counts.astype(np.int64) @ layer.fan_out(before).ravel())  # below 2**63: no run multiplies so often
             return LayerStats(name, synops=synops, input_density=density, path="dense")
         total = self.sums[k]
-        return LayerStats(name, int(total) if math.isfinite(total) else total, density)
+        fired = LayerStats(name, int(total) if math.isfinite(total) else total, density)
+        if not isinstance(layer, Recurrent):
+            return fired
+        # What fired in a step arrives in the next one: the spikes carried in count, those of the last step do not yet.
+        arrived = int(counts.sum()) + self.before[k] - int(np.count_nonzero(self.state[k].s))
+        return replace(fired, synops=int(arrived * math.prod(layer.weight.shape[1:])))
 
 
 def _rows(x: Array, rows: int, lead: int) -> Array:
@@ -416,10 +437,10 @@ def _rows(x: Array, rows: int, lead: int) -> Array:
 
 
 def _cure(layer: Any) -> str:
-    if isinstance(layer, type) and issubclass(layer, (Layer, AnyNeuron)):
+    if isinstance(layer, type) and issubclass(layer, (Layer, *_NEURONS)):
         return f"give an instance: {layer.__name__}(...)"
     if isinstance(layer, Network):
         return "write out its layers: *network.layers"
     if any(base.__module__.startswith("torch.") or base.__module__ == "torch" for base in type(layer).__mro__):
         return "convert the whole torch model with rsnn.torch.to_network(model, input_shape=...)"
-    return "accepted are rsnn.Linear, Conv2d, SumPool2d, AvgPool2d, Flatten and neurons (LI, LIF, IAF, Neuron)"
+    return "accepted are rsnn.Linear, Conv2d, SumPool2d, AvgPool2d, Flatten, neurons (LI, LIF, IAF, Neuron) and Recurrent"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,16 +14,14 @@ import numpy.typing as npt
 from . import _rsnn
 from .arguments import array_of, count, did_you_mean, flag, is_tensor, names, shown
 from .errors import AbsentError, InvalidTypeError, InvalidValueError
+from .layout import BLOCK, Layout, empty
 from .neurons import AnyNeuron, Kernel
+from .recurrent import Recurrent, recurrence
+from .spikes import Spikes, pack_block, words_for
 from .state import State, make_state
 from .threads import resolve
 
 Array = npt.NDArray[Any]
-
-BLOCK = 1 << 18
-"""Elements of the blocks of time in which input that the engine cannot read as it lies is converted."""
-ROWS = 1 << 20
-"""Steps of neurons that the engine gets at once: it lists them before it starts, 16 bytes each, and cannot be interrupted there."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -32,12 +30,12 @@ class Result:
 
     Attributes
     ----------
-    output : array like x
-        What the neuron sends on: spikes, or the membrane of a neuron that does not spike.
+    output : array like x, or `Spikes`
+        What the neuron sends on: spikes, or the membrane of a neuron that does not spike. Packed where that was asked for.
     state : named tuple of arrays
         After the last step: pass it back in to go on.
     traces : dict of arrays like x
-        What was recorded, by name; ``result.v`` is short for ``result.traces["v"]``.
+        What was recorded, by name; ``result.v`` is short for ``result.traces["v"]``. The last axis has the neurons of record_index.
     """
 
     output: Any
@@ -68,8 +66,11 @@ class Result:
         raise AbsentError(f"{name}: this result has output, spikes, state, traces{''.join(', ' + k for k in held.get('traces', ()))}{cure}")
 
     def __repr__(self) -> str:
-        what = f"output: {self.output.dtype} {tuple(self.output.shape)}"
-        if self.spiking and isinstance(self.output, np.ndarray):
+        packed = isinstance(self.output, Spikes)
+        what = f"output: {'packed' if packed else self.output.dtype} {tuple(self.output.shape)}"
+        if packed:
+            what += f", {self.output.count()} spikes"
+        elif self.spiking and isinstance(self.output, np.ndarray):
             what += f", {self.output.sum(dtype=np.float64):.0f} spikes"
         traces = f"; traces: {', '.join(self.traces)}" if self.traces else ""
         return f"Result({what}; state: {', '.join(self.state._fields)}{traces})"
@@ -81,8 +82,11 @@ def simulate(
     state: State | None = None,
     *,
     record: Any = (),
+    record_index: Any = None,
     threads: int | None = None,
+    recurrent: Any = None,
     out: Array | None = None,
+    packed: bool = False,
     steps: int | None = None,
     batch_first: bool = False,
 ) -> Any:
@@ -90,24 +94,33 @@ def simulate(
 
     Parameters
     ----------
-    neuron : LI, LIF, IAF, Neuron, or Network
-    x : array_like, (T, ...)
+    neuron : LI, LIF, IAF, Neuron, Recurrent, or Network
+    x : array_like, (T, ...), or `Spikes`
         The input: time first, then batch and neurons as you like. float32 and float64 are computed in as they are; bool, integers
         and float16 become float32 (integers beyond 2**24 are rounded). Any strides and byte order; never copied as a whole. NaN and
         infinity are data: a NaN membrane never fires.
     state : named tuple of arrays (...), optional
         To go on from: ``result.state``, or ``neuron.init_state(shape)``, which is also the default. Never modified.
     record : name or tuple of names
-        State fields (their value after each step) and ``"u"`` (the membrane before its reset) to keep for every step.
+        State fields (their value after each step), ``"u"`` (the membrane before its reset) and ``"spikes"`` to keep for every step.
+    record_index : int, slice, or array_like of int or bool, optional
+        The neurons to record, by their index in the last axis, as in ``trace[..., record_index]`` (a number counts as a list of one);
+        all by default. Nothing is kept of the others, and it costs nothing.
     threads : int, optional
         At most so many; by default as `set_num_threads` says. The result does not depend on it.
+    recurrent : array_like (n, n) or (n,), or a pair (W, bias), optional
+        Brings the last spikes back as an operand of its own, W @ s: see `Recurrent`, which may be given as the neuron instead.
+        ``W[post, pre]``; n is the last axis of x. The state has a field more, ``s``.
     out : array like x, optional
         Where the output goes: its dtype and shape, writeable, not overlapping x or state; any strides. It is undefined after an
         interruption.
+    packed : bool, default False
+        Give the output as `Spikes`, one bit for each neuron and step. Of a neuron that fires several times in a step a count above 1
+        is an error when it happens.
     steps : int, optional
         For an input that is constant over time: x is then one step, ``(...)`` or a number, and T = steps.
     batch_first : bool, default False
-        x is (B, T, ...); the output and the traces are too.
+        x is (B, T, ...); the output and the traces are too. Packed spikes know it themselves: both must say the same.
 
     Returns
     -------
@@ -134,73 +147,75 @@ def simulate(
     Result(output: float32 (4, 2), 4 spikes; state: v; traces: v)
     >>> result.v[:, 0].tolist()
     [0.75, 0.125, 0.8125, 0.15625]
+    >>> rsnn.simulate(rsnn.LIF(beta=0.5), np.full((4, 2), 0.75), packed=True).spikes
+    Spikes((4, 2), 4 spikes, density 0.5)
     """
-    if not isinstance(neuron, AnyNeuron):
-        return _network(neuron, x, state, {"record": record, "threads": threads, "out": out, "steps": steps, "batch_first": batch_first})
-    form, batch_first = neuron.stages, flag("batch_first", batch_first)
-    kernel, workers = form.kernel(), resolve(threads)
-    recorded = names("record", record, (*kernel.states, "u"), _why_absent(kernel))
-    x, dtype = _input(x, steps, batch_first, form.shape)
+    if not isinstance(neuron, (AnyNeuron, Recurrent)):
+        given = {"record": record, "threads": threads, "record_index": record_index, "recurrent": recurrent, "out": out}
+        return _network(neuron, x, state, given | {"packed": packed, "steps": steps, "batch_first": batch_first})
+    form, batch_first, packed = neuron.stages, flag("batch_first", batch_first), flag("packed", packed)
+    loop = _loop(neuron, recurrent)
+    kernel = form.kernel() if loop is None else loop.kernel()
+    options: dict[str, Any] = {"threads": resolve(threads)}
+    recorded = names("record", record, (*kernel.states, "u", *(("spikes",) if kernel.spiking else ())), _why_absent(kernel))
+    array, dtype = _input(x, steps, batch_first, form.shape)
     axis = int(batch_first)
-    trailing = x.shape[:axis] + x.shape[axis + 1 :]
-    table = form.table(dtype, x.shape[axis + 1 :])
-    fields_in = form.init_state(trailing, dtype) if state is None else _state(state, kernel, trailing, dtype)
-    if out is None:
-        out = empty(x.shape, dtype)
+    own = array.shape[axis + 1 :]
+    trailing = array.shape[:axis] + own
+    table = form.table(dtype, own)
+    if loop is not None:
+        loop.check_size(own)
+        options["recurrent"] = loop.operands(dtype)
+    if " inhibition" in kernel.spec:
+        options["group"] = own[-1] if own else 1
+    begin = (neuron if loop is None else loop).init_state(trailing, dtype) if state is None else _state(state, kernel, trailing, dtype)
+    kept, restore = (array.shape, None) if record_index is None else _pick(record_index, own, array.shape, recorded, options)
+    if packed:
+        _check_packed(out, kernel)
+        target = words_for(array.shape, axis)
+        options["packed"] = loop is None and _sends_bits(kernel)
+    elif out is None:
+        target = empty(array.shape, dtype)
     else:
-        _check_out(out, x, dtype, dict(zip(kernel.states, fields_in, strict=True)))
-    traces = {name: empty(x.shape, dtype) for name in recorded}
-    layout = _Layout(x.shape, axis)
-    current = np.stack([np.asarray(one, dtype).reshape(layout.outer, layout.inner) for one in fields_in])
-    if x.size:
-        _run(kernel.spec, x, table, current, out, traces, layout, workers)
+        _check_out(out, array, dtype, dict(zip(kernel.states, begin, strict=True)))
+        target = out
+    traces = {name: empty(kept, dtype) for name in recorded}
+    layout = Layout(array.shape, axis)
+    current = np.stack([np.asarray(one, dtype).reshape(layout.outer, layout.inner) for one in begin])
+    if array.size:
+        _run(kernel.spec, array, table, current, target, traces, layout, options)
     end = make_state(kernel.states, [one.reshape(trailing) for one in current])
-    return Result(out, end, traces, kernel.spiking)
+    if restore is not None:
+        traces = {name: trace[..., restore] for name, trace in traces.items()}
+    return Result(Spikes(target, array.shape, batch_first) if packed else target, end, traces, kernel.spiking)
 
 
-class _Layout:
-    """The axes of the data as the engine sees them: sequences outside, then time, then neurons side by side."""
-
-    def __init__(self, shape: tuple[int, ...], axis: int) -> None:
-        self.outer = math.prod(shape[:axis])
-        self.time = shape[axis]
-        self.inner = math.prod(shape[axis + 1 :])
-        self.axis = axis
-
-    def blocks(self, elements: float) -> Iterator[tuple[slice, Iterator[slice]]]:
-        """Cut into blocks that lie together in a contiguous array: sequences, and for them stretches of time.
-
-        A block has about so many elements at most, and so few rows that the engine's list of them stays small.
-        """
-        steps = int(max(1, min(elements / self.inner, ROWS // (1 + self.inner // 1024))))
-        together = 1 if self.axis == 0 else max(1, steps // self.time)
-        stretch = self.time if together > 1 else steps
-        for first in range(0, self.outer, together):
-            sequences = slice(first, min(first + together, self.outer))
-            yield sequences, (slice(t, min(t + stretch, self.time)) for t in range(0, self.time, stretch))
-
-    def cut(self, array: Array, sequences: slice, stretch: slice) -> Array:
-        return array[stretch] if self.axis == 0 else array[sequences, stretch]
-
-    def seen(self, array: Array, sequences: slice, stretch: slice) -> Array:
-        """See a contiguous block in three axes."""
-        return array.reshape(sequences.stop - sequences.start, stretch.stop - stretch.start, self.inner)
-
-
-def _run(spec: str, x: Array, table: Array, state: Array, out: Array, traces: dict[str, Array], layout: _Layout, threads: int) -> None:
+def _run(
+    spec: str, x: Any, table: Array, state: Array, out: Array, traces: dict[str, Array], layout: Layout, options: dict[str, Any]
+) -> None:
     """Run block by block; what the engine cannot read or write as it lies goes through a buffer."""
-    direct_x, direct_out = (_is_ready(array, table.dtype) for array in (x, out))
+    dtype = table.dtype
+    unpacking, packing = isinstance(x, Spikes), out.dtype == np.uint64 and not options["packed"]
+    direct_x = not unpacking and _is_ready(x, dtype)
+    direct_out = not packing and (out.dtype == np.uint64 or _is_ready(out, dtype))
+    if packing:
+        options = options | {"packed": False}
     for sequences, stretches in layout.blocks(math.inf if direct_x and direct_out else BLOCK):
         current = np.ascontiguousarray(state[:, sequences])
         for stretch in stretches:
-            x_block, out_block, *recorded = (layout.cut(array, sequences, stretch) for array in (x, out, *traces.values()))
-            source = x_block if direct_x else np.empty(x_block.shape, table.dtype)
-            target = out_block if direct_out else np.empty(out_block.shape, table.dtype)
-            if not direct_x:
-                np.copyto(source, x_block, casting="unsafe")
+            out_block, *recorded = (layout.cut(array, sequences, stretch) for array in (out, *traces.values()))
+            size = layout.size(sequences, stretch)
+            source = layout.cut(x, sequences, stretch) if direct_x else np.empty(size, dtype)
+            target = out_block if direct_out else np.empty(size, dtype)
+            if unpacking:
+                x.unpack_block(source, layout, sequences, stretch)
+            elif not direct_x:
+                np.copyto(source, layout.cut(x, sequences, stretch), casting="unsafe")
             seen_x, seen_out, *seen = (layout.seen(array, sequences, stretch) for array in (source, target, *recorded))
-            _rsnn.scan(spec, seen_x, table, current, seen_out, record=list(zip(traces, seen, strict=True)), threads=threads)
-            if not direct_out:
+            _rsnn.scan(spec, seen_x, table, current, seen_out, record=list(zip(traces, seen, strict=True)), **options)
+            if packing:
+                pack_block("packed=True: output", target, out, layout, sequences, stretch)
+            elif not direct_out:
                 out_block[...] = target
         state[:, sequences] = current
 
@@ -209,8 +224,10 @@ def _is_ready(array: Array, dtype: np.dtype[Any]) -> bool:
     return array.dtype == dtype and array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned
 
 
-def data(x: Any) -> tuple[Array, np.dtype[Any]]:
-    """Check that x is an array of numbers; give it, and the dtype to compute in."""
+def data(x: Any) -> tuple[Any, np.dtype[Any]]:
+    """Check that x is an array of numbers, or packed spikes; give it, and the dtype to compute in."""
+    if isinstance(x, Spikes):
+        return x, np.dtype(np.float32)
     if is_tensor(x):
         raise InvalidTypeError("x: a torch tensor; numpy arrays are accepted here: use rsnn.torch.Layer(neuron), or x.numpy()")
     array = array_of("x", x)
@@ -224,10 +241,18 @@ def data(x: Any) -> tuple[Array, np.dtype[Any]]:
     return array, dtype
 
 
-def _input(x: Any, steps: Any, batch_first: bool, parameters: tuple[int, ...]) -> tuple[Array, np.dtype[Any]]:
+def _input(x: Any, steps: Any, batch_first: bool, parameters: tuple[int, ...]) -> tuple[Any, np.dtype[Any]]:
     """Check x; give it with its time axis, and the dtype to compute in."""
     array, dtype = data(x)
-    if steps is not None:
+    if isinstance(array, Spikes):
+        if steps is not None:
+            raise InvalidValueError(f"steps={shown(steps)}: packed spikes have a time axis of their own; leave steps= out")
+        if array.batch_first != batch_first:
+            raise InvalidValueError(
+                f"batch_first={batch_first}: the packed spikes have batch_first={array.batch_first}; give the same here, "
+                "or pack the other layout: rsnn.Spikes.pack(array, batch_first=...)"
+            )
+    elif steps is not None:
         steps = count("steps", steps, 0)
         if batch_first and array.ndim == 0:
             raise InvalidValueError("x: a number has no batch; with steps= and batch_first=True give one step of shape (B, ...)")
@@ -249,9 +274,10 @@ def _input(x: Any, steps: Any, batch_first: bool, parameters: tuple[int, ...]) -
     return array, dtype
 
 
-def _state(state: Any, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> list[Array]:
+def _state(state: Any, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterable[Array]:
     came = getattr(state, "_fields", None)
-    cure = f"give neuron.init_state({shape}, np.{dtype}), or the .state of an earlier result"
+    recurrent = ", recurrent=True" if "s" in kernel.states else ""
+    cure = f"give neuron.init_state({shape}, np.{dtype}{recurrent}), or the .state of an earlier result"
     if came is None:
         raise InvalidTypeError(f"state={shown(state)}: must be a named tuple with the fields {', '.join(kernel.states)}; {cure}")
     if tuple(came) != kernel.states:
@@ -267,7 +293,67 @@ def _state(state: Any, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[A
     return arrays
 
 
-def _check_out(out: Any, x: Array, dtype: np.dtype[Any], state: dict[str, Array]) -> None:
+def _loop(neuron: Any, recurrent: Any) -> Recurrent | None:
+    """Give the neuron in its recurrent form, or None for one that runs without."""
+    if recurrent is None:
+        return neuron if isinstance(neuron, Recurrent) else None
+    if isinstance(neuron, Recurrent):
+        raise InvalidValueError(f"recurrent={shown(recurrent)}: the neuron is a rsnn.Recurrent and has its weights; leave recurrent= out")
+    return recurrence(neuron, recurrent)
+
+
+def _pick(
+    index: Any, own: tuple[int, ...], shape: tuple[int, ...], recorded: tuple[str, ...], options: dict[str, Any]
+) -> tuple[tuple[int, ...], Any]:
+    """Tell the engine which neurons to record, in ascending order; give a trace's shape, and how to order it as asked."""
+    chosen = _picked(index, own, recorded)
+    ascending, restore = np.unique(chosen, return_inverse=True)
+    rows = np.arange(math.prod(own[:-1]), dtype=np.uint64)[:, None]
+    options["record_index"] = (rows * np.uint64(own[-1]) + ascending).ravel()
+    return (*shape[:-1], len(ascending)), None if np.array_equal(ascending, chosen) else restore
+
+
+def _picked(index: Any, own: tuple[int, ...], recorded: tuple[str, ...]) -> npt.NDArray[np.uint64]:
+    """Check record_index; give the numbers of the neurons in the last axis."""
+    if not recorded:
+        raise InvalidValueError(f"record_index={shown(index)}: nothing is recorded; give record= as well, or leave it out")
+    if not own:
+        raise InvalidValueError(f"record_index={shown(index)}: x has no axis of neurons; leave it out")
+    n = own[-1]
+    if isinstance(index, slice):
+        try:
+            return np.arange(n, dtype=np.uint64)[index]
+        except TypeError:
+            raise InvalidTypeError(f"record_index={index}: a slice takes integers") from None
+    array = np.atleast_1d(array_of("record_index", index))
+    if array.dtype.kind not in "biu" and array.size:
+        raise InvalidTypeError(f"record_index={shown(index)}: {array.dtype} came; give integers, a mask of bool, or a slice")
+    if array.ndim != 1 or (array.dtype.kind == "b" and len(array) != n):
+        raise InvalidValueError(
+            f"record_index has shape {array.shape}: must be a list of neurons of the last axis, or a mask of its length, ({n},)"
+        )
+    if array.dtype.kind == "b":
+        return np.flatnonzero(array).astype(np.uint64)
+    outside = (array < -n) | (array >= n) if array.size else np.zeros(0, bool)
+    if outside.any():
+        raise InvalidValueError(f"record_index: {array[outside][0]} came; the last axis of x has {n} neurons, 0 to {n - 1}")
+    return np.where(array < 0, array + n, array).astype(np.uint64) if array.dtype.kind == "i" else array.astype(np.uint64)
+
+
+def _check_packed(out: Any, kernel: Kernel) -> None:
+    if not kernel.spiking:
+        raise InvalidValueError("packed=True: this neuron does not spike, it sends on its membrane; leave packed= out")
+    if out is not None:
+        raise InvalidValueError("out: packed spikes are made anew; leave out= out, or packed=")
+
+
+def _sends_bits(kernel: Kernel) -> bool:
+    """Whether the engine can pack what the neuron sends on: never more than one spike, and not of a group."""
+    words = kernel.spec.split(" ")
+    return ("fire=single" in words or "fire=strict" in words) and not {"graded", "inhibition"} & set(words)
+
+
+def _check_out(out: Any, x: Any, dtype: np.dtype[Any], state: dict[str, Array]) -> None:
     cure = f"give np.empty({x.shape}, np.{dtype}), or leave out= out"
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise InvalidTypeError(f"out={shown(out)}: must be a numpy array; {cure}")
@@ -281,7 +367,7 @@ def _check_out(out: Any, x: Array, dtype: np.dtype[Any], state: dict[str, Array]
         raise InvalidValueError(f"out: the array is not aligned to its dtype; {cure}")
     if _may_overlap_itself(out):
         raise InvalidValueError(f"out: elements of the array share memory (strides {out.strides}); {cure}")
-    for name, other in (("x", x), *((f"state.{name}", one) for name, one in state.items())):
+    for name, other in (("x", x.words if isinstance(x, Spikes) else x), *((f"state.{name}", one) for name, one in state.items())):
         if _overlap(out, other):
             raise InvalidValueError(f"out: shares memory with {name}, which would change while it is read; {cure}")
 
@@ -302,14 +388,6 @@ def _overlap(a: Array, b: Array) -> bool:
         return True  # nobody can tell within reason: not worth the risk
 
 
-def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Allocate an uninitialised array on a 64-byte boundary: a misaligned one costs up to 15 % of the time."""
-    size = math.prod(shape) * dtype.itemsize
-    raw = np.empty(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size].view(dtype).reshape(shape)
-
-
 def _why_absent(kernel: Kernel) -> str:
     if "i" not in kernel.states:
         return "there is a synaptic current i with tau_syn= or alpha="
@@ -321,7 +399,8 @@ def _network(network: Any, x: Any, state: Any, options: dict[str, Any]) -> Any:
     if module is None or not isinstance(network, module.Network):
         hint = f"; give an instance: rsnn.{network.__name__}(...)" if isinstance(network, type) and issubclass(network, AnyNeuron) else ""
         raise InvalidTypeError(f"neuron={shown(network)}: must be a neuron, such as rsnn.LIF(...), or a rsnn.Network{hint}")
-    for name, default in (("out", None), ("steps", None), ("batch_first", False)):
+    defaults = {"record_index": None, "recurrent": None, "out": None, "packed": False, "steps": None, "batch_first": False}
+    for name, default in defaults.items():
         if options[name] is not default:
             raise InvalidValueError(f"{name}={shown(options[name])}: a network does not take it here; leave it out")
     return network.run(x, state, record=options["record"], threads=options["threads"])

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         v: Any
         i: Any
         rest: Any
+        s: Any
 
         def _asdict(self) -> dict[str, Any]: ...
         def _replace(self, **values: Any) -> State: ...

@@ -80,8 +80,39 @@ class SelectOutsideTracing(Select):
         return tangent
 
 
+class Exp(torch.autograd.Function):
+    """The exponential of the reference; its derivative is itself, not that of the polynomial it is computed with."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        value: Tensor = reference.exp(x, torch)
+        return value
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        ctx.save_for_backward(output)
+        ctx.save_for_forward(output)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        slope: Tensor = grad * ctx.saved_tensors[0]
+        return slope
+
+
+class ExpOutsideTracing(Exp):
+    """The same with its forward-mode derivative."""
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        moved: Tensor = tangent * ctx.saved_tensors[0]
+        return moved
+
+
 _spike = outside_tracing(Spike, SpikeOutsideTracing)
 _select = outside_tracing(Select, SelectOutsideTracing)
+_exp = outside_tracing(Exp, ExpOutsideTracing)
 
 
 def scan(
@@ -108,6 +139,7 @@ def scan(
         torch,
         spike=spike,
         select=select,
+        exp=_exp,
         detach=torch.Tensor.detach if detach_reset else lambda s: s,
     )
     output, after, traces = reference.run(stepper, x.moveaxis(1, 0), dict(zip(kernel.states, state.unbind(0), strict=True)), record)

@@ -28,7 +28,7 @@ BLOCK = 32
 COUNTS = frozenset({"max_spikes", "refractory"})
 """Coefficients that are numbers of spikes or steps: nothing flows through them."""
 
-_NAMESPACE = SimpleNamespace(exp=exp, ones_like=torch.ones_like, asarray=torch.asarray)
+_NAMESPACE = SimpleNamespace(exp=exp, log=torch.log, ones_like=torch.ones_like, asarray=torch.asarray)
 
 
 @dataclass(frozen=True)
@@ -240,11 +240,11 @@ def _stack_coefficients(plan: Plan, values: Mapping[str, Tensor], trailing: tupl
 
 
 def _stack_state(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: State | None, layout: _Layout) -> Tensor:
-    """Lay the state out as slices of one tensor (n_states, outer, inner): the one given, or v at rest and all else zero."""
+    """Lay the state out as slices of one tensor (n_states, outer, inner): the one given, or where the neuron starts."""
     fields = plan.kernel.states
     if state is None:
-        rest = values["v_leak"].to(x.dtype) if "v_leak" in values else x.new_zeros(())
-        each = [(rest if name == "v" else x.new_zeros(())).expand(layout.step) for name in fields]
+        begun = plan.neuron.start(values)
+        each = [(torch.as_tensor(begun[name]).to(x) if name in begun else x.new_zeros(())).expand(layout.step) for name in fields]
     else:
         if getattr(state, "_fields", None) != fields:
             came = f"fields {', '.join(state._fields)}" if hasattr(state, "_fields") else type(state).__name__

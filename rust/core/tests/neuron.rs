@@ -160,7 +160,20 @@ fn native<E: Kernels>(run: &Run<E>, level: fearless_simd::Level, threads: usize)
     let state = &mut came.state;
     forward(
         &context,
-        Forward { neuron: spec, level, shape, x: &run.x, coefficients, state, output, record, recurrent: None, checkpoints: None },
+        Forward {
+            neuron: spec,
+            level,
+            shape,
+            x: &run.x,
+            coefficients,
+            state,
+            output,
+            record,
+            picked: None,
+            recurrent: None,
+            group: None,
+            checkpoints: None,
+        },
     )
     .unwrap();
     // Without a record the kernels of their own run: they must agree.
@@ -177,7 +190,9 @@ fn native<E: Kernels>(run: &Run<E>, level: fearless_simd::Level, threads: usize)
             state: &mut state,
             output,
             record: vec![],
+            picked: None,
             recurrent: None,
+            group: None,
             checkpoints: None,
         },
     )
@@ -196,7 +211,9 @@ fn native<E: Kernels>(run: &Run<E>, level: fearless_simd::Level, threads: usize)
             state: &mut state,
             output,
             record: vec![],
+            picked: None,
             recurrent: None,
+            group: None,
             checkpoints: None,
         },
     )
@@ -405,7 +422,9 @@ fn gradients_are_differences(spec: &str, seed: f64, every: usize) -> Result<(), 
             state: &mut state,
             output: Output::None,
             record: vec![],
+            picked: None,
             recurrent: None,
+            group: None,
             checkpoints: Some((every, &mut marks)),
         };
         forward(&Context::serial(), job).unwrap();

@@ -93,8 +93,9 @@ fn scan_typed<E: Kernels + Element>(
     state: &Bound<'_, PyAny>,
     out: Option<&Bound<'_, PyAny>>,
     packed: bool,
-    record: &[Named<'_>],
+    (record, picked): (&[Named<'_>], Option<&Bound<'_, PyAny>>),
     recurrent: Option<&Weights<'_>>,
+    group: Option<usize>,
     checkpoints: Option<&Bound<'_, PyAny>>,
     every: usize,
 ) -> PyResult<()> {
@@ -120,10 +121,17 @@ fn scan_typed<E: Kernels + Element>(
             dense = Some(array);
         }
     }
+    let picked = picked
+        .map(|index| {
+            let numbers = read::<u64>("record_index", index)?;
+            let numbers = numbers.as_slice()?.iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX));
+            PyResult::Ok(numbers.collect::<Vec<_>>())
+        })
+        .transpose()?;
     let mut traces = Vec::new();
     for (name, array) in record {
         let array = write::<E>("record", array)?;
-        expect_shape("record", array.shape(), &full)?;
+        expect_shape("record", array.shape(), &[outer, time, picked.as_ref().map_or(inner, Vec::len)])?;
         traces.push((Trace::named(&neuron, name).map_err(|e| to_python(&e))?, array));
     }
     let recurrent = match recurrent {
@@ -147,6 +155,8 @@ fn scan_typed<E: Kernels + Element>(
             (_, Some(array)) => Output::Packed(array.as_slice_mut()?),
             _ => Output::None,
         },
+        picked: picked.as_deref(),
+        group,
         record: traces.iter_mut().map(|(t, a)| Ok((*t, a.as_slice_mut()?))).collect::<PyResult<_>>()?,
         recurrent: match &recurrent {
             None => None,
@@ -169,7 +179,7 @@ fn scan_typed<E: Kernels + Element>(
 
 /// Run a neuron forwards; writes `state`, `out`, the recorded arrays and the checkpoints in place.
 #[pyfunction]
-#[pyo3(signature = (spec, x, coefficients, state, out, *, packed=false, record=Vec::new(), recurrent=None, checkpoints=None, every=0, threads=1, level=None))]
+#[pyo3(signature = (spec, x, coefficients, state, out, *, packed=false, record=Vec::new(), record_index=None, recurrent=None, group=None, checkpoints=None, every=0, threads=1, level=None))]
 fn scan(
     spec: &str,
     x: &Bound<'_, PyAny>,
@@ -178,7 +188,9 @@ fn scan(
     out: Option<&Bound<'_, PyAny>>,
     packed: bool,
     record: Vec<Named<'_>>,
+    record_index: Option<&Bound<'_, PyAny>>,
     recurrent: Option<Weights<'_>>,
+    group: Option<usize>,
     checkpoints: Option<&Bound<'_, PyAny>>,
     every: usize,
     threads: usize,
@@ -186,8 +198,12 @@ fn scan(
 ) -> PyResult<()> {
     let request = Request { spec, x, coefficients, threads, level };
     match float("x", x)? {
-        Float::F32 => scan_typed::<f32>(&request, state, out, packed, &record, recurrent.as_ref(), checkpoints, every),
-        Float::F64 => scan_typed::<f64>(&request, state, out, packed, &record, recurrent.as_ref(), checkpoints, every),
+        Float::F32 => {
+            scan_typed::<f32>(&request, state, out, packed, (&record, record_index), recurrent.as_ref(), group, checkpoints, every)
+        }
+        Float::F64 => {
+            scan_typed::<f64>(&request, state, out, packed, (&record, record_index), recurrent.as_ref(), group, checkpoints, every)
+        }
     }
 }
 

@@ -6,14 +6,14 @@
 //! subtract   i = e - v_threshold r;   h = f - (beta h_old - x) r;   v = m + h_old r
 //! drop       i = e - e r;             h = f - f r;                  v = m - m r
 //! none       i = e;  h = f;  v = m
-//! s  = [v - v_threshold > 0]
+//! s  = [v - v_threshold > 0];   inhibition   s = s * allowed;   graded   output = s * graded
 //! ```
 
 use fearless_simd::prelude::*;
 
 use super::{Arriving, Convention, Inputs, Model, State, States, Step};
 use crate::elem::{Elem, V};
-use crate::stage::fire::Fire;
+use crate::stage::fire::{Fire, product};
 use crate::stage::reset::Reset;
 use crate::stage::{Coefficient, Coefficients, Column, Gradients, for_each_register};
 
@@ -27,6 +27,10 @@ pub struct Alpha {
     pub fire: Fire,
     /// None, subtract or drop.
     pub reset: Reset,
+    /// Whether only one neuron of a group may fire.
+    pub inhibition: bool,
+    /// Whether spikes are scaled on leaving.
+    pub graded: bool,
 }
 
 struct Evaluation<E: Elem, S: Simd, const K: usize> {
@@ -34,6 +38,7 @@ struct Evaluation<E: Elem, S: Simd, const K: usize> {
     e: Column<E, S, K>,
     f: Column<E, S, K>,
     m: Column<E, S, K>,
+    fired: Column<E, S, K>,
     step: Step<E, S, K>,
 }
 
@@ -73,12 +78,16 @@ impl Alpha {
             }
             _ => {}
         }
-        let s = self.fire.forward::<E, S, C, K>(simd, k, [&u, &theta]);
+        let mut fired = self.fire.forward::<E, S, C, K>(simd, k, [&u, &theta]);
+        if self.inhibition {
+            fired = product::<E, S, K>(&fired, inputs.allowed);
+        }
+        let s = if self.graded { product::<E, S, K>(&fired, &k.column(Coefficient::Graded)) } else { fired };
         let mut after = *states;
         after[State::V as usize] = u;
         after[State::I as usize] = to_i;
         after[State::H as usize] = to_h;
-        Evaluation { r, e, f, m, step: Step { s, u, after } }
+        Evaluation { r, e, f, m, fired, step: Step { s, u, after } }
     }
 }
 
@@ -86,6 +95,11 @@ impl Model for Alpha {
     #[inline(always)]
     fn keeps(self, state: State) -> bool {
         matches!(state, State::V | State::I | State::H)
+    }
+
+    #[inline(always)]
+    fn competes(self) -> bool {
+        self.inhibition
     }
 
     #[inline(always)]
@@ -117,11 +131,16 @@ impl Model for Alpha {
         let zero = V::<E, S>::splat(simd, E::ZERO);
         let slope = convention.surrogate.slope(simd, &at.step.u, &theta);
         let late = convention.surrogate.slope(simd, v, &theta);
+        let mut ds = *arriving.out;
+        if self.graded {
+            sums.add(Coefficient::Graded, &product::<E, S, K>(&at.fired, &ds));
+            ds = product::<E, S, K>(&ds, &k.column(Coefficient::Graded));
+        }
         let [mut alpha, mut scale, mut beta, mut dtheta] = [*v; 4];
         let mut dx = *v;
         for_each_register!(j < K => {
             let (di, dh, r) = (d[State::I as usize][j], d[State::H as usize][j], at.r[j]);
-            let e = slope[j] * arriving.out[j];
+            let e = slope[j] * ds[j];
             let du = d[State::V as usize][j] + arriving.u[j] + e;
             dtheta[j] = -e;
             let (mut de, mut df, mut dm, mut dhold, mut dr) = (di, dh, du, zero, zero);

@@ -9,9 +9,10 @@
 //! u      = between(u, r)         late resets   stage/reset.rs
 //! u      = v, s = 0              where rest > 0   refractory: the membrane is held, the synapse goes on
 //! theta, a = before(a, v, u)                   stage/adaptation.rs
-//! s      = fire(u, theta)                      stage/fire.rs
+//! s      = fire(u, theta)                      stage/fire.rs        0 where the neuron may not fire (inhibition)
 //! v      = after(u, s, r, theta)               stage/reset.rs
 //! a      = after(a, s)                         stage/adaptation.rs
+//! output = s * graded            graded        stage/fire.rs        the output, and the last spikes that recurrence sees
 //! rest   = refractory where s != 0, else one less, not below 0
 //! v      = v_min where v < v_min, or relu(v - v_min) + v_min        clip
 //! ```
@@ -21,7 +22,7 @@ use fearless_simd::prelude::*;
 use super::spec::{Clip, Operand, Plan};
 use super::{Arriving, Convention, Inputs, Model, State, States, Step};
 use crate::elem::{Elem, V};
-use crate::stage::fire::Fire;
+use crate::stage::fire::{Fire, product};
 use crate::stage::membrane::Inflow;
 use crate::stage::synapse::{Current, Synapse};
 use crate::stage::{Coefficient, Coefficients, Column, Gradients, Mask, Maybe, choose};
@@ -41,6 +42,7 @@ struct Evaluation<E: Elem, S: Simd, const K: usize> {
     theta: Column<E, S, K>,
     slow: Column<E, S, K>,
     unclipped: Column<E, S, K>,
+    fired: Column<E, S, K>,
     step: Step<E, S, K>,
 }
 
@@ -53,7 +55,7 @@ impl<P: Plan> Composed<P> {
         inputs: &Inputs<'_, E, S, K>,
     ) -> Evaluation<E, S, K> {
         let spec = self.0.spec();
-        let Inputs { states, x, operand } = *inputs;
+        let Inputs { states, x, operand, .. } = *inputs;
         let zero = V::<E, S>::splat(simd, E::ZERO);
         let v = &states[State::V as usize];
         let mut x = *x;
@@ -86,6 +88,9 @@ impl<P: Plan> Composed<P> {
         }
         let (theta, slow) = spec.adaptation.before::<E, S, C, K>(k, &a, [v, &u]);
         let mut s = spec.fire.forward::<E, S, C, K>(simd, k, [&u, &theta]);
+        if spec.inhibition {
+            s = product::<E, S, K>(&s, inputs.allowed);
+        }
         let mut after = *states;
         if spec.refractory {
             let one = V::<E, S>::splat(simd, E::ONE);
@@ -125,10 +130,14 @@ impl<P: Plan> Composed<P> {
         if spec.fire == Fire::None {
             s = next;
         }
+        let fired = s;
+        if spec.graded {
+            s = product::<E, S, K>(&s, &k.column(Coefficient::Graded));
+        }
         if spec.keeps(State::S) {
             after[State::S as usize] = s;
         }
-        Evaluation { x, current, r, w, integrated, held, theta, slow, unclipped, step: Step { s, u, after } }
+        Evaluation { x, current, r, w, integrated, held, theta, slow, unclipped, fired, step: Step { s, u, after } }
     }
 }
 
@@ -136,6 +145,11 @@ impl<P: Plan> Model for Composed<P> {
     #[inline(always)]
     fn keeps(self, state: State) -> bool {
         self.0.spec().keeps(state)
+    }
+
+    #[inline(always)]
+    fn competes(self) -> bool {
+        self.0.spec().inhibition
     }
 
     #[inline(always)]
@@ -162,7 +176,7 @@ impl<P: Plan> Model for Composed<P> {
         let spec = self.0.spec();
         let at = self.evaluate(simd, k, inputs);
         let states = inputs.states;
-        let Step { s, u, .. } = &at.step;
+        let (s, u) = (&at.fired, &at.step.u);
         let zero = V::<E, S>::splat(simd, E::ZERO);
         let v = &states[State::V as usize];
         let mut dv = d[State::V as usize];
@@ -192,13 +206,18 @@ impl<P: Plan> Model for Composed<P> {
         let da = if spec.keeps(State::W) { d[State::W as usize] } else { d[State::A as usize] };
         let dslow = spec.adaptation.after_adjoint::<E, S, C, K>(k, [&at.slow, s], &da, &mut ds, sums);
         if spiking {
-            for j in 0..K {
-                ds[j] += arriving.out[j];
-            }
+            let mut sent = *arriving.out;
             if spec.keeps(State::S) {
                 for j in 0..K {
-                    ds[j] += d[State::S as usize][j];
+                    sent[j] += d[State::S as usize][j];
                 }
+            }
+            if spec.graded {
+                sums.add(Coefficient::Graded, &product::<E, S, K>(s, &sent));
+                sent = product::<E, S, K>(&sent, &k.column(Coefficient::Graded));
+            }
+            for j in 0..K {
+                ds[j] += sent[j];
             }
             if spec.refractory {
                 for j in 0..K {

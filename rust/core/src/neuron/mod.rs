@@ -95,6 +95,8 @@ pub struct Inputs<'a, E: Elem, S: Simd, const K: usize> {
     pub x: &'a Column<E, S, K>,
     /// The recurrent operand; read by recurrent neurons alone.
     pub operand: &'a Column<E, S, K>,
+    /// 1 where the neuron may fire, else 0; read by neurons that compete alone.
+    pub allowed: &'a Column<E, S, K>,
 }
 
 /// What flows back into a step, besides the gradients of its states.
@@ -119,6 +121,12 @@ pub struct Convention<E> {
 pub trait Model: Copy + Send + Sync {
     /// Whether the neuron keeps this state.
     fn keeps(self, state: State) -> bool;
+
+    /// Whether only one neuron of a group may fire.
+    #[inline(always)]
+    fn competes(self) -> bool {
+        false
+    }
 
     /// Take a step.
     fn step<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
@@ -171,14 +179,22 @@ impl Neuron {
             "izhikevich" => Ok(Self::Izhikevich(Izhikevich { fire: fire(options, &[Fire::Single, Fire::Strict])? })),
             "coba" => Ok(Self::Coba(Coba { fire: fire(options, &[Fire::Strict])? })),
             "alpha" => {
-                let (word, rule) = options.split_once(" reset=").unwrap_or((options, ""));
-                let reset = match rule {
+                let (word, rest) = options.split_once(" reset=").unwrap_or((options, ""));
+                let (mut words, mut inhibition, mut graded) = (rest.split(' '), false, false);
+                let reset = match words.next().unwrap_or("") {
                     "none" => Reset::None,
                     "subtract" => Reset::Subtract,
                     "drop" => Reset::Drop,
                     _ => return Err(Error::value(format!("spec: {text:?}: alpha takes reset=none, subtract or drop"))),
                 };
-                Ok(Self::Alpha(Alpha { fire: fire(word, &[Fire::Strict])?, reset }))
+                for option in words {
+                    match option {
+                        "inhibition" => inhibition = true,
+                        "graded" => graded = true,
+                        _ => return Err(Error::value(format!("spec: {text:?}: alpha takes the options inhibition and graded"))),
+                    }
+                }
+                Ok(Self::Alpha(Alpha { fire: fire(word, &[Fire::Strict])?, reset, inhibition, graded }))
             }
             _ => Spec::parse(text).map(Self::Composed),
         }
@@ -201,7 +217,7 @@ impl Neuron {
         match self {
             Self::Composed(spec) => spec.reads(which),
             Self::Izhikevich(_) => izhikevich::READS.contains(&which),
-            Self::Alpha(_) => alpha::READS.contains(&which),
+            Self::Alpha(model) => alpha::READS.contains(&which) || (which == Coefficient::Graded && model.graded),
             Self::Coba(_) => coba::READS.contains(&which),
         }
     }
@@ -210,6 +226,22 @@ impl Neuron {
     #[must_use]
     pub fn is_recurrent(&self) -> bool {
         self.keeps(State::S)
+    }
+
+    /// Whether only one neuron of a group may fire.
+    #[must_use]
+    pub fn competes(&self) -> bool {
+        match self {
+            Self::Composed(spec) => spec.inhibition,
+            Self::Alpha(model) => model.inhibition,
+            _ => false,
+        }
+    }
+
+    /// Whether it sends on spikes, and not its membrane.
+    #[must_use]
+    pub fn fires(&self) -> bool {
+        self.reads(Coefficient::VThreshold)
     }
 
     /// The states it keeps, in order.

@@ -6,7 +6,7 @@
 //! [adaptation=threshold|relax|current|recovery]
 //! fire=none|single|strict|multi|capped|soft
 //! reset=none|subtract|value|blend|blend_subtract|drop|amount|gate      timing=same|next|residual
-//! [refractory] [clip|relu] [recurrent|recurrent_merged]
+//! [refractory] [clip|relu] [recurrent|recurrent_merged] [inhibition] [graded]
 //! ```
 
 use super::State;
@@ -59,6 +59,10 @@ pub struct Spec {
     pub clip: Clip,
     /// The recurrent operand.
     pub operand: Operand,
+    /// Whether only one neuron of a group may fire.
+    pub inhibition: bool,
+    /// Whether spikes are scaled on leaving.
+    pub graded: bool,
 }
 
 /// The words of each stage and what they stand for.
@@ -160,6 +164,7 @@ impl Spec {
         let reset = look("reset", stage("reset", true)?.unwrap_or(""), RESETS)?;
         let timing = look("timing", stage("timing", true)?.unwrap_or(""), TIMINGS)?;
         let (mut refractory, mut clip, mut operand) = (false, Clip::None, Operand::None);
+        let (mut inhibition, mut graded) = (false, false);
         for word in words {
             match word {
                 "refractory" => refractory = true,
@@ -167,13 +172,16 @@ impl Spec {
                 "relu" => clip = Clip::Relu,
                 "recurrent" => operand = Operand::Apart,
                 "recurrent_merged" => operand = Operand::Merged,
+                "inhibition" => inhibition = true,
+                "graded" => graded = true,
                 other => {
-                    let known = "refractory, clip, relu, recurrent, recurrent_merged";
+                    let known = "refractory, clip, relu, recurrent, recurrent_merged, inhibition, graded";
                     return Err(Error::value(format!("spec: option {other:?} is not known; accepted are {known}")));
                 }
             }
         }
-        let spec = Self { synapse, membrane, adaptation, fire, rule: Rule { reset, timing }, refractory, clip, operand };
+        let spec =
+            Self { synapse, membrane, adaptation, fire, rule: Rule { reset, timing }, refractory, clip, operand, inhibition, graded };
         spec.contradiction().map_or(Ok(spec), |what| Err(Error::value(format!("spec: {text:?}: {what}"))))
     }
 
@@ -181,6 +189,12 @@ impl Spec {
         let Rule { reset, timing } = self.rule;
         if self.fire == Fire::None && (reset != Reset::None || self.refractory) {
             return Some("fire=none takes reset=none and no refractory: it resets or rests without firing");
+        }
+        if self.fire == Fire::None && (self.inhibition || self.graded) {
+            return Some("fire=none sends no spikes: it takes no inhibition or graded");
+        }
+        if self.inhibition && self.adaptation != Adaptation::None {
+            return Some("inhibition takes no adaptation: neurons compete by their distance from v_threshold");
         }
         if reset == Reset::Drop && timing == Timing::Same {
             return Some("reset=drop waits for the next step; it takes timing=next or residual");
@@ -240,6 +254,7 @@ impl Spec {
             Coefficient::VSubtract => self.rule.reset == Reset::Amount,
             Coefficient::Refractory => self.refractory,
             Coefficient::VMin => self.clip != Clip::None,
+            Coefficient::Graded => self.graded,
             _ => false,
         }
     }
@@ -277,11 +292,14 @@ impl<const SYNAPSE: bool> Plan for Everyday<SYNAPSE> {
             refractory: false,
             clip: Clip::None,
             operand: Operand::None,
+            inhibition: false,
+            graded: false,
         }
     }
 }
 
-/// A neuron that keeps nothing but membrane, current and rest: no adaptation, no second current, no recurrence. Most are; to know it
+/// A neuron that keeps nothing but membrane, current and rest: no adaptation, no second current, no recurrence, nothing that
+/// changes its spikes on leaving. Most are; to know it
 /// when compiling keeps the states that are not there out of the registers (2 times faster).
 #[derive(Clone, Copy, Debug)]
 pub struct Plain(Spec);
@@ -299,7 +317,7 @@ impl Plan for Plain {
     #[inline(always)]
     fn spec(self) -> Spec {
         let synapse = if self.0.synapse == Synapse::Dual { Synapse::None } else { self.0.synapse };
-        Spec { synapse, adaptation: Adaptation::None, operand: Operand::None, ..self.0 }
+        Spec { synapse, adaptation: Adaptation::None, operand: Operand::None, inhibition: false, graded: false, ..self.0 }
     }
 }
 
@@ -332,6 +350,9 @@ mod tests {
             ("synapse=none membrane=leaky fire=single reset=drop timing=same", "timing=next"),
             ("alpha fire=strict reset=value", "none, subtract or drop"),
             ("coba fire=multi", "the others strict"),
+            ("alpha fire=strict reset=none clip", "inhibition and graded"),
+            ("synapse=none membrane=leaky fire=none reset=none timing=same graded", "sends no spikes"),
+            ("synapse=none membrane=leaky adaptation=threshold fire=single reset=none timing=same inhibition", "no adaptation"),
         ] {
             let error = Neuron::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");

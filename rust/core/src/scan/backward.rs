@@ -126,7 +126,7 @@ fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common
                 });
                 let at = common.at(tile.outer, t, lane);
                 let x = load(simd, &common.x[at..at + (to - from)]);
-                states = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &zero }).after;
+                states = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero }).after;
             }
             let mut d: States<E, S, K> = load_states(simd, &common.slots, &tile.grad_state, from, to);
             let mut sums = Gradients { wanted, sums: [zero; COEFFICIENTS] };
@@ -147,6 +147,9 @@ fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common
                     if *trace == Trace::U {
                         add::<E, S, K>(&mut u, &arriving);
                     }
+                    if *trace == Trace::Output {
+                        add::<E, S, K>(&mut out, &arriving);
+                    }
                     for_each_state!(N => {
                         if *trace == Trace::After(State::ALL[N].0) {
                             add::<E, S, K>(&mut d[N], &arriving);
@@ -160,7 +163,7 @@ fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common
                     }
                 });
                 let arriving = Arriving { out: &out, u: &u };
-                let inputs = Inputs { states: &before, x: &x, operand: &zero };
+                let inputs = Inputs { states: &before, x: &x, operand: &zero, allowed: &zero };
                 let [dx, _] = model.adjoint(simd, common.convention, &k, &inputs, &arriving, &mut d, &mut sums);
                 store(&dx, &mut tile.grad_x[t][from..to]);
             }
@@ -231,6 +234,9 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
     let rows = Rows::new(&neuron, &coefficients, inner)?;
     if neuron.is_recurrent() {
         return Err(Error::value("recurrent: gradients through recurrence are not there yet"));
+    }
+    if neuron.competes() {
+        return Err(Error::value("inhibition: gradients through it are not there yet"));
     }
     let kept = neuron.states().len();
     layout::expect("x", x.len(), elements)?;

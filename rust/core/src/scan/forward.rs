@@ -1,17 +1,20 @@
 //! Forwards in time: `(x, state) -> (output, traces, state)`.
 //!
 //! A recurrent neuron needs the last spikes of all its group before the next step: there time is outermost, a group is a tile, and the
-//! operand `r = W s + bias` is gathered from the rows of `W` whose neurons fired, in ascending order of the neurons.
+//! operand `r = W s + bias` is gathered from the rows of `W` whose neurons fired, in ascending order of the neurons. The same holds for
+//! neurons that compete: a step is looked at first, and then taken with one neuron of the group allowed to fire.
+
+use std::ops::Range;
 
 use fearless_simd::{Level, prelude::*};
 
 use super::layout::{self, Shape};
-use super::{BLOCK, Kernels, Rows, Table, load, load_states, slots, store, store_states, worthwhile};
+use super::{BLOCK, Kernels, Rows, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
-use crate::stage::{Coefficients, Column};
+use crate::stage::{Coefficient, Coefficients, Column};
 
 /// Where the output goes.
 pub enum Output<'a, E> {
@@ -30,6 +33,8 @@ pub enum Trace {
     U,
     /// A state after the step.
     After(State),
+    /// What is sent on.
+    Output,
 }
 
 impl Trace {
@@ -38,9 +43,12 @@ impl Trace {
         if name == "u" {
             return Ok(Self::U);
         }
+        if name == "spikes" && neuron.fires() {
+            return Ok(Self::Output);
+        }
         let states = neuron.states();
         states.iter().find(|s| s.1 == name).map(|s| Self::After(s.0)).ok_or_else(|| {
-            let known: Vec<_> = states.iter().map(|s| s.1).collect();
+            let known: Vec<_> = states.iter().map(|s| s.1).chain(neuron.fires().then_some("spikes")).collect();
             Error::value(format!("record: {name:?} is not there; this neuron has u, {}", known.join(", ")))
         })
     }
@@ -127,10 +135,14 @@ pub struct Forward<'a, E> {
     pub state: &'a mut [E],
     /// What is sent on.
     pub output: Output<'a, E>,
-    /// What is recorded, `(outer, time, inner)` each.
+    /// What is recorded, `(outer, time, inner)` each, or `(outer, time, picked)`.
     pub record: Vec<(Trace, &'a mut [E])>,
+    /// The neurons that are recorded, ascending; all of them by default.
+    pub picked: Option<&'a [usize]>,
     /// The weights of a recurrent neuron.
     pub recurrent: Option<Recurrent<'a, E>>,
+    /// Neurons that compete: neighbours; divides `inner`.
+    pub group: Option<usize>,
     /// Every how many steps to keep the state, and where: `(ceil(time / every), states, outer, inner)`.
     pub checkpoints: Option<(usize, &'a mut [E])>,
 }
@@ -197,6 +209,33 @@ struct Recorder<'a, E> {
     dense: Option<Dense<'a, E>>,
     bits: Option<Bits<'a>>,
     traces: Vec<(Trace, Vec<&'a mut [E]>)>,
+    /// The neurons of the tile that are recorded, as numbers in `inner`, and its first neuron.
+    picked: Option<(&'a [usize], usize)>,
+}
+
+impl<E: Elem> Recorder<'_, E> {
+    /// Keep what was asked for of neurons `from..to` of the tile.
+    #[inline(always)]
+    fn keep<S: Simd, const K: usize>(
+        row: &mut [E],
+        picked: Option<(&[usize], usize)>,
+        (from, to): (usize, usize),
+        column: &Column<E, S, K>,
+    ) {
+        let Some((picked, first)) = picked else {
+            store(column, &mut row[from..to]);
+            return;
+        };
+        let before = |bound: usize| picked.partition_point(|lane| *lane < first + bound);
+        let slots = before(from)..before(to);
+        if !slots.is_empty() {
+            let mut part = [E::ZERO; WIDEST];
+            store_full(column, &mut part[..K * V::<E, S>::LEN]);
+            for slot in slots {
+                row[slot] = part[picked[slot] - first - from];
+            }
+        }
+    }
 }
 
 impl<E: Elem> Sink<E> for Recorder<'_, E> {
@@ -217,13 +256,16 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
         }
         let (t, from, to) = at;
         for (trace, rows) in &mut self.traces {
-            let row = &mut rows[t][from..to];
+            let row = &mut *rows[t];
             if *trace == Trace::U {
-                store(u, row);
+                Self::keep::<S, K>(row, self.picked, (from, to), u);
+            }
+            if *trace == Trace::Output {
+                Self::keep::<S, K>(row, self.picked, (from, to), s);
             }
             for_each_state!(N => {
                 if *trace == Trace::After(State::ALL[N].0) {
-                    store(&after[N], row);
+                    Self::keep::<S, K>(row, self.picked, (from, to), &after[N]);
                 }
             });
         }
@@ -252,7 +294,71 @@ struct Common<'a, E> {
     recurrent: Option<Recurrent<'a, E>>,
 }
 
-/// Steps `t0..t1` of all columns of a tile; `operand` is empty, or a row for the one step.
+/// Rows for one step of a group; empty for neurons that do not act on each other.
+#[derive(Default)]
+struct Group<E> {
+    /// What the last spikes bring, `r = W s + bias`.
+    operand: Vec<E>,
+    /// `u - v_threshold`, looked at before the step is taken.
+    lead: Vec<E>,
+    /// 1 for the neuron that may fire.
+    allowed: Vec<E>,
+}
+
+impl<E: Elem> Group<E> {
+    /// Allow the first of the largest leads, NaN the largest of all, as torch's argmax.
+    fn allow(&mut self) {
+        let mut best = 0;
+        for (j, y) in self.lead.iter().enumerate() {
+            if self.lead[best].to_f64().is_nan() {
+                break;
+            }
+            if *y > self.lead[best] || y.to_f64().is_nan() {
+                best = j;
+            }
+        }
+        self.allowed.fill(E::ZERO);
+        self.allowed[best] = E::ONE;
+    }
+
+    #[inline(always)]
+    fn part<S: Simd, const K: usize>(simd: S, row: &[E], from: usize, to: usize) -> Column<E, S, K> {
+        if row.is_empty() { [V::<E, S>::splat(simd, E::ZERO); K] } else { load(simd, &row[from..to]) }
+    }
+}
+
+/// How far the neurons of a group would be above their threshold after step `t`.
+#[inline(always)]
+fn look<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>(
+    simd: S,
+    model: M,
+    common: &Common<'_, E>,
+    tile: &Tile<'_, E, impl Sink<E>>,
+    t: usize,
+    group: &mut Group<E>,
+    k: &mut C,
+    refill: impl Fn(&mut C, usize),
+) {
+    let wide = K * V::<E, S>::LEN;
+    let zero = [V::<E, S>::splat(simd, E::ZERO); K];
+    let mut from = 0;
+    while from < tile.width {
+        let to = (from + wide).min(tile.width);
+        refill(k, tile.first + from);
+        let states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
+        let r = Group::part(simd, &group.operand, from, to);
+        let at = t * common.inner + tile.first;
+        let x = load(simd, &tile.x[at + from..at + to]);
+        let mut lead = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
+        for j in 0..K {
+            lead[j] = lead[j] - k.get(Coefficient::VThreshold, j);
+        }
+        store(&lead, &mut group.lead[from..to]);
+        from = to;
+    }
+}
+
+/// Steps `t0..t1` of all columns of a tile: one step where neurons act on each other.
 #[inline(always)]
 fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, const K: usize>(
     simd: S,
@@ -260,7 +366,7 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
     common: &Common<'_, E>,
     tile: &mut Tile<'_, E, O>,
     (t0, t1): (usize, usize),
-    operand: &[E],
+    group: &Group<E>,
     k: &mut C,
     refill: impl Fn(&mut C, usize),
 ) {
@@ -276,13 +382,17 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
             store_states(&common.slots, &states, &mut tile.checkpoints[b * kept..(b + 1) * kept], from, to);
         }
         let mut r = [V::<E, S>::splat(simd, E::ZERO); K];
-        if model.keeps(State::S) && !operand.is_empty() {
-            r = load(simd, &operand[from..to]);
+        if model.keeps(State::S) {
+            r = Group::part(simd, &group.operand, from, to);
+        }
+        let mut allowed = r;
+        if model.competes() {
+            allowed = Group::part(simd, &group.allowed, from, to);
         }
         for t in t0..t1 {
             let at = t * common.inner + tile.first;
             let x = load(simd, &tile.x[at + from..at + to]);
-            let step = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r });
+            let step = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &allowed });
             tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
             states = step.after;
         }
@@ -301,24 +411,34 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
     k: &mut C,
     refill: impl Fn(&mut C, usize),
 ) {
-    let Some(recurrent) = common.recurrent.filter(|_| model.keeps(State::S)) else {
+    let mut group = Group::default();
+    if !model.keeps(State::S) && !model.competes() {
         for t0 in (0..common.time).step_by(common.block) {
             if stop.now() {
                 return;
             }
             let steps = (t0, (t0 + common.block).min(common.time));
-            advance(simd, model, common, tile, steps, &[], k, &refill);
+            advance(simd, model, common, tile, steps, &group, k, &refill);
         }
         return;
-    };
-    let Some(slot) = common.slots[State::S as usize] else { return };
-    let mut r = vec![E::ZERO; recurrent.size];
+    }
+    if model.competes() {
+        group.lead.resize(tile.width, E::ZERO);
+        group.allowed.resize(tile.width, E::ZERO);
+    }
     for t in 0..common.time {
         if t.is_multiple_of(BLOCK) && stop.now() {
             return;
         }
-        recurrent.gather(simd, tile.state[slot], &mut r);
-        advance(simd, model, common, tile, (t, t + 1), &r, k, &refill);
+        if let (Some(recurrent), Some(slot)) = (&common.recurrent, common.slots[State::S as usize]) {
+            group.operand.resize(recurrent.size, E::ZERO);
+            recurrent.gather(simd, tile.state[slot], &mut group.operand);
+        }
+        if model.competes() {
+            look(simd, model, common, tile, t, &mut group, k, &refill);
+            group.allow();
+        }
+        advance(simd, model, common, tile, (t, t + 1), &group, k, &refill);
     }
 }
 
@@ -397,17 +517,23 @@ pub fn forward<E: Kernels>(context: &Context<'_>, job: Forward<'_, E>) -> Result
 }
 
 pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()> {
-    let Forward { neuron, level, shape, x, coefficients, state, output, record, recurrent, checkpoints } = job;
+    let Forward { neuron, level, shape, x, coefficients, state, output, record, picked, recurrent, group, checkpoints } = job;
     layout::expect("x", x.len(), shape.elements()?)?;
     let Shape { outer, time, inner } = shape;
     let rows = Rows::new(&neuron, &coefficients, inner)?;
-    let ranges = match &recurrent {
-        Some(recurrent) if inner > 0 => {
-            recurrent.check(inner)?;
-            (0..inner).step_by(recurrent.size).map(|from| from..from + recurrent.size).collect()
+    if let Some(recurrent) = &recurrent {
+        recurrent.check(inner)?;
+    }
+    let ranges = match group.or(recurrent.map(|r| r.size)) {
+        Some(size) if size == 0 || !inner.is_multiple_of(size) => {
+            return Err(Error::value(format!("group: {size} neurons do not divide {inner} neurons")));
         }
-        _ => layout::ranges(inner),
+        Some(size) => (0..inner).step_by(size).map(|from| from..from + size).collect(),
+        None => layout::ranges(inner),
     };
+    if group.is_some() != neuron.competes() || recurrent.zip(group).is_some_and(|(r, size)| r.size != size) {
+        return Err(Error::value("group: a spec with inhibition and the size of a group go together; it is also that of the weights"));
+    }
     if recurrent.is_some() != neuron.is_recurrent() {
         return Err(Error::value("recurrent: weights and a spec with recurrent or recurrent_merged go together; give both or neither"));
     }
@@ -422,15 +548,23 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
     let shape = (1, outer, time, inner);
     let plain = record.is_empty();
     let mut traces = Vec::new();
+    if picked.is_some_and(|all| !all.is_sorted_by(|a, b| a < b) || all.last().is_some_and(|last| *last >= inner)) {
+        return Err(Error::value(format!("record_index: must be ascending, below {inner}")));
+    }
+    let slots_of = |range: &Range<usize>| {
+        picked.map_or(range.clone(), |all| all.partition_point(|n| *n < range.start)..all.partition_point(|n| *n < range.end))
+    };
+    let in_slots: Vec<_> = ranges.iter().map(slots_of).collect();
     for (trace, array) in record {
-        traces.push((trace, layout::deal("record", array, shape, &ranges)?.into_iter()));
+        let width = picked.map_or(inner, <[usize]>::len);
+        traces.push((trace, layout::deal("record", array, (1, outer, time, width), &in_slots)?.into_iter()));
     }
     let (mut dense, mut bits) = (None, None);
     match output {
         Output::None => {}
         Output::Dense(array) => dense = Some(layout::deal("out", array, shape, &ranges)?.into_iter()),
-        Output::Packed(_) if recurrent.is_some() => {
-            return Err(Error::value("packed: a recurrent run gives floats; pack them afterwards"));
+        Output::Packed(_) if recurrent.is_some() || group.is_some() => {
+            return Err(Error::value("packed: neurons that act on each other give floats; pack them afterwards"));
         }
         Output::Packed(words) => {
             let in_words: Vec<_> = ranges.iter().map(|r| r.start / 64..r.end.div_ceil(64)).collect();
@@ -440,11 +574,12 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
     let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, recurrent };
     let mut tiles = Vec::new();
     for b in 0..outer {
-        for range in &ranges {
+        for (range, slots) in ranges.iter().zip(&in_slots) {
             let sink = Recorder {
                 dense: dense.as_mut().and_then(Iterator::next).map(Dense),
                 bits: bits.as_mut().and_then(Iterator::next).map(Bits),
                 traces: traces.iter_mut().filter_map(|(trace, rows)| Some((*trace, rows.next()?))).collect(),
+                picked: picked.map(|all| (&all[slots.clone()], range.start)),
             };
             tiles.push(Tile {
                 x: &x[b * time * inner..(b + 1) * time * inner],

@@ -9,6 +9,13 @@
 //! soft     s = 1/2 + y / (1 + 2 |y|), y = u - theta        for tests of gradients: smooth, its slope is FastSigmoid(2)
 //! ```
 //!
+//! What is sent on may be held back or scaled (snnTorch):
+//!
+//! ```text
+//! inhibition   s = s * allowed        before the reset: of a group, only the neuron with the largest u - v_threshold is allowed to fire
+//! graded       output = s * graded    after the reset, which sees the spike as it was
+//! ```
+//!
 //! `theta` is `v_threshold`, unless an adaptation moves it. The adjoint replaces `ds/du` by a surrogate, see [`crate::surrogate`];
 //! `ds/dtheta` is its negative.
 
@@ -16,6 +23,16 @@ use fearless_simd::prelude::*;
 
 use super::{Coefficient, Coefficients, Column, choose};
 use crate::elem::{Elem, V};
+
+/// `a * b`.
+#[inline(always)]
+pub fn product<E: Elem, S: Simd, const K: usize>(a: &Column<E, S, K>, b: &Column<E, S, K>) -> Column<E, S, K> {
+    let mut both = *a;
+    for j in 0..K {
+        both[j] = a[j] * b[j];
+    }
+    both
+}
 
 /// What a step sends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +81,9 @@ impl Fire {
                 }
                 if self == Self::Capped {
                     for j in 0..K {
-                        s[j] = s[j].min(k.get(Coefficient::MaxSpikes, j));
+                        // Not `min`: it leaves open which of a NaN and a number it gives.
+                        let most = k.get(Coefficient::MaxSpikes, j);
+                        s[j] = choose::<E, S>(s[j].simd_gt(most), most, s[j]);
                     }
                 }
             }

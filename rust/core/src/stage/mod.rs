@@ -122,6 +122,8 @@ pub enum Coefficient {
     Refractory,
     /// `v_min`: lower clip.
     VMin,
+    /// `graded`: the size of a spike that is sent on.
+    Graded,
     /// `a`: Izhikevich: step of the recovery.
     A,
     /// `b`: Izhikevich: how the recovery follows the membrane.
@@ -149,7 +151,7 @@ pub enum Coefficient {
 }
 
 /// How many coefficients there are.
-pub const COEFFICIENTS: usize = 39;
+pub const COEFFICIENTS: usize = 40;
 
 impl Coefficient {
     /// All of them, in order.
@@ -181,6 +183,7 @@ impl Coefficient {
         (Self::VSubtract, "v_subtract"),
         (Self::Refractory, "refractory"),
         (Self::VMin, "v_min"),
+        (Self::Graded, "graded"),
         (Self::A, "a"),
         (Self::B, "b"),
         (Self::C, "c"),

@@ -1,0 +1,545 @@
+"""The neurons of Norse (1.1.0), by the names and defaults of its parameters.
+
+Its time constants are inverse, in 1/s, and dt is in s. Its modules are feed-forward (``LIF``) and recurrent (``LIFRecurrent``): here
+the same neuron is run with ``rsnn.simulate(..., recurrent=w_rec)``, whose term is added after the input, as Norse does. In the update
+equations v, i, a and rest are the states of rsnn; Norse's own names are given where they differ. Everything fires where ``u > v_th``,
+and a reset is ``v = (1 - s) u + s v_reset``.
+
+Source: C. Pehle and J. E. Pedersen, Norse: a deep learning library for spiking neural networks, https://github.com/norse/norse.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rsnn.arguments import choice
+from rsnn.composed import Neuron
+from rsnn.stages import (
+    AdaptationCurrent,
+    Blend,
+    BlendSubtract,
+    Box,
+    Coba,
+    Euler,
+    EulerCurrent,
+    EulerExp,
+    Integrator,
+    Leaky,
+    RelaxingThreshold,
+    Strict,
+)
+from rsnn.stages import Izhikevich as _Izhikevich
+
+from .numbers import product
+
+if TYPE_CHECKING:
+    from rsnn.stages.stage import Parameter
+
+__all__ = [
+    "IAF",
+    "LI",
+    "LIF",
+    "LSNN",
+    "CobaLIF",
+    "ExpFilter",
+    "Izhikevich",
+    "LIBox",
+    "LIFAdEx",
+    "LIFBox",
+    "LIFEx",
+    "LIFRefrac",
+]
+
+
+def _membrane(kind: Any, dt: Parameter, tau_mem_inv: Parameter, v_leak: Parameter, **more: Parameter) -> Any:
+    return kind(k=product(dt=dt, tau_mem_inv=tau_mem_inv), v_leak=v_leak, **more)
+
+
+def _current(dt: Parameter, tau_syn_inv: Parameter, order: str = "jump_use_euler") -> EulerCurrent:
+    return EulerCurrent(eta=-product(dt=dt, tau_syn_inv=tau_syn_inv), order=order)
+
+
+def LI(  # noqa: N802 - the library's name
+    tau_syn_inv: Parameter = 200.0, tau_mem_inv: Parameter = 100.0, v_leak: Parameter = 0.0, *, dt: Parameter = 0.001
+) -> Neuron:
+    """Make Norse's leaky integrator, whose output is the membrane.
+
+    One step::
+
+        j = i + x
+        v = v + (dt tau_mem_inv) ((v_leak - v) + j)
+        i = j - (dt tau_syn_inv) j
+
+    Parameters
+    ----------
+    tau_syn_inv, tau_mem_inv : inverse time constants in 1/s
+    v_leak : resting value
+    dt : length of a step in s
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.norse.LI(), [10.0, 0.0]).output.tolist()
+    [1.0, 1.7000000476837158]
+    """
+    return Neuron(synapse=_current(dt, tau_syn_inv), membrane=_membrane(Euler, dt, tau_mem_inv, v_leak))
+
+
+def LIBox(tau_mem_inv: Parameter = 100.0, v_leak: Parameter = 0.0, *, dt: Parameter = 0.001) -> Neuron:  # noqa: N802
+    """Make Norse's leaky integrator without a synapse, whose output is the membrane.
+
+    One step::
+
+        v = v + (dt tau_mem_inv) ((v_leak - v) + x)
+
+    Parameters
+    ----------
+    tau_mem_inv, v_leak, dt : as of `LI`
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.norse.LIBox(), [10.0, 0.0]).output.tolist()
+    [1.0, 0.8999999761581421]
+    """
+    return Neuron(membrane=_membrane(Euler, dt, tau_mem_inv, v_leak))
+
+
+def LIF(  # noqa: N802
+    tau_syn_inv: Parameter = 200.0,
+    tau_mem_inv: Parameter = 100.0,
+    v_leak: Parameter = 0.0,
+    v_th: Parameter = 1.0,
+    v_reset: Parameter = 0.0,
+    *,
+    dt: Parameter = 0.001,
+) -> Neuron:
+    """Make Norse's LIF: the membrane sees the current before it decays.
+
+    One step::
+
+        j = i + x
+        u = v + (dt tau_mem_inv) ((v_leak - v) + j)
+        i = j - (dt tau_syn_inv) j
+        s = [u - v_th > 0];   v = (1 - s) u + s v_reset
+
+    Parameters
+    ----------
+    tau_syn_inv, tau_mem_inv : inverse time constants in 1/s
+    v_leak, v_th, v_reset : resting value, threshold, value after a spike
+    dt : length of a step in s
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Notes
+    -----
+    In training, Norse lets gradients flow through the reset of the feed-forward module and not of the recurrent one. Its ``"super"``
+    surrogate ignored alpha in release 1.1.0.
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.norse.LIF(), [11.0, 0.0]).spikes.tolist()
+    [1.0, 0.0]
+    """
+    return Neuron(
+        synapse=_current(dt, tau_syn_inv), membrane=_membrane(Euler, dt, tau_mem_inv, v_leak), fire=Strict(v_th), reset=Blend(v_reset)
+    )
+
+
+def LIFBox(  # noqa: N802
+    tau_mem_inv: Parameter = 100.0,
+    v_leak: Parameter = 0.0,
+    v_th: Parameter = 1.0,
+    v_reset: Parameter = 0.0,
+    *,
+    reset_method: str = "value",
+    dt: Parameter = 0.001,
+) -> Neuron:
+    """Make Norse's LIF without a synapse.
+
+    One step::
+
+        u = v + (dt tau_mem_inv) ((x + v_leak) - v)
+        s = [u - v_th > 0]
+        v = (1 - s) u + s v_reset                   reset_method="value"
+            (1 - s) u + s (u - v_th)                reset_method="subtract"
+
+    Parameters
+    ----------
+    tau_mem_inv, v_leak, v_th, v_reset, dt : as of `LIF`
+    reset_method : ``"value"`` or ``"subtract"``: the functions ``reset_value`` and ``reset_subtract`` of Norse
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.norse.LIFBox(reset_method="subtract"), [15.0, 0.0], record="v").v.tolist()
+    [0.5, 0.44999998807907104]
+    """
+    subtract = choice("reset_method", reset_method, ("value", "subtract")) == "subtract"
+    reset = BlendSubtract() if subtract else Blend(v_reset)
+    return Neuron(membrane=_membrane(Box, dt, tau_mem_inv, v_leak), fire=Strict(v_th), reset=reset)
+
+
+def IAF(v_th: Parameter = 1.0, v_reset: Parameter = 0.0) -> Neuron:  # noqa: N802
+    """Make Norse's integrate-and-fire neuron: the input is added as it is, without dt.
+
+    One step, from ``v = v_reset``::
+
+        u = v + x
+        s = [u - v_th > 0];   v = (1 - s) u + s v_reset
+
+    Parameters
+    ----------
+    v_th, v_reset : threshold, value after a spike and before the first step
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.norse.IAF(), [0.5, 0.5, 0.5]).spikes.tolist()
+    [0.0, 0.0, 1.0]
+    """
+    return Neuron(membrane=Integrator(), fire=Strict(v_th), reset=Blend(v_reset), v_start="v_reset")
+
+
+def LIFEx(  # noqa: N802
+    delta_T: Parameter = 0.5,  # noqa: N803 - the library's name
+    tau_syn_inv: Parameter = 200.0,
+    tau_mem_inv: Parameter = 100.0,
+    v_leak: Parameter = 0.0,
+    v_th: Parameter = 1.0,
+    v_reset: Parameter = 0.0,
+    *,
+    dt: Parameter = 0.001,
+) -> Neuron:
+    """Make Norse's LIF with an exponential drive.
+
+    One step::
+
+        j = i + x
+        u = v + (dt tau_mem_inv) (((v_leak - v) + delta_T exp((v - v_th) / delta_T)) + j)
+        i = j - (dt tau_syn_inv) j
+        s = [u - v_th > 0];   v = (1 - s) u + s v_reset
+
+    Parameters
+    ----------
+    delta_T : sharpness of the drive
+    tau_syn_inv, tau_mem_inv, v_leak, v_th, v_reset, dt : as of `LIF`
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Notes
+    -----
+    The exponential is rsnn's own, within two units in the last place of the true one; torch's is another such. Membranes agree to
+    about 1e-7 of their size in each step.
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> round(float(rsnn.simulate(rsnn.presets.norse.LIFEx(), [0.0], record="v").v[0]), 6)
+    0.006767
+    """
+    return Neuron(
+        synapse=_current(dt, tau_syn_inv),
+        membrane=_membrane(EulerExp, dt, tau_mem_inv, v_leak, delta_t=delta_T, v_rheobase=v_th),
+        fire=Strict(v_th),
+        reset=Blend(v_reset),
+    )
+
+
+def LIFAdEx(  # noqa: N802
+    adaptation_current: Parameter = 4.0,
+    adaptation_spike: Parameter = 0.02,
+    delta_T: Parameter = 0.5,  # noqa: N803
+    tau_ada_inv: Parameter = 2.0,
+    tau_syn_inv: Parameter = 200.0,
+    tau_mem_inv: Parameter = 100.0,
+    v_leak: Parameter = 0.0,
+    v_th: Parameter = 1.0,
+    v_reset: Parameter = 0.0,
+    *,
+    dt: Parameter = 0.001,
+) -> Neuron:
+    """Make Norse's adaptive exponential LIF.
+
+    One step, a being an adaptation current::
+
+        j = i + x
+        u = v + (dt tau_mem_inv) ((((v_leak - v) + delta_T exp((v - v_th) / delta_T)) + j) - a)
+        i = j - (dt tau_syn_inv) j
+        a = a + (dt tau_ada_inv) (adaptation_current (v - v_leak) - a)          v: the membrane carried in
+        s = [u - v_th > 0];   v = (1 - s) u + s v_reset;   a = a + s adaptation_spike
+
+    Parameters
+    ----------
+    adaptation_current, adaptation_spike : how the current follows the membrane, what a spike adds
+    delta_T, tau_ada_inv : sharpness of the drive, inverse time constant of the adaptation
+    tau_syn_inv, tau_mem_inv, v_leak, v_th, v_reset, dt : as of `LIF`
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Notes
+    -----
+    For the exponential see `LIFEx`. Norse's ``lif_adex_current_encoder`` overwrites its adaptation; this neuron does not.
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.norse.LIFAdEx(), [20.0], record="a").a.tolist()
+    [0.019999999552965164]
+    """
+    return Neuron(
+        synapse=_current(dt, tau_syn_inv),
+        membrane=_membrane(EulerExp, dt, tau_mem_inv, v_leak, delta_t=delta_T, v_rheobase=v_th),
+        adaptation=AdaptationCurrent(rho=product(dt=dt, tau_ada_inv=tau_ada_inv), couple=adaptation_current, inc=adaptation_spike),
+        fire=Strict(v_th),
+        reset=Blend(v_reset),
+    )
+
+
+def LIFRefrac(  # noqa: N802
+    tau_syn_inv: Parameter = 200.0,
+    tau_mem_inv: Parameter = 100.0,
+    v_leak: Parameter = 0.0,
+    v_th: Parameter = 1.0,
+    v_reset: Parameter = 0.0,
+    rho_reset: Parameter = 5.0,
+    *,
+    dt: Parameter = 0.001,
+) -> Neuron:
+    """Make Norse's LIF with a refractory period.
+
+    A step of `LIF`, and where ``rest > 0`` (Norse: rho) the membrane holds still and no spike is sent; the current goes on::
+
+        rest = rho_reset where s != 0, else rest - 1 where rest > 0, else 0
+
+    Parameters
+    ----------
+    tau_syn_inv, tau_mem_inv, v_leak, v_th, v_reset, dt : as of `LIF`
+    rho_reset : refractory period in steps
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Examples
+    --------
+    >>> import numpy as np, rsnn
+    >>> rsnn.simulate(rsnn.presets.norse.LIFRefrac(), np.full(8, 20.0)).spikes.tolist()
+    [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    """
+    return Neuron(
+        synapse=_current(dt, tau_syn_inv),
+        membrane=_membrane(Euler, dt, tau_mem_inv, v_leak),
+        fire=Strict(v_th),
+        reset=Blend(v_reset),
+        refractory=rho_reset,
+    )
+
+
+def LSNN(  # noqa: N802
+    tau_syn_inv: Parameter = 200.0,
+    tau_mem_inv: Parameter = 100.0,
+    tau_adapt_inv: Parameter = 1 / 800,
+    v_leak: Parameter = 0.0,
+    v_th: Parameter = 1.0,
+    v_reset: Parameter = 0.0,
+    beta: Parameter = 1.8,
+    *,
+    dt: Parameter = 0.001,
+) -> Neuron:
+    """Make Norse's LIF with an adaptive threshold.
+
+    One step, a (Norse: b) being the threshold, which starts at v_th::
+
+        u = v + (dt tau_mem_inv) ((v_leak - v) + i)             the current carried in: the input acts one step later
+        i = (i - (dt tau_syn_inv) i) + x
+        a = a + (dt tau_adapt_inv) (v_th - a)
+        s = [u - a > 0];   v = (1 - s) u + s v_reset;   a = a + s beta
+
+    Parameters
+    ----------
+    tau_syn_inv, tau_mem_inv, v_leak, v_th, v_reset, dt : as of `LIF`
+    tau_adapt_inv : inverse time constant of the threshold
+    beta : what a spike adds to it
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Notes
+    -----
+    Norse's default ``tau_adapt_inv`` is 1/800 in 1/s, that is 800 s: within a sequence the threshold hardly falls again. Where 800 ms
+    are meant, give 1/0.8.
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.norse.LSNN(), [20.0, 0.0, 0.0], record="a").a.tolist()
+    [1.0, 2.799999952316284, 2.7999978065490723]
+    """
+    return Neuron(
+        synapse=_current(dt, tau_syn_inv, "use_euler_jump"),
+        membrane=_membrane(Euler, dt, tau_mem_inv, v_leak),
+        adaptation=RelaxingThreshold(couple=product(dt=dt, tau_adapt_inv=tau_adapt_inv), inc=beta),
+        fire=Strict(v_th),
+        reset=Blend(v_reset),
+    )
+
+
+def Izhikevich(  # noqa: N802
+    a: Parameter,
+    b: Parameter,
+    c: Parameter,
+    d: Parameter,
+    sq: Parameter = 0.04,
+    mn: Parameter = 5.0,
+    bias: Parameter = 140.0,
+    v_th: Parameter = 30.0,
+    tau_inv: Parameter = 250.0,
+    *,
+    dt: Parameter = 0.001,
+) -> Neuron:
+    """Make Norse's Izhikevich neuron.
+
+    One step, w being Norse's u::
+
+        u = v + (tau_inv dt) ((((sq v v + mn v) + bias) - w) + x)
+        y = w + ((tau_inv dt) a) (b v - w)
+        s = [u - v_th > 0];   v = (1 - s) u + s c;   w = (1 - s) y + s (y + d)
+
+    Parameters
+    ----------
+    a, b, c, d : rate of the recovery, how it follows the membrane, membrane after a spike, what a spike adds to the recovery
+    sq, mn, bias : the quadratic drive
+    v_th : threshold
+    tau_inv, dt : inverse time constant in 1/s, length of a step in s
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Notes
+    -----
+    It starts as after a spike, ``v = c`` and ``w = b c``; Norse's named behaviours each bring a state of their own.
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> neuron = rsnn.presets.norse.Izhikevich(a=0.02, b=0.2, c=-65.0, d=6.0)
+    >>> int(rsnn.simulate(neuron, 14.0, steps=400).spikes.sum())
+    5
+    """
+    k = product(tau_inv=tau_inv, dt=dt)
+    return Neuron(membrane=_Izhikevich(k=k, a_k=product(k=k, a=a), b=b, c=c, d=d, sq=sq, mn=mn, const=bias), fire=Strict(v_th))
+
+
+def CobaLIF(  # noqa: N802
+    tau_syn_exc_inv: Parameter = 1 / 5,
+    tau_syn_inh_inv: Parameter = 1 / 5,
+    c_m_inv: Parameter = 1 / 0.2,
+    g_l: Parameter = 1 / 20 * 1 / 0.2,
+    e_rev_I: Parameter = -100.0,  # noqa: N803
+    e_rev_E: Parameter = 60.0,  # noqa: N803
+    v_rest: Parameter = -20.0,
+    v_reset: Parameter = -70.0,
+    v_thresh: Parameter = -10.0,
+    *,
+    dt: Parameter = 0.001,
+) -> Neuron:
+    """Make Norse's conductance-based LIF.
+
+    One step, i and h being Norse's g_e and g_i::
+
+        i = i + relu(x);                    h = h + relu(-x)
+        i = i - (dt tau_syn_exc_inv) i;     h = h - (dt tau_syn_inh_inv) h
+        u = v + (dt c_m_inv) ((g_l (v_rest - v) + i (e_rev_E - v)) + h (e_rev_I - v))
+        s = [u - v_thresh > 0];   v = (1 - s) u + s v_reset
+
+    Parameters
+    ----------
+    tau_syn_exc_inv, tau_syn_inh_inv : inverse time constants of the conductances
+    c_m_inv, g_l : inverse capacitance, leak conductance
+    e_rev_I, e_rev_E : reversal potentials
+    v_rest, v_reset, v_thresh : resting value, value after a spike, threshold
+    dt : length of a step
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Notes
+    -----
+    Norse's recurrent ``coba_lif_step`` drops its input spikes, its conductances restarting from the state carried in: only the
+    feed-forward step, which is meant, is here.
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.norse.CobaLIF(dt=0.05), [1.0, -1.0], record=("i", "h")).traces["i"].tolist()
+    [0.9900000095367432, 0.9800999760627747]
+    """
+    return Neuron(
+        membrane=Coba(
+            k_e=-product(dt=dt, tau_syn_exc_inv=tau_syn_exc_inv),
+            k_i=-product(dt=dt, tau_syn_inh_inv=tau_syn_inh_inv),
+            k=product(dt=dt, c_m_inv=c_m_inv),
+            g_leak=g_l,
+            v_leak=v_rest,
+            e_exc=e_rev_E,
+            e_inh=e_rev_I,
+            v_reset=v_reset,
+        ),
+        fire=Strict(v_thresh),
+    )
+
+
+def ExpFilter(tau_filter_inv: float = 223.1435511314, *, dt: float = 0.001) -> Neuron:  # noqa: N802
+    """Make Norse's exponential filter, whose output is the filtered input; its linear map is a layer of its own.
+
+    One step::
+
+        v = exp(-dt tau_filter_inv) v + x
+
+    Parameters
+    ----------
+    tau_filter_inv : inverse time constant in 1/s
+    dt : length of a step in s
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.norse.ExpFilter(), [1.0, 0.0]).output.tolist()
+    [1.0, 0.800000011920929]
+    """
+    with np.errstate(all="ignore"):
+        beta = np.exp(-product(dt=dt, tau_filter_inv=tau_filter_inv))
+    return Neuron(membrane=Leaky(beta=beta))
