@@ -17,7 +17,7 @@ use crate::elem::{Elem, V};
 use crate::error::Result;
 use crate::stage::fire::{Fire, product};
 use crate::stage::reset::Reset;
-use crate::stage::{Coefficient, Coefficients, Column, Gradients};
+use crate::stage::{Coefficient, Coefficients, Column, Gradients, for_each_register};
 
 /// The model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +153,7 @@ impl Model for Alpha {
         }
         let [mut alpha, mut scale, mut beta, mut dtheta] = [*v; 4];
         let mut dx = *v;
-        for j in 0..K {
+        for_each_register!(j < K => {
             let (di, dh, r) = (d[State::I as usize][j], d[State::H as usize][j], at.r[j]);
             let e = slope[j] * ds[j];
             let du = d[State::V as usize][j] + arriving.u[j] + e;
@@ -186,7 +186,7 @@ impl Model for Alpha {
             d[State::V as usize][j] = back;
             d[State::I as usize][j] = k.get(Coefficient::Alpha, j) * de;
             d[State::H as usize][j] = k.get(Coefficient::Beta, j) * df + dhold;
-        }
+        });
         sums.add(Coefficient::Alpha, &alpha);
         sums.add(Coefficient::Scale, &scale);
         sums.add(Coefficient::Beta, &beta);

@@ -14,7 +14,7 @@ use crate::elem::{Elem, V};
 use crate::error::Result;
 use crate::stage::Coefficient::{Own0 as K_E, Own1 as K_I, Own2 as G_LEAK, Own3 as E_EXC, Own4 as E_INH};
 use crate::stage::fire::Fire;
-use crate::stage::{Coefficient, Coefficients, Column, Gradients, choose};
+use crate::stage::{Coefficient, Coefficients, Column, Gradients, choose, for_each_register};
 
 /// The coefficients it reads, in the order of its gradients.
 const READS: [Coefficient; 9] =
@@ -47,7 +47,7 @@ impl Coba {
         let mut jumped = [states[State::I as usize], states[State::H as usize]];
         let mut kept = jumped;
         let (mut bracket, mut u) = (*v, *v);
-        for j in 0..K {
+        for_each_register!(j < K => {
             let negative = -x[j];
             jumped[0][j] += choose::<E, S>(x[j].simd_le(zero), zero, x[j]);
             jumped[1][j] += choose::<E, S>(negative.simd_le(zero), zero, negative);
@@ -57,7 +57,7 @@ impl Coba {
             let excited = leak + kept[0][j] * (k.get(E_EXC, j) - v[j]);
             bracket[j] = excited + kept[1][j] * (k.get(E_INH, j) - v[j]);
             u[j] = v[j] + k.get(Coefficient::K, j) * bracket[j];
-        }
+        });
         let s = self.fire.forward::<E, S, C, K>(simd, k, [&u, &k.column(Coefficient::VThreshold)]);
         let mut after = *states;
         after[State::V as usize] = blend::<E, S, K>(simd, &s, &u, &k.column(Coefficient::VReset));
@@ -114,7 +114,7 @@ impl Model for Coba {
         let slope = convention.surrogate.slope(simd, u, &k.column(Coefficient::VThreshold));
         let mut grads = [*v; 9];
         let mut dx = *v;
-        for j in 0..K {
+        for_each_register!(j < K => {
             let dv = d[State::V as usize][j];
             let mut ds = arriving.out[j];
             if !convention.detach_reset {
@@ -147,7 +147,7 @@ impl Model for Coba {
             for n in 0..9 {
                 grads[n][j] = terms[n];
             }
-        }
+        });
         for n in 0..9 {
             sums.add(READS[n], &grads[n]);
         }

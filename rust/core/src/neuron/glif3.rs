@@ -19,7 +19,7 @@ use crate::elem::{Elem, V};
 use crate::error::Result;
 use crate::stage::Coefficient::{Own0 as DECAY_1, Own1 as DECAY_2, Own2 as KEEP_1, Own3 as KEEP_2, Own4 as JUMP_1, Own5 as JUMP_2};
 use crate::stage::fire::Fire;
-use crate::stage::{Coefficient, Coefficients, Column, Gradients, Mask, choose};
+use crate::stage::{Coefficient, Coefficients, Column, Gradients, Mask, choose, for_each_register};
 
 /// The coefficients it reads, in the order of its gradients; those of a refractory period come on top.
 const READS: [Coefficient; 11] = [
@@ -67,13 +67,13 @@ impl Glif3 {
             (&states[State::V as usize], &states[State::A as usize], &states[State::W as usize], &states[State::Rest as usize]);
         let (mut z, mut u, mut decayed, mut jumped) = (*v, *v, [*a, *w], [*a, *w]);
         let mut held = [Mask::<E, S>::splat(simd, false); K];
-        for j in 0..K {
+        for_each_register!(j < K => {
             z[j] = inputs.x[j] + (a[j] + w[j]);
             let leak = k.get(Coefficient::VLeak, j);
             u[j] = (leak + k.get(Coefficient::Beta, j) * (v[j] - leak)) + k.get(Coefficient::Gain, j) * z[j];
             decayed[0][j] = k.get(DECAY_1, j) * a[j];
             decayed[1][j] = k.get(DECAY_2, j) * w[j];
-        }
+        });
         if self.refractory {
             for j in 0..K {
                 held[j] = rest[j].simd_gt(zero);
@@ -153,7 +153,7 @@ impl Model for Glif3 {
         let slope = convention.surrogate.slope(simd, u, &k.column(Coefficient::VThreshold));
         let mut grads = [*v; 11];
         let mut dx = *v;
-        for j in 0..K {
+        for_each_register!(j < K => {
             let mut ds = arriving.out[j];
             if !convention.detach_reset {
                 ds += (k.get(Coefficient::VReset, j) - u[j]) * dv[j] + (at.jumped[0][j] - p[j]) * da[j] + (at.jumped[1][j] - q[j]) * dw[j];
@@ -188,7 +188,7 @@ impl Model for Glif3 {
             for n in 0..11 {
                 grads[n][j] = terms[n];
             }
-        }
+        });
         for n in 0..11 {
             sums.add(READS[n], &grads[n]);
         }

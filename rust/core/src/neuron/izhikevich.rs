@@ -20,7 +20,7 @@ use crate::elem::{Elem, V};
 use crate::error::Result;
 use crate::stage::Coefficient::{Own0 as A, Own1 as B, Own2 as C_AFTER, Own3 as D, Own4 as SQ, Own5 as MN, Own6 as CONST};
 use crate::stage::fire::Fire;
-use crate::stage::{Coefficient, Coefficients, Column, Gradients};
+use crate::stage::{Coefficient, Coefficients, Column, Gradients, for_each_register};
 
 /// The coefficients it reads, in the order of its gradients; `v_leak` where the recovery drifts.
 const READS: [Coefficient; 10] = [Coefficient::K, Coefficient::VThreshold, A, B, C_AFTER, D, SQ, MN, CONST, Coefficient::VLeak];
@@ -146,7 +146,7 @@ impl Model for Izhikevich {
         let mut dx = dv;
         let carried = self.recovery == Recovery::Carried;
         let decays = self.recovery != Recovery::Drift;
-        for j in 0..K {
+        for_each_register!(j < K => {
             let mut ds = arriving.out[j];
             if !convention.detach_reset {
                 ds += (k.get(C_AFTER, j) - u[j]) * dv[j] + (at.jumped[j] - at.y[j]) * dw[j];
@@ -178,7 +178,7 @@ impl Model for Izhikevich {
             for n in 0..10 {
                 grads[n][j] = terms[n];
             }
-        }
+        });
         for n in 0..10 {
             sums.add(READS[n], &grads[n]);
         }

@@ -336,21 +336,22 @@ fn look<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>(
     tile: &Tile<'_, E, impl Sink<E>>,
     t: usize,
     group: &mut Group<E>,
-    coefficients: impl Fn(usize) -> C,
+    k: &mut C,
+    refill: impl Fn(&mut C, usize),
 ) {
     let wide = K * V::<E, S>::LEN;
     let zero = [V::<E, S>::splat(simd, E::ZERO); K];
     let mut from = 0;
     while from < tile.width {
         let to = (from + wide).min(tile.width);
-        let k = coefficients(tile.first + from);
+        refill(k, tile.first + from);
         let states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
         let r = Group::part(simd, &group.operand, from, to);
         let at = t * common.inner + tile.first;
         let x = load(simd, &tile.x[at + from..at + to]);
-        let mut lead = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
+        let mut lead = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
         for j in 0..K {
-            lead[j] = lead[j] - k.get(Coefficient::VThreshold, j);
+            lead[j] -= k.get(Coefficient::VThreshold, j);
         }
         store(&lead, &mut group.lead[from..to]);
         from = to;
@@ -366,14 +367,15 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
     tile: &mut Tile<'_, E, O>,
     (t0, t1): (usize, usize),
     group: &Group<E>,
-    coefficients: impl Fn(usize) -> C,
+    k: &mut C,
+    refill: impl Fn(&mut C, usize),
 ) {
     let wide = K * V::<E, S>::LEN;
     let kept = tile.state.len();
     let mut from = 0;
     while from < tile.width {
         let to = (from + wide).min(tile.width);
-        let k = coefficients(tile.first + from);
+        refill(k, tile.first + from);
         let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
         if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.block) {
             let b = t0 / common.block;
@@ -390,7 +392,7 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
         for t in t0..t1 {
             let at = t * common.inner + tile.first;
             let x = load(simd, &tile.x[at + from..at + to]);
-            let step = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &r, allowed: &allowed });
+            let step = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &allowed });
             tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
             states = step.after;
         }
@@ -406,7 +408,8 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
     common: &Common<'_, E>,
     tile: &mut Tile<'_, E, O>,
     stop: &Stop<'_>,
-    coefficients: impl Fn(usize) -> C,
+    k: &mut C,
+    refill: impl Fn(&mut C, usize),
 ) {
     let mut group = Group::default();
     if !model.keeps(State::S) && !model.competes() {
@@ -415,7 +418,7 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
                 return;
             }
             let steps = (t0, (t0 + common.block).min(common.time));
-            advance(simd, model, common, tile, steps, &group, &coefficients);
+            advance(simd, model, common, tile, steps, &group, k, &refill);
         }
         return;
     }
@@ -432,14 +435,14 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
             recurrent.gather(simd, tile.state[slot], &mut group.operand);
         }
         if model.competes() {
-            look(simd, model, common, tile, t, &mut group, &coefficients);
+            look(simd, model, common, tile, t, &mut group, k, &refill);
             group.allow();
         }
-        advance(simd, model, common, tile, (t, t + 1), &group, &coefficients);
+        advance(simd, model, common, tile, (t, t + 1), &group, k, &refill);
     }
 }
 
-/// The coefficients are read where they lie, or, worth it for everyday neurons that share them, kept in registers.
+/// The coefficients are kept beside the column, or, worth it for everyday neurons that share them, in registers.
 #[inline(always)]
 fn run<E: Elem, S: Simd, M: Model, O: Sink<E>, const K: usize, const EVERYDAY: bool>(
     simd: S,
@@ -450,25 +453,32 @@ fn run<E: Elem, S: Simd, M: Model, O: Sink<E>, const K: usize, const EVERYDAY: b
 ) {
     let rows = common.rows;
     if EVERYDAY && rows.shared {
-        let shared = rows.shared(simd);
+        let mut shared = rows.shared(simd);
         all_steps::<E, S, M, O, _, K>(
             simd,
             model,
             common,
             tile,
             stop,
+            &mut shared,
             #[inline(always)]
-            |_| shared,
+            |_, _| {},
         );
     } else {
+        let mut each = rows.each::<S, K>(simd);
         all_steps::<E, S, M, O, _, K>(
             simd,
             model,
             common,
             tile,
             stop,
+            &mut each,
             #[inline(always)]
-            |from| rows.each(simd, from),
+            |each, from| {
+                if !rows.shared {
+                    rows.fill(simd, each, from);
+                }
+            },
         );
     }
 }

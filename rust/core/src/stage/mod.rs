@@ -17,6 +17,28 @@ pub mod synapse;
 /// `K` registers of neighbouring neurons.
 pub type Column<E, S, const K: usize> = [V<E, S>; K];
 
+/// `body` for every register of a column, its index a constant. Not a loop: the compiler unrolls short bodies by itself, but a long one
+/// it leaves a loop, and then the columns it indexes live in memory (4 times slower).
+macro_rules! for_each_register {
+    ($j:ident < $k:ident => $body:block) => {{
+        $crate::stage::for_each_register!(@one $j $k 0 $body);
+        $crate::stage::for_each_register!(@one $j $k 1 $body);
+        $crate::stage::for_each_register!(@one $j $k 2 $body);
+        $crate::stage::for_each_register!(@one $j $k 3 $body);
+        $crate::stage::for_each_register!(@one $j $k 4 $body);
+        $crate::stage::for_each_register!(@one $j $k 5 $body);
+        $crate::stage::for_each_register!(@one $j $k 6 $body);
+        $crate::stage::for_each_register!(@one $j $k 7 $body);
+    }};
+    (@one $j:ident $k:ident $n:literal $body:block) => {
+        if $n < $k {
+            let $j = $n;
+            $body
+        }
+    };
+}
+pub(crate) use for_each_register;
+
 /// The mask of one register.
 pub type Mask<E, S> = <V<E, S> as SimdBase<S>>::Mask;
 
@@ -212,25 +234,14 @@ impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Shared<E, S> {
     }
 }
 
-/// A value for each neuron of the column, read where it lies.
+/// A value for each neuron of the column, copied beside it: a kernel reads it at a fixed place, and nothing it writes can change it.
 #[derive(Clone, Copy)]
-pub struct Each<'a, E: Elem, S: Simd> {
-    /// The instruction set.
-    pub simd: S,
-    /// All rows, each padded to whole columns.
-    pub values: &'a [E],
-    /// Where the column begins in each row.
-    pub at: &'a [usize; COEFFICIENTS],
-    /// The column's first neuron.
-    pub from: usize,
-}
+pub struct Each<E: Elem, S: Simd, const K: usize>(pub [Column<E, S, K>; COEFFICIENTS]);
 
-impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Each<'_, E, S> {
+impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Each<E, S, K> {
     #[inline(always)]
     fn get(&self, which: Coefficient, j: usize) -> V<E, S> {
-        let lanes = V::<E, S>::LEN;
-        let at = self.at[which as usize] + self.from + j * lanes;
-        V::<E, S>::from_slice(self.simd, &self.values[at..at + lanes])
+        self.0[which as usize][j]
     }
 }
 
