@@ -24,6 +24,7 @@ from .spikes import Spikes
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
+    from . import presets as presets
     from . import reference as reference
     from . import stages as stages
     from . import surrogate as surrogate
@@ -67,7 +68,7 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "reference", "stages", "surrogate", "torch")
+_MODULES = ("chip", "presets", "reference", "stages", "surrogate", "torch")
 _ELSEWHERE = {
     "Network": "network",
     "NetworkResult": "network",
