@@ -39,7 +39,9 @@ def test_the_gradients_of_the_engine_are_those_of_the_reference(name: str, argum
     assert torch.equal(spikes, same)
     assert grads.keys() == wanted.keys()
     assert len(grads) > 5
+    if arguments.get("recovery") == "drift":
+        # It starts where the membrane stands still, so const changes nothing: what is left is rounding.
+        assert max(abs(grads.pop("const")), abs(wanted.pop("const"))) < 1e-12
     for key, want in wanted.items():
-        # A recovery that drifts starts where the membrane stands still, so const changes nothing.
-        assert (want.abs().max() > 0) == ((key, arguments.get("recovery")) != ("const", "drift")), key
+        assert want.abs().max() > 0, key
         assert (grads[key] - want).abs().max() <= 1e-12 * want.abs().max(), key
