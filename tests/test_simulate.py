@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import FLOATS, SIZES, STEPS, data, layouts, neurons, values
 
 import rsnn
 from rsnn import _rsnn, layout, reference
 from rsnn.layout import BLOCK
 from rsnn.state import make_state
-from strategies import FLOATS, SIZES, STEPS, data, layouts, neurons, values
 
 same = np.testing.assert_array_equal  # NaN equals NaN
 
@@ -292,3 +292,11 @@ def test_published_spike_times() -> None:
     assert rsnn.lif(11.0, beta=0.95, gain="leak", **options).spikes.nonzero()[0].tolist() == [46, 93]
     assert rsnn.lif(11.0, tau_mem=20.0, discretization="euler", **options).spikes.nonzero()[0].tolist() == [46, 93]
     assert rsnn.iaf(np.float32(0.025), steps=100).spikes.nonzero()[0].tolist() == [40, 80]
+
+
+def test_data_that_the_engine_reads_as_it_lies_is_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    scan = rsnn._rsnn.scan
+    monkeypatch.setattr(rsnn._rsnn, "scan", lambda *a, **k: (calls.append(1), scan(*a, **k))[1])
+    rsnn.simulate(rsnn.LIF(beta=0.5), np.ones((100, 3, 2048), np.float32))
+    assert len(calls) == 1

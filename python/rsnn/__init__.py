@@ -68,7 +68,7 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "presets", "reference", "stages", "surrogate", "torch")
+_MODULES = ("chip", "plot", "presets", "reference", "stages", "surrogate", "torch")
 _ELSEWHERE = {
     "Network": "network",
     "NetworkResult": "network",

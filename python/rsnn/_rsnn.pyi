@@ -6,7 +6,21 @@ from typing import Any, TypedDict
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["__version__", "build", "conv2d", "describe", "levels", "linear", "pool2d", "scan", "scan_backward", "tally"]
+__all__ = [
+    "__version__",
+    "build",
+    "conv2d",
+    "describe",
+    "integer_layer",
+    "integer_pool",
+    "integer_scan",
+    "levels",
+    "linear",
+    "pool2d",
+    "scan",
+    "scan_backward",
+    "tally",
+]
 
 __version__: str
 
@@ -86,3 +100,43 @@ def pool2d(x: _Array, out: _Array, *, kernel: tuple[int, int], average: bool, th
 
 # x (rows, positions); adds to counts (positions,) of uint64 what is not 0; gives the sum of x, exact for whole numbers
 def tally(x: _Array, counts: npt.NDArray[np.uint64], *, threads: int = 1) -> float: ...
+
+# Chips. Integers are int8, uint8, int16, int32 or int64; coefficients (3, P) are bias, v_threshold, v_min, each for `repeat` neighbouring
+# lanes; state (n,) is updated in place; spikes and records are int32, or int64 of membranes beyond 32 bits. Given back: (step, neuron)
+# beyond the watched bits, the lowest and the highest membrane.
+_Extent = tuple[int, int, int]
+
+# x (T, n)
+def integer_scan(
+    spec: str,
+    x: _Array,
+    coefficients: npt.NDArray[np.int64],
+    state: npt.NDArray[np.int64],
+    spikes: _Array,
+    record: Sequence[tuple[str, _Array]],
+    *,
+    repeat: int = 1,
+    first_step: int = 0,
+    threads: int = 1,
+) -> _Extent: ...
+
+# x (T, B, C, H, W), weight (O, C, kh, kw), spikes (T, B, O, H', W'), pooled (T, B, O, H' / pool, W' / pool); also the synaptic operations
+def integer_layer(
+    spec: str,
+    x: _Array,
+    weight: npt.NDArray[np.int64],
+    coefficients: npt.NDArray[np.int64],
+    state: npt.NDArray[np.int64],
+    spikes: npt.NDArray[np.int32],
+    pooled: npt.NDArray[np.int32] | None,
+    record: Sequence[tuple[str, npt.NDArray[np.int32]]],
+    *,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    pool: int,
+    first_step: int = 0,
+    threads: int = 1,
+) -> tuple[_Extent, int]: ...
+
+# x (..., H, W), out (..., H / pool, W / pool)
+def integer_pool(x: _Array, out: npt.NDArray[np.int32], *, pool: int, threads: int = 1) -> None: ...

@@ -39,7 +39,7 @@ class Layout:
         A block has about so many elements at most, and so few rows that the engine's list of them stays small. There must be
         something to cut.
         """
-        steps = int(max(1, min(elements // self.inner, ROWS // (1 + self.inner // 1024))))
+        steps = int(max(1, min(elements / self.inner, ROWS // (1 + self.inner // 1024))))
         together = 1 if self.axis == 0 else max(1, steps // self.time)
         stretch = self.time if together > 1 else steps
         for first in range(0, self.outer, together):

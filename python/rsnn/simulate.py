@@ -325,6 +325,8 @@ def _picked(index: Any, own: tuple[int, ...], recorded: tuple[str, ...]) -> npt.
             return np.arange(n, dtype=np.uint64)[index]
         except TypeError:
             raise InvalidTypeError(f"record_index={index}: a slice takes integers") from None
+        except ValueError:
+            raise InvalidValueError(f"record_index={index}: a slice does not step by 0") from None
     array = np.atleast_1d(array_of("record_index", index))
     if array.dtype.kind not in "biu" and array.size:
         raise InvalidTypeError(f"record_index={shown(index)}: {array.dtype} came; give integers, a mask of bool, or a slice")
@@ -337,7 +339,7 @@ def _picked(index: Any, own: tuple[int, ...], recorded: tuple[str, ...]) -> npt.
     outside = (array < -n) | (array >= n) if array.size else np.zeros(0, bool)
     if outside.any():
         raise InvalidValueError(f"record_index: {array[outside][0]} came; the last axis of x has {n} neurons, 0 to {n - 1}")
-    return np.where(array < 0, array + n, array).astype(np.uint64) if array.dtype.kind == "i" else array.astype(np.uint64)
+    return (array.astype(np.int64) % max(1, n)).astype(np.uint64)
 
 
 def _check_packed(out: Any, kernel: Kernel) -> None:

@@ -343,8 +343,8 @@ class Spikes:
         if isinstance(key, slice):
             try:
                 return self._of(self._words[(slice(None),) * self._axis + (key,)])
-            except TypeError:
-                raise InvalidTypeError(f"spikes[{shown(key)}]: a slice takes integers") from None
+            except (TypeError, ValueError):
+                raise InvalidTypeError(f"spikes[{shown(key)}]: a slice takes integers, and no step of 0") from None
         try:
             step = operator.index(key)
         except TypeError:

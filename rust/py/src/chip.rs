@@ -1,8 +1,239 @@
-//! Bindings of `rsnn_core::chip`.
+//! Bindings of `rsnn_core::chip`: integer neurons, a layer of a convolutional chip, sum pooling.
+//!
+//! Arrays are C-contiguous and in native byte order; the Python side prepares them.
 
+use numpy::{Element, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
+use rsnn_core::chip::Level;
+use rsnn_core::chip::dynapcnn::{Outputs, layer, sum_pool};
+use rsnn_core::chip::integer::{Coefficients, Neuron, Trace, scan};
+use rsnn_core::chip::product::Geometry;
+use rsnn_core::chip::word::Number;
+
+use crate::error::{InvalidTypeError, InvalidValueError, borrowed, compute};
+
+/// What came back about the membranes: neuron-steps beyond the watched bits, the lowest, the highest.
+type Extent = (u64, i128, i128);
+
+fn not_contiguous(name: &str) -> PyErr {
+    InvalidValueError::new_err(format!("{name}: the array must be C-contiguous; use numpy.ascontiguousarray"))
+}
+
+fn cast<'a, 'py, T: Element>(name: &str, array: &'a Bound<'py, PyAny>, accepted: &str) -> PyResult<&'a Bound<'py, PyArrayDyn<T>>> {
+    array.cast().map_err(|_| {
+        let kind = array.getattr("dtype").map_or_else(|_| array.get_type().to_string(), |dtype| dtype.to_string());
+        InvalidTypeError::new_err(format!("{name}: {kind} came; accepted is a numpy array of {accepted}"))
+    })
+}
+
+fn read<'py, T: Element>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<PyReadonlyArrayDyn<'py, T>> {
+    cast::<T>(name, array, std::any::type_name::<T>())?.try_readonly().map_err(|e| borrowed(name, &e))
+}
+
+fn write<'py, T: Element>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<PyReadwriteArrayDyn<'py, T>> {
+    cast::<T>(name, array, std::any::type_name::<T>())?.try_readwrite().map_err(|e| borrowed(name, &e))
+}
+
+fn trace(name: &str) -> PyResult<Trace> {
+    match name {
+        "v" => Ok(Trace::V),
+        "u" => Ok(Trace::U),
+        _ => Err(InvalidValueError::new_err(format!("record: {name:?} is not a state of this neuron; accepted are \"v\" and \"u\""))),
+    }
+}
+
+fn neuron(spec: &str) -> PyResult<Neuron> {
+    Neuron::parse(spec).map_err(|error| InvalidValueError::new_err(error.to_string()))
+}
+
+/// Rows bias, `v_threshold`, `v_min` of a `(3, n)` array.
+fn coefficients(rows: &[i64], repeat: usize) -> Coefficients<'_> {
+    let (bias, rest) = rows.split_at(rows.len() / 3);
+    let (v_threshold, v_min) = rest.split_at(rest.len() / 2);
+    Coefficients { bias, v_threshold, v_min, repeat }
+}
+
+fn coefficient_rows(array: &Bound<'_, PyArray2<i64>>) -> PyResult<Vec<i64>> {
+    if array.shape()[0] != 3 {
+        return Err(InvalidValueError::new_err("coefficients: the rows must be bias, v_threshold and v_min"));
+    }
+    array.try_readonly().map_err(|e| borrowed("coefficients", &e))?.to_vec().map_err(|_| not_contiguous("coefficients"))
+}
+
+/// Call a function generic over the integer type of `$x`; what is none of them is refused there as `i64`.
+macro_rules! by_dtype {
+    ($x:ident, $call:ident::<_ $(, $out:ty)?>($($argument:expr),*)) => {
+        if $x.cast::<PyArrayDyn<i8>>().is_ok() {
+            $call::<i8 $(, $out)?>($($argument),*)
+        } else if $x.cast::<PyArrayDyn<u8>>().is_ok() {
+            $call::<u8 $(, $out)?>($($argument),*)
+        } else if $x.cast::<PyArrayDyn<i16>>().is_ok() {
+            $call::<i16 $(, $out)?>($($argument),*)
+        } else if $x.cast::<PyArrayDyn<i32>>().is_ok() {
+            $call::<i32 $(, $out)?>($($argument),*)
+        } else {
+            $call::<i64 $(, $out)?>($($argument),*)
+        }
+    };
+}
+
+/// `(T, n)` integers through `n` neurons.
+#[allow(clippy::needless_pass_by_value, reason = "a list comes from Python as a vector of its own")]
+#[pyfunction]
+#[pyo3(signature = (spec, x, coefficients, state, spikes, record, *, repeat=1, first_step=0, threads=1))]
+fn integer_scan(
+    py: Python<'_>,
+    spec: &str,
+    x: &Bound<'_, PyAny>,
+    coefficients: &Bound<'_, PyArray2<i64>>,
+    state: &Bound<'_, PyAny>,
+    spikes: &Bound<'_, PyAny>,
+    record: Vec<(String, Bound<'_, PyAny>)>,
+    repeat: usize,
+    first_step: usize,
+    threads: usize,
+) -> PyResult<Extent> {
+    let call = Call { spec, rows: coefficient_rows(coefficients)?, repeat, first_step, threads };
+    if spikes.cast::<PyArrayDyn<i32>>().is_ok() {
+        by_dtype!(x, scan_to::<_, i32>(py, &call, x, state, spikes, &record))
+    } else {
+        by_dtype!(x, scan_to::<_, i64>(py, &call, x, state, spikes, &record))
+    }
+}
+
+struct Call<'a> {
+    spec: &'a str,
+    rows: Vec<i64>,
+    repeat: usize,
+    first_step: usize,
+    threads: usize,
+}
+
+type Record<'a, 'py> = &'a [(String, Bound<'py, PyAny>)];
+
+fn scan_to<X: Number + Element, O: Number + Element>(
+    py: Python<'_>,
+    call: &Call<'_>,
+    x: &Bound<'_, PyAny>,
+    state: &Bound<'_, PyAny>,
+    spikes: &Bound<'_, PyAny>,
+    record: Record<'_, '_>,
+) -> PyResult<Extent> {
+    let neuron = neuron(call.spec)?;
+    let x = read::<X>("x", x)?;
+    let mut state = write::<i64>("state", state)?;
+    let mut spikes = write::<O>("spikes", spikes)?;
+    let (names, mut arrays) = writes::<O>(record)?;
+    let x = x.as_slice().map_err(|_| not_contiguous("x"))?;
+    let state = state.as_slice_mut().map_err(|_| not_contiguous("state"))?;
+    let spikes = spikes.as_slice_mut().map_err(|_| not_contiguous("spikes"))?;
+    let mut traces = slices(&names, &mut arrays)?;
+    let extent = compute(py, call.threads, |context| {
+        let coefficients = coefficients(&call.rows, call.repeat);
+        scan(context, Level::new(), &neuron, x, state.len(), coefficients, state, spikes, &mut traces, call.first_step)
+    })?;
+    Ok((extent.beyond, extent.lowest, extent.highest))
+}
+
+fn writes<'py, O: Element>(record: Record<'_, 'py>) -> PyResult<(Vec<Trace>, Vec<PyReadwriteArrayDyn<'py, O>>)> {
+    let names = record.iter().map(|(name, _)| trace(name)).collect::<PyResult<_>>()?;
+    Ok((names, record.iter().map(|(_, array)| write::<O>("record", array)).collect::<PyResult<_>>()?))
+}
+
+fn slices<'a, O: Element>(names: &[Trace], arrays: &'a mut [PyReadwriteArrayDyn<'_, O>]) -> PyResult<Vec<(Trace, &'a mut [O])>> {
+    let pairs = names.iter().zip(arrays);
+    pairs.map(|(name, array)| Ok((*name, array.as_slice_mut().map_err(|_| not_contiguous("record"))?))).collect()
+}
+
+/// One layer: `x (T, B, C, H, W)` through `weight (O, C, kh, kw)`, neurons and sum pooling.
+#[allow(clippy::needless_pass_by_value, reason = "a list comes from Python as a vector of its own")]
+#[pyfunction]
+#[pyo3(signature = (spec, x, weight, coefficients, state, spikes, pooled, record, *, stride, padding, pool, first_step=0, threads=1))]
+fn integer_layer(
+    py: Python<'_>,
+    spec: &str,
+    x: &Bound<'_, PyAny>,
+    weight: &Bound<'_, PyAny>,
+    coefficients: &Bound<'_, PyArray2<i64>>,
+    state: &Bound<'_, PyAny>,
+    spikes: &Bound<'_, PyAny>,
+    pooled: Option<&Bound<'_, PyAny>>,
+    record: Vec<(String, Bound<'_, PyAny>)>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+    pool: usize,
+    first_step: usize,
+    threads: usize,
+) -> PyResult<(Extent, u128)> {
+    let call = Call { spec, rows: coefficient_rows(coefficients)?, repeat: 1, first_step, threads };
+    by_dtype!(x, layer_of::<_>(py, &call, x, weight, state, spikes, pooled, &record, stride, padding, pool))
+}
+
+fn layer_of<X: Number + Element>(
+    py: Python<'_>,
+    call: &Call<'_>,
+    x: &Bound<'_, PyAny>,
+    weight: &Bound<'_, PyAny>,
+    state: &Bound<'_, PyAny>,
+    spikes: &Bound<'_, PyAny>,
+    pooled: Option<&Bound<'_, PyAny>>,
+    record: Record<'_, '_>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+    pool: usize,
+) -> PyResult<(Extent, u128)> {
+    let neuron = neuron(call.spec)?;
+    let x = read::<X>("x", x)?;
+    let weight = read::<i64>("weight", weight)?;
+    let (&[_, batch, channels, height, width], &[features, fan, kernel_rows, kernel_columns]) = (x.shape(), weight.shape()) else {
+        return Err(InvalidValueError::new_err("x, weight: the axes must be (T, B, C, H, W) and (O, C, kh, kw)"));
+    };
+    if fan != channels {
+        return Err(InvalidValueError::new_err(format!("weight: it takes {fan} channels, x has {channels}")));
+    }
+    let geometry = Geometry { channels, input: [height, width], features, kernel: [kernel_rows, kernel_columns], stride, padding };
+    let mut state = write::<i64>("state", state)?;
+    let mut spikes = write::<i32>("spikes", spikes)?;
+    let mut pooled = pooled.map(|pooled| write::<i32>("pooled", pooled)).transpose()?;
+    let (names, mut arrays) = writes::<i32>(record)?;
+    let x = x.as_slice().map_err(|_| not_contiguous("x"))?;
+    let weight = weight.as_slice().map_err(|_| not_contiguous("weight"))?;
+    let state = state.as_slice_mut().map_err(|_| not_contiguous("state"))?;
+    let outputs = Outputs {
+        spikes: spikes.as_slice_mut().map_err(|_| not_contiguous("spikes"))?,
+        pooled: pooled.as_mut().map(|pooled| pooled.as_slice_mut()).transpose().map_err(|_| not_contiguous("pooled"))?,
+        traces: slices(&names, &mut arrays)?,
+    };
+    let stats = compute(py, call.threads, |context| {
+        geometry.check()?;
+        let [rows, columns] = geometry.output();
+        let coefficients = coefficients(&call.rows, rows * columns);
+        layer(context, Level::new(), &neuron, geometry, x, batch, weight, coefficients, pool, state, outputs, call.first_step)
+    })?;
+    Ok(((stats.extent.beyond, stats.extent.lowest, stats.extent.highest), stats.operations))
+}
+
+/// Sums over windows of the last two axes of `x`, trailing rows and columns dropped.
+#[pyfunction]
+#[pyo3(signature = (x, out, *, pool, threads=1))]
+fn integer_pool(py: Python<'_>, x: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>, pool: usize, threads: usize) -> PyResult<()> {
+    by_dtype!(x, pool_of::<_>(py, x, out, pool, threads))
+}
+
+fn pool_of<X: Number + Element>(py: Python<'_>, x: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>, pool: usize, threads: usize) -> PyResult<()> {
+    let x = read::<X>("x", x)?;
+    let &[.., height, width] = x.shape() else {
+        return Err(InvalidValueError::new_err("x: the last two axes must be rows and columns"));
+    };
+    let mut out = write::<i32>("out", out)?;
+    let x = x.as_slice().map_err(|_| not_contiguous("x"))?;
+    let out = out.as_slice_mut().map_err(|_| not_contiguous("out"))?;
+    compute(py, threads, |context| sum_pool(context, x, [height, width], pool, out))
+}
 
 /// Add this file's functions to the module.
-pub fn register(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(integer_scan, module)?)?;
+    module.add_function(wrap_pyfunction!(integer_layer, module)?)?;
+    module.add_function(wrap_pyfunction!(integer_pool, module)?)
 }

@@ -1,0 +1,99 @@
+# One target for each thing one does with rsnn. Everything is installed into .venv, everything built goes into target/ and dist/;
+# both are ignored by git. Each finished step leaves a file in .venv/stamps, so the next run repeats only what has changed.
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+WHEELS := target/wheels
+# rustup puts cargo here; a shell that was open before does not know it yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+# A variable of the caller would change what is tested: the installed wheel, never the source tree.
+unexport PYTHONPATH
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# maturin looks for its interpreter, and for zig, where the shell would.
+MATURIN := VIRTUAL_ENV="$(abspath $(VENV))" PATH="$(abspath $(BIN)):$$PATH" maturin
+
+SOURCES := $(shell find rust python -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) | LC_ALL=C sort) \
+           Cargo.toml Cargo.lock pyproject.toml README.md LICENSE
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test check gate gate-update bench wheel dev format clean FORCE
+
+help: ## this list
+	@echo "rsnn: spiking neural networks on a CPU. Targets:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo "Options: PYTHON=path of a Python >= 3.11; ARGS='...' for demo, test and bench"
+
+demo: $(STAMPS)/extra-demo ## build, install and run the main job on handwritten digits (pictures in out/)
+	$(BIN)/python -m rsnn demo $(ARGS)
+
+test: $(STAMPS)/extra-test ## run every test: Rust, Python, docstrings, README
+	cargo test --locked --workspace --quiet
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMPS)/extra-check ## format, lints and types of Rust and Python
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest rsnn._rsnn
+
+gate: $(STAMPS)/venv ## compare instruction counts with the recorded ones (needs valgrind)
+	$(BIN)/python benchmarks/gate.py
+
+gate-update: $(STAMPS)/venv ## record this compiler's instruction counts
+	$(BIN)/python benchmarks/gate.py --update
+
+bench: $(STAMPS)/extra-demo ## measure speed against copying and against a torch loop (writes docs/performance.md)
+	$(BIN)/python benchmarks/speed.py $(ARGS)
+
+wheel: $(STAMPS)/zig ## build a wheel for old Linux systems and an sdist into dist/, and try both
+	rm -rf dist
+	$(MATURIN) build --release --locked --zig --compatibility manylinux2014 --out dist
+	$(MATURIN) sdist --out dist
+	$(BIN)/python tools/try_dist.py dist
+
+dev: $(STAMPS)/extra-check ## install in place: Python edits are live, run again after Rust edits
+	rm -f $(STAMPS)/wheel
+	$(MATURIN) develop --release --locked
+
+format: $(STAMPS)/extra-check ## rewrite Rust and Python in the project's format
+	cargo fmt --all
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## remove everything that was built or installed here
+	rm -rf $(VENV) target dist out docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(STAMPS)/venv:
+	@tools/venv.sh $(VENV) $(PYTHON)
+	@mkdir -p $(STAMPS)
+	@touch $@
+
+$(STAMPS)/maturin: $(STAMPS)/venv
+	$(PIP) install --quiet 'maturin>=1.16,<2'
+	@touch $@
+
+$(STAMPS)/zig: $(STAMPS)/maturin
+	$(PIP) install --quiet ziglang
+	@touch $@
+
+# The names of the sources: rewritten only when a file came or went, which the times of the files alone would not show.
+$(STAMPS)/sources: $(STAMPS)/venv FORCE
+	@printf '%s\n' $(SOURCES) | cmp -s - $@ || printf '%s\n' $(SOURCES) > $@
+
+$(STAMPS)/wheel: $(SOURCES) $(STAMPS)/sources $(STAMPS)/maturin
+	rm -rf $(WHEELS)
+	$(MATURIN) build --release --locked --quiet --out $(WHEELS)
+	$(PIP) install --quiet --force-reinstall --no-deps $(WHEELS)/rsnn-*.whl
+	$(PIP) install --quiet $(WHEELS)/rsnn-*.whl
+	@touch $@
+
+# What an extra needs is in pyproject.toml; the wheel itself may change without installing torch again.
+$(STAMPS)/extra-%: pyproject.toml | $(STAMPS)/wheel
+	$(PIP) install "$$(ls $(WHEELS)/rsnn-*.whl)[$*]"
+	@touch $@

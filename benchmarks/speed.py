@@ -1,0 +1,142 @@
+"""Measure the neuron kernel against copying its input and against a torch loop: ``make bench``.
+
+Times are the least of several rounds in which the contestants take turns, so that a busy moment hits all of them. Three sets of arrays
+rotate, so that nothing is found in the cache that a real program would not find there. What is published are ratios within one run;
+``make bench ARGS=--write`` puts them into docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import platform
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import rsnn
+import rsnn.torch as rt
+
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+SHAPES = ((1000, 1, 4096), (100, 64, 1024))
+BETA = 0.95
+SETS = 3
+"""Sets of arrays that take turns."""
+
+
+def least(contestants: dict[str, Callable[[int], None]], rounds: int) -> dict[str, float]:
+    """Seconds of each contestant, the least of all rounds; it is told which set of arrays to use."""
+    best = dict.fromkeys(contestants, float("inf"))
+    for turn in range(rounds):
+        for name, run in contestants.items():
+            start = time.perf_counter()
+            run(turn % SETS)
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+class Spike(torch.autograd.Function):
+    """A step with the gradient of an arctangent, as everybody writes it."""
+
+    @staticmethod
+    def forward(ctx: Any, y: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        ctx.save_for_backward(y)
+        return (y >= 0).to(y.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        (y,) = ctx.saved_tensors
+        slope: torch.Tensor = 1 / (1 + (torch.pi * y) ** 2)
+        return gradient * slope
+
+
+def torch_loop(x: torch.Tensor) -> torch.Tensor:
+    """Run a LIF layer by hand: unbound once, stacked once, the reset left out of the gradient."""
+    v = torch.zeros_like(x[0])
+    spikes = []
+    for x_t in x.unbind():
+        u = BETA * v + x_t
+        s: torch.Tensor = Spike.apply(u - 1.0)
+        v = u - s.detach()
+        spikes.append(s)
+    return torch.stack(spikes)
+
+
+def forward(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, float]:
+    """Run a layer in numpy, against copying its input."""
+    xs = [np.random.default_rng(k).random(shape, dtype=np.float32) * 0.2 for k in range(SETS)]
+    outs = [np.zeros_like(x) for x in xs]
+    neuron = rsnn.LIF(beta=BETA)
+
+    def ours(k: int) -> None:
+        rsnn.simulate(neuron, xs[k], out=outs[k], threads=threads)
+
+    return least({"copy": lambda k: np.copyto(outs[k], xs[k]), "rsnn": ours}, rounds)
+
+
+def training(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, float]:
+    """Run a layer forwards and backwards in torch, against a loop by hand; the gradient of the loss is handed in."""
+    torch.set_num_threads(threads)
+    xs = [(torch.rand(shape, generator=torch.Generator().manual_seed(k)) * 0.2).requires_grad_() for k in range(SETS)]
+    gradient = torch.rand(shape)
+    layer = rt.LIF(beta=BETA)
+
+    def step(run: Callable[[torch.Tensor], torch.Tensor], k: int) -> None:
+        xs[k].grad = None
+        torch.autograd.backward(run(xs[k]), gradient)
+
+    return least({"loop": lambda k: step(torch_loop, k), "rsnn": lambda k: step(lambda x: layer(x)[0], k)}, rounds)
+
+
+def processor() -> str:
+    """Name the processor."""
+    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def table(rounds: int) -> str:
+    """Measure everything; the result is a table in Markdown."""
+    rows = [
+        "| work, float32 | shape (T, B, N) | threads | ms | measure | ratio |",
+        "|---|---|---|---|---|---|",
+    ]
+    for threads in sorted({1, min(2, rsnn.get_num_threads())}):
+        for shape in SHAPES:
+            seconds = forward(shape, threads, 4 * rounds)
+            ratio = seconds["rsnn"] / seconds["copy"]
+            rows.append(f"| LIF forward | {shape} | {threads} | {seconds['rsnn'] * 1e3:.2f} | time / `np.copyto` of x | {ratio:.2f} |")
+        for shape in SHAPES:
+            seconds = training(shape, threads, rounds)
+            ratio = seconds["loop"] / seconds["rsnn"]
+            rows.append(f"| LIF forward + backward | {shape} | {threads} | {seconds['rsnn'] * 1e3:.2f} | torch loop / time | {ratio:.1f} |")
+    info = rsnn.build_info()
+    where = f"{processor()}, {info['cores']} cores, {info['simd']}"
+    versions = f"rsnn {info['version']}, numpy {np.__version__}, torch {torch.__version__}"
+    return f"{where}; {versions}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}.\n\n" + "\n".join(rows)
+
+
+def main() -> int:
+    """Measure, print, and write the page where that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=12, help="more rounds, less chance (default 12)")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    options = parser.parse_args()
+    measured = table(options.rounds)
+    print(measured)
+    if options.write:
+        text = PAGE.read_text()
+        new, found = re.subn(r"(?s)(<!-- measured -->\n).*(<!-- end -->)", lambda match: f"{match[1]}{measured}\n{match[2]}", text)
+        if not found:
+            sys.exit(f"{PAGE}: the marks around the table are gone")
+        PAGE.write_text(new)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""``python -m rsnn``: the command line."""
+
+from rsnn.cli import main
+
+raise SystemExit(main())

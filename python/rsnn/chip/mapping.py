@@ -1,0 +1,129 @@
+"""The limits of DynapCNN (Speck), and a core for every layer.
+
+Numbers from the maker's documentation and software (sinabs 3.1.3: ``docs/speck/overview.md``, ``backend/dynapcnn/chips/dynapcnn.py``,
+``validate_memory_speck.py``). The rule of memory use equals that software's on the six networks of the golden data. At the boundary of
+the kernel size (16) and of the features (1024) its texts contradict each other; here the larger number is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .report import Limit
+
+WEIGHT_BITS, STATE_BITS = 8, 16
+LOWEST = -(1 << (STATE_BITS - 1))
+KERNEL_MEMORY = tuple(n * 1024 for n in (16, 16, 16, 32, 32, 64, 64, 16, 16))
+NEURON_MEMORY = tuple(n * 1024 for n in (64, 64, 64, 32, 32, 16, 16, 16, 16))
+BIAS_MEMORY = 1024
+INPUT_MAP, OUTPUT_MAP = 128, 64
+FEATURES = 1024
+KERNEL = 16
+STRIDES = (1, 2, 4, 8)
+PADDING = 7
+POOLS = (1, 2, 4)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A layer as a core sees it: everything is a convolution; a linear layer has a kernel of its whole input map."""
+
+    name: str
+    channels: int
+    input_map: tuple[int, int]
+    features: int
+    output_map: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    pool: int
+    bias: bool
+    weights: tuple[int, int]
+    biases: tuple[int, int]
+    v_threshold: int
+    v_min: int
+
+    @property
+    def memory(self) -> tuple[int, int, int]:
+        """Entries of kernel, neuron and bias memory."""
+        rows, columns = self.output_map
+        kernel = self.channels << _up(self.kernel[0] * self.kernel[1]) + _up(self.features)
+        return kernel, self.features << _up(rows) + _up(columns), self.features if self.bias else 0
+
+
+def _up(n: int) -> int:
+    """Give the bits of an address of n places."""
+    return max(n - 1, 0).bit_length()
+
+
+def layer_limits(shape: Shape) -> list[Limit]:
+    """Compare a layer with every limit of a core."""
+    rows: list[Limit] = []
+
+    def add(what: str, needed: Any, available: Any, ok: bool) -> None:
+        rows.append(Limit(shape.name, what, needed, available, ok))
+
+    def words(sizes: tuple[int, int]) -> str:
+        return f"{sizes[0]}x{sizes[1]}"
+
+    kernel, neuron, bias = shape.memory
+    strides = ", ".join(map(str, STRIDES))
+    add("input map", words(shape.input_map), words((INPUT_MAP, INPUT_MAP)), max(shape.input_map) <= INPUT_MAP)
+    add("output map", words(shape.output_map), words((OUTPUT_MAP, OUTPUT_MAP)), max(shape.output_map) <= OUTPUT_MAP)
+    add("input features", shape.channels, FEATURES, shape.channels <= FEATURES)
+    add("output features", shape.features, FEATURES, shape.features <= FEATURES)
+    square = shape.kernel[0] == shape.kernel[1]
+    add("kernel", words(shape.kernel), f"square, at most {words((KERNEL, KERNEL))}", square and max(shape.kernel) <= KERNEL)
+    add("stride", words(shape.stride), f"{strides} each way", all(one in STRIDES for one in shape.stride))
+    add("padding", words(shape.padding), f"at most {PADDING} each way", max(shape.padding) <= PADDING)
+    add("pooling", shape.pool, ", ".join(map(str, POOLS)), shape.pool in POOLS)
+    for what, (low, high), bits in (
+        ("weights", shape.weights, WEIGHT_BITS),
+        ("biases", shape.biases, WEIGHT_BITS),
+        ("threshold and lower clip", (min(shape.v_threshold, shape.v_min), max(shape.v_threshold, shape.v_min)), STATE_BITS),
+    ):
+        first, last = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+        add(what, f"{low} to {high}", f"{first} to {last}", first <= low and high <= last)
+    add("kernel memory", kernel, max(KERNEL_MEMORY), kernel <= max(KERNEL_MEMORY))
+    add("neuron memory", neuron, max(NEURON_MEMORY), neuron <= max(NEURON_MEMORY))
+    add("bias memory", bias, BIAS_MEMORY, bias <= BIAS_MEMORY)
+    return rows
+
+
+def assign(shapes: Sequence[Shape]) -> dict[str, int]:
+    """Give every layer a core of its own whose memories hold it; empty where that is impossible.
+
+    A bipartite matching by augmenting paths: a layer takes a free core that holds it, or one whose layer can move to another. Layers
+    prefer the smallest cores, so what is left over is large.
+    """
+    held: dict[int, int] = {}
+    order = sorted(range(len(KERNEL_MEMORY)), key=lambda core: (KERNEL_MEMORY[core] * NEURON_MEMORY[core], core))
+
+    def place(layer: int, tried: set[int]) -> bool:
+        kernel, neuron, bias = shapes[layer].memory
+        for core in order:
+            if core in tried or kernel > KERNEL_MEMORY[core] or neuron > NEURON_MEMORY[core] or bias > BIAS_MEMORY:
+                continue
+            tried.add(core)
+            if core not in held or place(held[core], tried):
+                held[core] = layer
+                return True
+        return False
+
+    if not all(place(layer, set()) for layer in range(len(shapes))):
+        return {}
+    core_of = {layer: core for core, layer in held.items()}
+    return {shape.name: core_of[layer] for layer, shape in enumerate(shapes)}
+
+
+def network_limits(shapes: Sequence[Shape], input_pool: int) -> tuple[list[Limit], dict[str, int]]:
+    """Compare a network with every limit of the chip; give the rows and a core for each layer."""
+    rows = [Limit("input", "pooling", input_pool, ", ".join(map(str, POOLS)), input_pool in POOLS)] if input_pool != 1 else []
+    rows += [row for shape in shapes for row in layer_limits(shape)]
+    cores = assign(shapes)
+    placed = len(cores) == len(shapes)
+    available = f"{len(KERNEL_MEMORY)}" if placed else f"{len(KERNEL_MEMORY)}, and no way to place the layers on them"
+    rows.append(Limit("all", "cores", len(shapes), available, placed))
+    return rows, cores
