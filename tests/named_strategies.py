@@ -27,7 +27,8 @@ def named(draw: Callable[..., Any], n: int) -> Any:
     if kind is rsnn.Izhikevich:
         recovery = draw(st.sampled_from(["updated", "carried", "drift"]))
         more = {"v_leak": draw(per_neuron(MILD, n))} if recovery == "drift" else {}
-        given = some(a=MILD, b=MILD, c=REAL, d=MILD, v_threshold=THRESHOLD, sq=MILD, mn=MILD, const=MILD, v_init=MILD)
+        # A drifting recovery starts at a square of c, which is no float32 of the largest c.
+        given = some(a=MILD, b=MILD, c=MILD if more else REAL, d=MILD, v_threshold=THRESHOLD, sq=MILD, mn=MILD, const=MILD, v_init=MILD)
         return kind(**given, **more, recovery=recovery, dt=draw(st.sampled_from([0.1, 0.25, 1.0])))
     if kind is rsnn.GLIF3:
         times = some(tau_mem=TAU, tau_1=TAU, tau_2=TAU)

@@ -504,6 +504,8 @@ fn a_recurrent_group_sees_its_last_spikes_and_pieces_equal_the_whole() {
             picked: None,
             group: None,
             recurrent: Some(Recurrent { size: n, weight: &weight, bias: Some(&bias) }),
+            picked: None,
+            group: None,
             checkpoints: None,
         };
         forward(&Context::serial(), job).unwrap();
