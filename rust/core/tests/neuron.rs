@@ -372,12 +372,13 @@ fn smooth_specs() -> impl Strategy<Value = String> {
         "drop timing=residual",
         "amount timing=same",
     ]);
-    let end = prop::sample::select(vec!["", " clip", " relu"]);
+    let end = prop::sample::select(vec!["", " clip", " relu", " graded", " relu graded"]);
     let whole = prop::sample::select(vec![
         "izhikevich fire=soft",
         "alpha fire=soft reset=none",
         "alpha fire=soft reset=subtract",
         "alpha fire=soft reset=drop",
+        "alpha fire=soft reset=subtract graded",
         "coba fire=soft",
     ]);
     let composed = (synapse, form, input, adaptation, reset, end).prop_map(|(synapse, form, input, adaptation, reset, end)| {
@@ -498,7 +499,9 @@ fn a_recurrent_group_sees_its_last_spikes_and_pieces_equal_the_whole() {
             state,
             output: Output::Dense(&mut out),
             record: vec![],
+            picked: None,
             recurrent: Some(Recurrent { size: n, weight: &weight, bias: Some(&bias) }),
+            group: None,
             checkpoints: None,
         };
         forward(&Context::serial(), job).unwrap();

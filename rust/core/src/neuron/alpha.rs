@@ -13,7 +13,7 @@ use fearless_simd::prelude::*;
 
 use super::{Arriving, Convention, Inputs, Model, State, States, Step};
 use crate::elem::{Elem, V};
-use crate::stage::fire::{Fire, product};
+use crate::stage::fire::{Fire, graded_adjoint, product};
 use crate::stage::reset::Reset;
 use crate::stage::{Coefficient, Coefficients, Column, Gradients};
 
@@ -131,11 +131,7 @@ impl Model for Alpha {
         let zero = V::<E, S>::splat(simd, E::ZERO);
         let slope = convention.surrogate.slope(simd, &at.step.u, &theta);
         let late = convention.surrogate.slope(simd, v, &theta);
-        let mut ds = *arriving.out;
-        if self.graded {
-            sums.add(Coefficient::Graded, &product::<E, S, K>(&at.fired, &ds));
-            ds = product::<E, S, K>(&ds, &k.column(Coefficient::Graded));
-        }
+        let ds = graded_adjoint(self.graded, k, &at.fired, arriving.out, sums);
         let [mut alpha, mut scale, mut beta, mut dtheta] = [*v; 4];
         let mut dx = *v;
         for j in 0..K {
