@@ -76,6 +76,8 @@ def general(draw: Callable[..., Any], n: int, *, recurrent: bool = False) -> rsn
             return kind(**either(tau_adapt=TAU, rho=UNIT), adapt_scale=number(MILD), **more)
         if kind is stages.RelaxingThreshold:
             return kind(**either(tau_adapt=LONG, couple=STEP), inc=inc)
+        if kind is stages.RecoveryCurrent:
+            return kind(number(st.sampled_from([0.5, 1.0, 3.0, 100.0])), couple=number(MILD), inc=inc, begins=number(MILD))
         return kind(**either(tau_adapt=LONG, rho=STEP), couple=number(MILD), inc=inc)
 
     body = membrane()
@@ -104,6 +106,8 @@ def general(draw: Callable[..., Any], n: int, *, recurrent: bool = False) -> rsn
         refractory=number(WHOLE) if draw(st.booleans()) else None,
         v_min=draw(st.sampled_from([None, number(REAL), stages.Relu(number(REAL))])),
         recurrence=draw(st.sampled_from(["apart", "merged"])),
+        inhibition=slow is None and draw(st.sampled_from([False, False, True])),
+        graded=draw(st.sampled_from([None, None, number(MILD)])),
     )
 
 
@@ -123,7 +127,8 @@ def wholes(draw: Callable[..., Any], n: int) -> rsnn.Neuron:
         case "alpha":
             reset = draw(st.sampled_from(["none", "subtract", "drop"]))
             fire = draw(st.sampled_from([stages.Strict, stages.Soft]))
-            return rsnn.Neuron(membrane=stages.SnnTorchAlpha(number(UNIT), number(UNIT), number(MILD), reset), fire=fire(theta))
+            sent = {"inhibition": draw(st.booleans()), "graded": draw(st.sampled_from([None, number(MILD)]))}
+            return rsnn.Neuron(membrane=stages.SnnTorchAlpha(number(UNIT), number(UNIT), number(MILD), reset), fire=fire(theta), **sent)
         case _:
             fire = draw(st.sampled_from([stages.Strict, stages.Soft]))
             values = (-0.2, -number(STEP) + 0.0, number(STEP), 0.25, number(MILD), 60.0, -100.0, number(REAL))

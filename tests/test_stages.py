@@ -56,10 +56,12 @@ def scan(neuron: Any, x: Any, level: str, weights: Any = None) -> Any:
     state = np.stack([np.asarray(one)[None] for one in neuron.init_state(n, x.dtype, recurrent=recurrent)])
     traces = {name: np.empty((1, *x.shape), x.dtype) for name in names}
     output = np.empty((1, *x.shape), x.dtype)
-    extra = {}
+    extra: dict[str, Any] = {}
     if recurrent:
         weight, bias = weights
         extra["recurrent"] = (np.ascontiguousarray(weight.T), bias)
+    if neuron.inhibition:
+        extra["group"] = n
     _rsnn.scan(kernel.spec, x[None], table, state, output, record=list(traces.items()), level=level, **extra)
     fields = reference.make_state(kernel.states, state[:, 0])
     return output[0], fields, {name: trace[0] for name, trace in traces.items()}
@@ -243,15 +245,13 @@ def test_a_relaxing_threshold_starts_at_rest_and_jumps() -> None:
 
 
 def test_currents_follow_the_membrane_before_or_after_the_step() -> None:
-    def run(kind: Any) -> Any:
-        neuron = rsnn.Neuron(
-            membrane=stages.Euler(k=0.5), adaptation=kind(rho=0.5, couple=1.0, inc=0.25), fire=stages.Single(), reset=stages.Blend(0.0)
-        )
-        return rsnn.simulate(neuron, np.array([2.0, 0.0]), record=("v", "a" if kind is stages.AdaptationCurrent else "w"))
+    def run(adaptation: Any, name: str) -> Any:
+        neuron = rsnn.Neuron(membrane=stages.Euler(k=0.5), adaptation=adaptation, fire=stages.Single(), reset=stages.Blend(0.0))
+        return rsnn.simulate(neuron, np.array([2.0, 0.0]), record=name).traces[name].tolist()
 
     # u = 1 fires. The current of the next step follows v = 0 carried in, or u = 1.
-    assert run(stages.AdaptationCurrent).a.tolist() == [0.25, 0.125]
-    assert run(stages.RecoveryCurrent).w.tolist() == [0.75, 0.1875]
+    assert run(stages.AdaptationCurrent(rho=0.5, couple=1.0, inc=0.25), "a") == [0.25, 0.125]
+    assert run(stages.RecoveryCurrent(2.0, couple=1.0, inc=0.25), "w") == [0.75, 0.1875]
 
 
 def test_izhikevich_by_hand() -> None:

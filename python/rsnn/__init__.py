@@ -24,6 +24,7 @@ from .spikes import Spikes
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
+    from . import presets as presets
     from . import reference as reference
     from . import stages as stages
     from . import surrogate as surrogate
@@ -53,7 +54,7 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "plot", "reference", "stages", "surrogate", "torch")
+_MODULES = ("chip", "plot", "presets", "reference", "stages", "surrogate", "torch")
 _ELSEWHERE = {
     "Network": "network",
     "NetworkResult": "network",

@@ -1,7 +1,8 @@
 """Cases recorded from the real libraries and simulators: one test for each.
 
 ``test_NAME(case)`` takes the cases of ``NAME.npz``, found anywhere below the folder in the environment variable ``RSNN_GOLDEN`` (by
-default the copy in ``tests/data/golden``). A file holds keys ``NNN/name``; a case is the mapping from name to array of one NNN.
+default the copy in ``tests/data/golden``). A file holds keys ``NNN/name`` or ``case/NNN/name``; a case is the mapping from name to array
+of one NNN.
 """
 
 import os
@@ -22,7 +23,7 @@ def cases(stem: str) -> dict[str, dict[str, np.ndarray]]:
     read: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
     with np.load(found[0], allow_pickle=False) as file:
         for key, array in file.items():
-            number, _, name = key.partition("/")
+            number, _, name = key.removeprefix("case/").partition("/")
             read[number][name] = array
     return dict(sorted(read.items()))
 

@@ -3,6 +3,7 @@
 Each function returns a `rsnn.Neuron` that behaves, spike for spike, as that library's class::
 
     import rsnn
+
     neuron = rsnn.presets.snntorch.Synaptic(alpha=0.9, beta=0.8, reset_mechanism="zero")
     rsnn.simulate(neuron, x)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rsnn.arguments import array_of
+from rsnn.arguments import LARGEST, SMALLEST, array_of, real, within
 
 if TYPE_CHECKING:
     from rsnn.stages.stage import Parameter
@@ -17,33 +16,25 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
-def together(**numbers: Parameter) -> list[Array]:
-    """Give numbers in the dtype they meet in: float32 if one of them is float32, else float64."""
-    arrays = [array_of(name, value) for name, value in numbers.items()]
-    kind = np.float32 if any(array.dtype == np.float32 for array in arrays) else np.float64
-    return [array.astype(kind) if array.dtype.kind in "fiu" else array for array in arrays]
-
-
 def product(**numbers: Parameter) -> Array:
-    """Multiply from left to right, each product rounded."""
-    return _quietly(lambda: reduce(np.multiply, together(**numbers)))
+    """Multiply from left to right, each product rounded: to float32 if one of the numbers is float32, else to float64."""
+    kind = np.float32 if any(array_of(name, value).dtype == np.float32 for name, value in numbers.items()) else np.float64
+    factors = [np.asarray(real(name, value), kind) for name, value in numbers.items()]
+    with np.errstate(all="ignore"):  # what comes of numbers out of range is refused where the neuron is made
+        made: Array = np.asarray(reduce(np.multiply, factors))
+    return made
 
 
 def single(name: str, value: Parameter) -> Array:
     """Give a number as a float32 tensor."""
-    array = array_of(name, value)
-    return array.astype(np.float32) if array.dtype.kind in "fiu" else array
+    within(name, real(name, value), -LARGEST, LARGEST)
+    return np.asarray(real(name, value), np.float32)
 
 
 def decay(name: str, tau: Parameter) -> Array:
-    """Give ``exp(-1 / tau)`` in float32, the exponential formed in double precision."""
-    array = array_of(name, tau)
-    if array.dtype.kind not in "fiu":
-        return array
-    return _quietly(lambda: np.exp(-1.0 / array.astype(np.float64)).astype(np.float32))
-
-
-def _quietly(form: Callable[[], Any]) -> Any:
-    # What comes of numbers out of range is refused, with its name, where the neuron is made.
+    """Give ``exp(-1 / tau)`` in float32: the quotient is rounded, as there; the exponential is formed in double precision."""
+    steps = real(name, tau)
+    within(name, steps, SMALLEST, LARGEST)
     with np.errstate(all="ignore"):
-        return form()
+        exponent = np.float32(-1) / np.asarray(steps, np.float32)
+        return np.asarray(np.exp(exponent.astype(np.float64)), np.float32)

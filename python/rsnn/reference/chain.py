@@ -115,9 +115,10 @@ class Chain:
                 theta = theta + c["kappa"] * a
             case "relax":
                 theta = a = a + c["couple"] * (theta - a)
-            case "current" | "recovery":
-                follows = v if self.adaptation == "current" else u
-                a = a + c["rho"] * (c["couple"] * (follows - c["v_leak"]) - a)
+            case "current":
+                a = a + c["rho"] * (c["couple"] * (v - c["v_leak"]) - a)
+            case "recovery":
+                a = a + (c["couple"] * (u - c["v_leak"]) - a) / c["rho"]
         return theta, a
 
     def _adapt_after(self, a: Array, s: Array) -> Array:

@@ -48,8 +48,8 @@ def exp(x: Array, xp: Any) -> Array:
     Examples
     --------
     >>> import numpy as np
-    >>> exp(np.array([0.0, 1.0, -np.inf]), np).tolist() == [1.0, np.e, 0.0]
-    True
+    >>> exp(np.array([0.0, -np.inf, np.log(2.0)]), np).tolist()
+    [1.0, 0.0, 2.0]
     """
     kind = _FLOATS[str(x.dtype).removeprefix("torch.")]
     x = xp.where(x < -kind.limit, xp.full_like(x, -kind.limit), x)

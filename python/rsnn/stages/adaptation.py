@@ -154,25 +154,48 @@ class AdaptationCurrent(Adaptation):
 
     def start(self, p: Mapping[str, Any]) -> dict[str, Any]:
         """Start where it begins."""
-        return {self.states[0]: self.begins} if np.any(self.begins) else {}
+        return {"a": self.begins} if np.any(self.begins) else {}
 
 
-class RecoveryCurrent(AdaptationCurrent):
-    """As `AdaptationCurrent`, following the membrane before its reset, as of SpikingJelly's Izhikevich.
+@dataclass(frozen=True, eq=False, repr=False)
+class RecoveryCurrent(Adaptation):
+    """As `AdaptationCurrent`, by division and following the membrane before its reset, as of SpikingJelly's Izhikevich.
 
     One step, u the membrane before its reset::
 
         y = w
-        w = w + rho (couple (u - v_leak) - w)
+        w = w + (couple (u - v_leak) - w) / (tau_adapt / dt)
         w = w + inc s                                            after the spikes
 
     Parameters
     ----------
-    tau_adapt, rho, couple, inc, begins : as of `AdaptationCurrent`
+    tau_adapt : time constant in the unit of dt
+    couple, inc, begins : as of `AdaptationCurrent`
     """
 
+    tau_adapt: Parameter
+    couple: Parameter = 0.0
+    inc: Parameter = 0.0
+    begins: Parameter = 0.0
+
+    numbers = ("tau_adapt", "couple", "inc")
+    fixed = ("begins",)
     states = ("w",)
     words = "adaptation=recovery"
+    reads = ("rho", "couple", "inc")
+    is_current = True
+
+    def ranges(self, neuron: Neuron) -> dict[str, Range]:
+        """Give the closed range of every number."""
+        return super().ranges(neuron) | {"tau_adapt": time_constant(neuron.dt)}
+
+    def recipe(self, p: Mapping[str, Any], dt: float, xp: Any) -> dict[str, Any]:
+        """Give the coefficients."""
+        return {"rho": p["tau_adapt"] / dt, "couple": p["couple"], "inc": p["inc"]}
+
+    def start(self, p: Mapping[str, Any]) -> dict[str, Any]:
+        """Start where it begins."""
+        return {"w": self.begins} if np.any(self.begins) else {}
 
 
 ADAPTATIONS = (AdaptiveThreshold, RelaxingThreshold, AdaptationCurrent, RecoveryCurrent)

@@ -146,6 +146,14 @@ class Lapicque(Membrane):
     words = "membrane=lapicque"
     reads = ("beta", "r", "inverse", "dt")
 
+    def ranges(self, neuron: Neuron) -> dict[str, Range]:
+        """Give the closed range of every number."""
+        return super().ranges(neuron) | {"beta": UNIT}
+
+    def hint(self, name: str) -> str:
+        """Say what else to do about a number outside its range."""
+        return "a step longer than r C overshoots: use a smaller time_step" if name == "beta" else ""
+
     def recipe(self, p: Mapping[str, Any], dt: float, xp: Any) -> dict[str, Any]:
         """Give the coefficients."""
         return {"beta": p["beta"], "r": p["r"], "inverse": p["inverse"], "dt": p["time_step"]}

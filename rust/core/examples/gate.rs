@@ -72,7 +72,9 @@ fn neuron_forward<E: Kernels>(text: &str, packed: bool, repeats: usize) -> Resul
             state: &mut state,
             output: if packed { Output::Packed(&mut bits) } else { Output::Dense(&mut out) },
             record: Vec::new(),
+            picked: None,
             recurrent: None,
+            group: None,
             checkpoints: None,
         };
         forward(&Context::serial(), job)?;

@@ -6,7 +6,7 @@
 //! threshold   theta = v_threshold + kappa a;                   then a = rho a + inc s                                 ALIF, sinabs
 //! relax       a = a + couple (v_threshold - a);  theta = a;    then a = a + s inc                                     Norse LSNN
 //! current     y = a;  a = a + rho (couple (v - v_leak) - a);   then a = a + s inc      v: the membrane carried in     Norse LIFAdEx, AdEx
-//! recovery    y = w;  w = w + rho (couple (u - v_leak) - w);   then w = w + inc s      u: before the reset            SpikingJelly
+//! recovery    y = w;  w = w + (couple (u - v_leak) - w) / rho; then w = w + inc s      u: before the reset            SpikingJelly
 //! ```
 
 use fearless_simd::prelude::*;
@@ -63,7 +63,8 @@ impl Adaptation {
                 for j in 0..K {
                     let follows = if self == Self::Current { v[j] } else { u[j] };
                     let pull = k.get(Coefficient::Couple, j) * (follows - k.get(Coefficient::VLeak, j));
-                    next[j] = a[j] + k.get(Coefficient::Rho, j) * (pull - a[j]);
+                    let rho = k.get(Coefficient::Rho, j);
+                    next[j] = a[j] + if self == Self::Current { rho * (pull - a[j]) } else { (pull - a[j]) / rho };
                 }
             }
         }
@@ -163,9 +164,10 @@ impl Adaptation {
                 let (mut couple, mut leak) = (*dnext, *dnext);
                 for j in 0..K {
                     let follows = if self == Self::Current { v[j] } else { u[j] };
-                    let away = follows - k.get(Coefficient::VLeak, j);
-                    let step = k.get(Coefficient::Rho, j) * dnext[j];
-                    term[j] = (k.get(Coefficient::Couple, j) * away - a[j]) * dnext[j];
+                    let (away, rho) = (follows - k.get(Coefficient::VLeak, j), k.get(Coefficient::Rho, j));
+                    let gap = k.get(Coefficient::Couple, j) * away - a[j];
+                    let step = if self == Self::Current { rho * dnext[j] } else { dnext[j] / rho };
+                    term[j] = if self == Self::Current { gap * dnext[j] } else { -((gap / rho) * step) };
                     couple[j] = away * step;
                     let through = k.get(Coefficient::Couple, j) * step;
                     if self == Self::Current {

@@ -80,7 +80,7 @@ pub enum Coefficient {
     Bias,
     /// `gain`: weight of the input.
     Gain,
-    /// `rho`: decay, or Euler step, of the adaptation.
+    /// `rho`: decay, Euler step, or time constant in steps, of the adaptation.
     Rho,
     /// `kappa`: weight of the adaptation in the threshold.
     Kappa,

@@ -1,0 +1,348 @@
+"""The neurons of sinabs (3.1.3), by its class and argument names.
+
+Time constants are in steps; a decay is ``alpha = exp(-1 / tau)`` in float32. Where sinabs' own exponential rounded it otherwise, give
+the number itself: ``alpha_mem=``, ``alpha_syn=``, ``alpha_adapt=``. sinabs is batch first: ``rsnn.simulate(..., batch_first=True)``.
+
+The recurrent variants (``LIFRecurrent``, ``IAFRecurrent``, ``ALIFRecurrent``) are the same neurons, run with
+``rsnn.simulate(..., recurrent=weight)``: the term is added to the input before anything else, as sinabs does.
+
+``spike_fn`` is `SingleSpike`, `MultiSpike` or ``MaxSpike(n)``; ``reset_fn`` is ``MembraneSubtract()`` or ``MembraneReset()``. Membranes
+are kept above ``min_v_mem`` by ``relu(v - min_v_mem) + min_v_mem``, which is rounded twice.
+
+Source: S. Sheik, G. Lenz, F. Bauer, N. Kuepelioglu, SINABS: a simple PyTorch based SNN library specialised for Speck,
+https://github.com/synsense/sinabs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rsnn.arguments import flag, shown
+from rsnn.composed import Neuron
+from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.stages import AdaptiveThreshold, Amount, Exponential, Gate, Integrator, Leaky, Multi, Relu, Scaled, Single, Subtract
+
+from .numbers import decay, single
+
+if TYPE_CHECKING:
+    from rsnn.stages import Stage
+    from rsnn.stages.stage import Parameter
+
+    SpikeFn = Callable[[Parameter], Stage]
+
+__all__ = ["ALIF", "IAF", "LIF", "ExpLeak", "MaxSpike", "MembraneReset", "MembraneSubtract", "MultiSpike", "SingleSpike"]
+
+
+def SingleSpike(spike_threshold: Parameter) -> Single:
+    """Fire at most once a step: ``s = [u - theta >= 0]``; the ``spike_fn=`` of sinabs by this name.
+
+    Parameters
+    ----------
+    spike_threshold : the threshold, which the neuron hands over
+
+    Returns
+    -------
+    rsnn.stages.Single
+
+    Examples
+    --------
+    >>> SingleSpike(1.0)
+    Single()
+    """
+    return Single(spike_threshold)
+
+
+def MultiSpike(spike_threshold: Parameter) -> Multi:
+    """Fire several times a step: ``s = trunc(u / theta)`` where ``u > 0``; the ``spike_fn=`` of sinabs by this name.
+
+    Parameters
+    ----------
+    spike_threshold : the threshold, which the neuron hands over
+
+    Returns
+    -------
+    rsnn.stages.Multi
+
+    Examples
+    --------
+    >>> MultiSpike(2.0)
+    Multi(v_threshold=2.0)
+    """
+    return Multi(spike_threshold)
+
+
+def MaxSpike(max_num_spikes_per_bin: Parameter) -> SpikeFn:
+    """Fire as `MultiSpike`, at most so many times a step; ``spike_fn=MaxSpike(n)``.
+
+    Parameters
+    ----------
+    max_num_spikes_per_bin : the most spikes in one step
+
+    Returns
+    -------
+    function
+
+    Examples
+    --------
+    >>> MaxSpike(2)(1.0)
+    Multi(max_spikes=2.0)
+    """
+    return lambda spike_threshold: Multi(spike_threshold, max_num_spikes_per_bin)
+
+
+def MembraneSubtract(subtract_value: Parameter | None = None) -> Stage:
+    """Reset by subtraction: ``v = u - s theta``, or ``v = u - s subtract_value``.
+
+    Parameters
+    ----------
+    subtract_value : what each spike takes off; None: the threshold, as the adaptation moved it
+
+    Returns
+    -------
+    rsnn.stages.Subtract or rsnn.stages.Amount
+
+    Examples
+    --------
+    >>> MembraneSubtract(), MembraneSubtract(0.5)
+    (Subtract(), Amount(v_subtract=0.5))
+    """
+    return Subtract() if subtract_value is None else Amount(subtract_value)
+
+
+def MembraneReset(reset_value: Parameter = 0.0) -> Gate:
+    """Reset to zero: ``v = u [s = 0] + reset_value``.
+
+    Parameters
+    ----------
+    reset_value : added in every step to every neuron, whether it fired or not: so does sinabs, though a value after a spike is meant.
+        Leave it at 0, or use ``rsnn.LIF(reset="value", v_reset=...)`` for the latter.
+
+    Returns
+    -------
+    rsnn.stages.Gate
+
+    Examples
+    --------
+    >>> MembraneReset()
+    Gate()
+    """
+    return Gate(reset_value)
+
+
+def _fire(spike_fn: Any, spike_threshold: Parameter) -> Stage:
+    made = spike_fn(spike_threshold) if callable(spike_fn) else None
+    if not isinstance(made, Single):
+        raise InvalidTypeError(f"spike_fn={shown(spike_fn)}: must be SingleSpike, MultiSpike or MaxSpike(n) of rsnn.presets.sinabs")
+    return made
+
+
+def _reset(reset_fn: Any) -> Stage:
+    made = reset_fn() if reset_fn in (MembraneSubtract, MembraneReset) else reset_fn
+    if not isinstance(made, (Subtract, Amount, Gate)):
+        raise InvalidTypeError(f"reset_fn={shown(reset_fn)}: must be MembraneSubtract() or MembraneReset() of rsnn.presets.sinabs")
+    return made
+
+
+def _alpha(name: str, tau: Parameter | None, alpha: Parameter | None) -> Any:
+    """Give a decay: the number itself, or what comes of the time constant; None where neither was given."""
+    if alpha is not None:
+        return single(f"alpha_{name}", alpha)
+    return None if tau is None else decay(f"tau_{name}", tau)
+
+
+def _needed(name: str, tau: Parameter | None, alpha: Parameter | None) -> Any:
+    found = _alpha(name, tau, alpha)
+    if found is None:
+        raise InvalidValueError(f"tau_{name}=None: give tau_{name}= (in steps), or alpha_{name}= (the decay per step)")
+    return found
+
+
+def _synapse(alpha: Any) -> Exponential | None:
+    return None if alpha is None else Exponential(alpha=alpha, order="jump_decay_use")
+
+
+def _floor(min_v_mem: Parameter | None) -> Relu | None:
+    return None if min_v_mem is None else Relu(min_v_mem)
+
+
+def IAF(
+    spike_threshold: Parameter = 1.0,
+    spike_fn: SpikeFn = MultiSpike,
+    reset_fn: Stage = Subtract(),  # noqa: B008 - a frozen value
+    tau_syn: Parameter | None = None,
+    min_v_mem: Parameter | None = None,
+    *,
+    alpha_syn: Parameter | None = None,
+) -> Neuron:
+    """Make sinabs' integrate-and-fire neuron.
+
+    One step::
+
+        i = alpha_syn (i + x)                       without tau_syn: i = x
+        u = v + i
+        s = spike_fn(u);   v = reset_fn(u, s);   v = relu(v - min_v_mem) + min_v_mem
+
+    Parameters
+    ----------
+    spike_threshold : positive
+    spike_fn : `SingleSpike`, `MultiSpike` or ``MaxSpike(n)``
+    reset_fn : ``MembraneSubtract()`` or ``MembraneReset()``
+    tau_syn, alpha_syn : synaptic time constant in steps, or the decay per step itself
+    min_v_mem : the membrane is kept from falling below
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.sinabs.IAF(), [0.5, 0.5, 2.5]).spikes.tolist()
+    [0.0, 1.0, 2.0]
+    """
+    return Neuron(
+        synapse=_synapse(_alpha("syn", tau_syn, alpha_syn)),
+        membrane=Integrator(),
+        fire=_fire(spike_fn, spike_threshold),
+        reset=_reset(reset_fn),
+        v_min=_floor(min_v_mem),
+        recurrence="merged",
+    )
+
+
+def LIF(
+    tau_mem: Parameter | None = None,
+    tau_syn: Parameter | None = None,
+    spike_threshold: Parameter = 1.0,
+    spike_fn: SpikeFn = MultiSpike,
+    reset_fn: Stage = Subtract(),  # noqa: B008
+    min_v_mem: Parameter | None = None,
+    norm_input: bool = True,
+    *,
+    alpha_mem: Parameter | None = None,
+    alpha_syn: Parameter | None = None,
+) -> Neuron:
+    """Make sinabs' leaky integrate-and-fire neuron.
+
+    One step::
+
+        i = alpha_syn (i + x)                       without tau_syn: i = x
+        u = alpha_mem v + (1 - alpha_mem) i         without norm_input: alpha_mem v + i
+        s = spike_fn(u);   v = reset_fn(u, s);   v = relu(v - min_v_mem) + min_v_mem
+
+    Parameters
+    ----------
+    tau_mem, alpha_mem : membrane time constant in steps, or the decay per step itself
+    tau_syn, alpha_syn, spike_threshold, spike_fn, reset_fn, min_v_mem : as of `IAF`
+    norm_input : whether the input is weighed by 1 - alpha_mem
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.sinabs.LIF(alpha_mem=0.75), [2.0, 2.0, 4.0]).spikes.tolist()
+    [0.0, 0.0, 1.0]
+    """
+    gain = "leak" if flag("norm_input", norm_input) else "unit"
+    return Neuron(
+        synapse=_synapse(_alpha("syn", tau_syn, alpha_syn)),
+        membrane=Leaky(beta=_needed("mem", tau_mem, alpha_mem), gain=gain),
+        fire=_fire(spike_fn, spike_threshold),
+        reset=_reset(reset_fn),
+        v_min=_floor(min_v_mem),
+        recurrence="merged",
+    )
+
+
+def ALIF(
+    tau_mem: Parameter | None = None,
+    tau_adapt: Parameter | None = None,
+    tau_syn: Parameter | None = None,
+    adapt_scale: Parameter = 1.8,
+    spike_threshold: Parameter = 1.0,
+    spike_fn: SpikeFn = SingleSpike,
+    reset_fn: Stage = Subtract(),  # noqa: B008
+    min_v_mem: Parameter | None = None,
+    norm_input: bool = True,
+    *,
+    alpha_mem: Parameter | None = None,
+    alpha_adapt: Parameter | None = None,
+    alpha_syn: Parameter | None = None,
+) -> Neuron:
+    """Make sinabs' adaptive leaky integrate-and-fire neuron.
+
+    One step, a being sinabs' b::
+
+        i = alpha_syn (i + x)                       without tau_syn: i = x
+        i = (1 - alpha_mem) i                       norm_input: the current is kept so
+        u = alpha_mem v + i
+        theta = spike_threshold + adapt_scale a
+        s = spike_fn(u);   v = reset_fn(u, s);   v = relu(v - min_v_mem) + min_v_mem
+        a = alpha_adapt a + (1 - alpha_adapt) s
+
+    Parameters
+    ----------
+    tau_mem, alpha_mem, tau_syn, alpha_syn, spike_threshold, spike_fn, reset_fn, min_v_mem : as of `LIF`
+    tau_adapt, alpha_adapt : time constant of the threshold in steps, or the decay per step itself
+    adapt_scale : how much the threshold rises with the average of the spikes
+    norm_input : whether the current is weighed by 1 - alpha_mem
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Notes
+    -----
+    With tau_syn and norm_input sinabs writes the weighed current back into its state, so that it is weighed anew in every step (after 50
+    steps 4.0e-3 of an impulse are left where LIF has 7.2e-2). So it does here; with ``norm_input=False`` and a weighed input it does not.
+    sinabs' ``recordings`` hold the membrane of the following step before its reset; ``record="v"`` holds what it was after the step.
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> neuron = rsnn.presets.sinabs.ALIF(alpha_mem=0.5, alpha_adapt=0.5, norm_input=False)
+    >>> rsnn.simulate(neuron, [1.0, 1.5, 1.5], record="a").a.tolist()
+    [0.5, 0.25, 0.625]
+    """
+    beta, normed = _needed("mem", tau_mem, alpha_mem), flag("norm_input", norm_input)
+    syn = _alpha("syn", tau_syn, alpha_syn)
+    kept = normed and syn is not None
+    return Neuron(
+        synapse=Scaled(syn, 1 - beta) if kept else _synapse(syn),
+        membrane=Leaky(beta=beta, gain="leak" if normed and not kept else "unit"),
+        adaptation=AdaptiveThreshold(rho=_needed("adapt", tau_adapt, alpha_adapt), adapt_scale=adapt_scale),
+        fire=_fire(spike_fn, spike_threshold),
+        reset=_reset(reset_fn),
+        v_min=_floor(min_v_mem),
+        recurrence="merged",
+    )
+
+
+def ExpLeak(tau_mem: Parameter | None = None, norm_input: bool = False, *, alpha_mem: Parameter | None = None) -> Neuron:
+    """Make sinabs' leaky integrator, whose output is the membrane.
+
+    One step::
+
+        v = alpha_mem v + x                         with norm_input: alpha_mem v + (1 - alpha_mem) x
+
+    Parameters
+    ----------
+    tau_mem, alpha_mem : membrane time constant in steps, or the decay per step itself
+    norm_input : whether the input is weighed by 1 - alpha_mem
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.sinabs.ExpLeak(alpha_mem=0.5), [1.0, 0.0]).output.tolist()
+    [1.0, 0.5]
+    """
+    gain = "leak" if flag("norm_input", norm_input) else "unit"
+    return Neuron(membrane=Leaky(beta=_needed("mem", tau_mem, alpha_mem), gain=gain))

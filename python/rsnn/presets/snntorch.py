@@ -1,0 +1,372 @@
+"""The neurons of snnTorch (1.0.0), by its class and argument names.
+
+Every neuron fires where ``v - threshold > 0`` and is reset one step late, by the test R of the membrane carried in::
+
+    reset_delay=True    R = [v - threshold > 0], at the start of the step; the membrane is reported before its own reset
+    reset_delay=False   the same, and then what of this step's spikes was not already reset: d = s - R
+
+    reset_mechanism="subtract"  - R threshold, then - d threshold
+                    "zero"      Leaky: v = (1 - R) v before it decays; the others: u = u - R u, which drops the input of the step;
+                                then u - d u
+                    "none"      nothing
+
+snnTorch holds every number as a float32 tensor, so that what it derives is formed in float32. ``beta`` and ``alpha`` are clamped to 0
+to 1 where they are used, and so here.
+
+The recurrent neurons ``RLeaky`` and ``RSynaptic`` are run with ``rsnn.simulate(..., recurrent=(weight, bias))`` (``all_to_all=True``) or
+``recurrent=V`` (``all_to_all=False``); the term is added after the input, as snnTorch does.
+
+Source: J. K. Eshraghian et al., Training spiking neural networks using lessons from deep learning, Proceedings of the IEEE 2023,
+https://github.com/jeshraghian/snntorch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rsnn.arguments import SMALLEST, choice, flag, real, shown, within
+from rsnn.composed import Neuron
+from rsnn.errors import InvalidValueError
+from rsnn.stages import Blend, Drop, Exponential, SnnTorchAlpha, Strict, Subtract
+from rsnn.stages import Lapicque as _Lapicque
+from rsnn.stages import Leaky as _Leaky
+
+from .numbers import single
+
+if TYPE_CHECKING:
+    from rsnn.stages import Stage
+    from rsnn.stages.stage import Parameter
+
+__all__ = ["Alpha", "Lapicque", "Leaky", "RLeaky", "RSynaptic", "Synaptic"]
+
+RESETS = ("subtract", "zero", "none")
+
+
+def _decay(name: str, value: Parameter) -> Any:
+    return np.clip(single(name, value), 0, 1)
+
+
+def _make(
+    membrane: Stage,
+    threshold: Parameter,
+    reset_mechanism: str,
+    reset_delay: bool,
+    inhibition: bool,
+    graded_spikes_factor: Parameter,
+    *,
+    synapse: Stage | None = None,
+    zero: type[Stage] = Drop,
+) -> Neuron:
+    timing = "next" if flag("reset_delay", reset_delay) else "residual"
+    kind = choice("reset_mechanism", reset_mechanism, RESETS)
+    reset: Stage | None = None
+    if kind != "none":
+        reset = Subtract(timing) if kind == "subtract" else zero(timing=timing)  # type: ignore[call-arg]
+    return Neuron(
+        synapse=synapse,
+        membrane=membrane,
+        fire=Strict(threshold),
+        reset=reset,
+        inhibition=inhibition,
+        graded=_graded(graded_spikes_factor),
+    )
+
+
+def _graded(factor: Parameter) -> Parameter | None:
+    return None if np.all(single("graded_spikes_factor", factor) == 1) else factor
+
+
+def Leaky(
+    beta: Parameter,
+    threshold: Parameter = 1.0,
+    *,
+    reset_mechanism: str = "subtract",
+    reset_delay: bool = True,
+    inhibition: bool = False,
+    graded_spikes_factor: Parameter = 1.0,
+) -> Neuron:
+    """Make snnTorch's leaky integrate-and-fire neuron.
+
+    One step, with R, d and what follows as of `rsnn.presets.snntorch`::
+
+        u = (beta v + x) - R threshold              reset_mechanism="subtract"
+            beta ((1 - R) v) + x                                    "zero"
+            beta v + x                                              "none"
+        s = [u - threshold > 0]
+
+    Parameters
+    ----------
+    beta : decay per step, clamped to 0 to 1
+    threshold : positive
+    reset_mechanism : ``"subtract"``, ``"zero"`` or ``"none"``
+    reset_delay : whether this step's spikes wait for the next step to reset the membrane
+    inhibition : whether of the neurons along the last axis only the one furthest above its threshold fires
+    graded_spikes_factor : the size of a spike that is sent on
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Notes
+    -----
+    With ``reset_delay=False`` a membrane of more than two thresholds is held back once more, and given back when it does not fire: that
+    is what snnTorch does, and not a plain reset in the step that fires (``rsnn.LIF``).
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.snntorch.Leaky(beta=0.5), [1.5, 0.0, 0.0], record="v").v.tolist()
+    [1.5, -0.25, -0.125]
+    """
+    made = _Leaky(beta=_decay("beta", beta))
+    return _make(made, threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor, zero=Blend)
+
+
+def Synaptic(
+    alpha: Parameter,
+    beta: Parameter,
+    threshold: Parameter = 1.0,
+    *,
+    reset_mechanism: str = "subtract",
+    reset_delay: bool = True,
+    inhibition: bool = False,
+    graded_spikes_factor: Parameter = 1.0,
+) -> Neuron:
+    """Make snnTorch's neuron of second order.
+
+    One step, with R, d and what follows as of `rsnn.presets.snntorch`::
+
+        i = alpha i + x
+        u = (beta v + i) - R threshold              reset_mechanism="subtract"
+            (beta v + i) - R (beta v + i)                           "zero": drops the input of the step, unlike Leaky
+            beta v + i                                              "none"
+        s = [u - threshold > 0]
+
+    Parameters
+    ----------
+    alpha, beta : decays per step of current and membrane, clamped to 0 to 1
+    threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor : as of `Leaky`
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> neuron = rsnn.presets.snntorch.Synaptic(alpha=0.5, beta=0.5, reset_mechanism="zero")
+    >>> rsnn.simulate(neuron, [1.5, 1.0, 0.0], record=("v", "i")).v.tolist()
+    [1.5, 0.0, 0.875]
+    """
+    made, synapse = _Leaky(beta=_decay("beta", beta)), Exponential(alpha=_decay("alpha", alpha))
+    return _make(made, threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor, synapse=synapse)
+
+
+def Alpha(
+    alpha: Parameter,
+    beta: Parameter,
+    threshold: Parameter = 1.0,
+    *,
+    reset_mechanism: str = "zero",
+    reset_delay: bool = True,
+    inhibition: bool = False,
+    graded_spikes_factor: Parameter = 1.0,
+    tau_alpha: Parameter | None = None,
+) -> Neuron:
+    """Make snnTorch's Alpha: the membrane is the difference of two decays.
+
+    One step, i and h being snnTorch's syn_exc and syn_inh as carried in::
+
+        R = [v - threshold > 0]
+        e = alpha i + x;   f = beta h - x;   m = tau_alpha (e + f)
+        i, h, v = e, f, m                                            reset_mechanism="none"
+                  e - threshold R, f - f R, m + h R                                  "subtract"
+                  e - e R, f - f R, m - m R                                          "zero"
+        s = [v - threshold > 0]
+
+    Parameters
+    ----------
+    alpha, beta : decays per step of the two currents, alpha the larger, clamped to 0 to 1
+    threshold, inhibition, graded_spikes_factor : as of `Leaky`
+    reset_mechanism : ``"zero"``, ``"subtract"`` or ``"none"``
+    reset_delay : True; False, which resets the membrane a second time without its currents, is not here
+    tau_alpha : the weight ``ln(alpha) / (ln(beta) - ln(alpha)) + 1``, as snnTorch formed it
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Notes
+    -----
+    Nothing decays but the currents: v has no memory of its own. In snnTorch ``learn_alpha=True`` raises a TypeError; as a layer of
+    rsnn alpha, beta and the weight can be learned, each for itself.
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> neuron = rsnn.presets.snntorch.Alpha(alpha=0.75, beta=0.5, tau_alpha=2.0)
+    >>> rsnn.simulate(neuron, [1.0, 0.0, 0.0], record="v").v.tolist()
+    [0.0, 0.5, 0.625]
+    """
+    if not flag("reset_delay", reset_delay):
+        raise InvalidValueError("reset_delay=False: Alpha is here with reset_delay=True alone; leave it out, or use Synaptic")
+    mechanism = choice("reset_mechanism", reset_mechanism, RESETS)
+    fast, slow = _decay("beta", beta), _decay("alpha", alpha)
+    if tau_alpha is None:
+        with np.errstate(all="ignore"):
+            wide, narrow = np.log(slow.astype(np.float64)), np.log(fast.astype(np.float64))
+            tau_alpha = (wide / (narrow - wide) + 1.0).astype(np.float32)
+        if not np.all(np.isfinite(tau_alpha)) or np.any(slow <= fast):
+            raise InvalidValueError(f"alpha={shown(alpha)}, beta={shown(beta)}: alpha must be larger than beta, both between 0 and 1")
+    return Neuron(
+        membrane=SnnTorchAlpha(slow, fast, tau_alpha, {"zero": "drop"}.get(mechanism, mechanism)),
+        fire=Strict(threshold),
+        inhibition=inhibition,
+        graded=_graded(graded_spikes_factor),
+    )
+
+
+def Lapicque(
+    beta: Parameter | None = None,
+    R: Parameter | None = None,
+    C: Parameter | None = None,
+    time_step: Parameter = 1.0,
+    threshold: Parameter = 1.0,
+    *,
+    reset_mechanism: str = "subtract",
+    reset_delay: bool = True,
+    inhibition: bool = False,
+    graded_spikes_factor: Parameter = 1.0,
+) -> Neuron:
+    """Make snnTorch's Lapicque neuron.
+
+    One step, with R the reset test of `rsnn.presets.snntorch`, and r the resistance::
+
+        u = (1 - time_step / (r C)) v + ((x r) (1 / (r C))) time_step
+        u = u - R threshold                         reset_mechanism="subtract"
+            u - R u                                                 "zero"
+            u                                                       "none"
+        s = [u - threshold > 0]
+
+    Parameters
+    ----------
+    beta : the decay from which what is not given of R and C comes: ``r C = time_step / ln(1 / beta)``, r = 1 where neither is given
+    R, C : resistance and capacitance; given with beta they are taken as they are, as snnTorch derived them
+    time_step : length of a step
+    threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor : as of `Leaky`
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Notes
+    -----
+    snnTorch never decays by beta: its Euler step decays by ``1 - time_step / (r C) = 1 + ln(beta)``, 0.8946 for 0.9. So it does here.
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> rsnn.simulate(rsnn.presets.snntorch.Lapicque(R=2.0, C=4.0), [1.0, 0.0], record="v").v.tolist()
+    [0.25, 0.21875]
+    """
+    step = single("time_step", time_step)
+    r, c = (None if value is None else single(name, value) for name, value in (("R", R), ("C", C)))
+    with np.errstate(all="ignore"):  # what comes of numbers out of range is refused below
+        if r is None or c is None:
+            if beta is None:
+                raise InvalidValueError("beta=None: give beta=, or both R= and C=")
+            within("beta", real("beta", beta), SMALLEST, 1.0)
+            rc = step / np.log(1.0 / single("beta", beta).astype(np.float64))
+            if r is None:
+                r = np.asarray(1.0 if c is None else rc / c, np.float32)
+            if c is None:
+                c = np.asarray(rc / r, np.float32)
+        inverse = np.float32(1) / (r * c)
+        decay = np.float32(1) - step / (r * c)
+    made = _Lapicque(beta=decay, r=r, inverse=inverse, time_step=step)
+    return _make(made, threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor)
+
+
+def RLeaky(
+    beta: Parameter,
+    threshold: Parameter = 1.0,
+    *,
+    reset_mechanism: str = "subtract",
+    reset_delay: bool = True,
+    inhibition: bool = False,
+    graded_spikes_factor: Parameter = 1.0,
+) -> Neuron:
+    """Make snnTorch's recurrent leaky neuron; its weights are given to the run.
+
+    One step, r being what the last spikes bring, with R, d and what follows as of `rsnn.presets.snntorch`::
+
+        u = ((beta v + x) + r) - R threshold        reset_mechanism="subtract"
+            ((beta v + x) + r) - R ((beta v + x) + r)               "zero": drops the input of the step, unlike Leaky
+            (beta v + x) + r                                        "none"
+        s = [u - threshold > 0]
+
+    Parameters
+    ----------
+    beta, threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor : as of `Leaky`
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> neuron = rsnn.presets.snntorch.RLeaky(beta=0.5)
+    >>> rsnn.simulate(neuron, [[1.5], [0.0]], recurrent=[0.5], record="v").v.ravel().tolist()
+    [1.5, 0.25]
+    """
+    made = _Leaky(beta=_decay("beta", beta))
+    return _make(made, threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor)
+
+
+def RSynaptic(
+    alpha: Parameter,
+    beta: Parameter,
+    threshold: Parameter = 1.0,
+    *,
+    reset_mechanism: str = "subtract",
+    reset_delay: bool = True,
+    inhibition: bool = False,
+    graded_spikes_factor: Parameter = 1.0,
+) -> Neuron:
+    """Make snnTorch's recurrent neuron of second order; its weights are given to the run.
+
+    One step, r being what the last spikes bring, and the rest as of `Synaptic`::
+
+        i = (alpha i + x) + r
+
+    Parameters
+    ----------
+    alpha, beta, threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor : as of `Synaptic`
+
+    Returns
+    -------
+    rsnn.Neuron
+
+    Notes
+    -----
+    snnTorch raises a RuntimeError with ``reset_delay=False``; here it means what it means for `Synaptic`.
+
+    Examples
+    --------
+    >>> import rsnn
+    >>> neuron = rsnn.presets.snntorch.RSynaptic(alpha=0.5, beta=0.5)
+    >>> rsnn.simulate(neuron, [[1.5], [0.0]], recurrent=[0.5], record="i").i.ravel().tolist()
+    [1.5, 1.25]
+    """
+    return Synaptic(
+        alpha,
+        beta,
+        threshold,
+        reset_mechanism=reset_mechanism,
+        reset_delay=reset_delay,
+        inhibition=inhibition,
+        graded_spikes_factor=graded_spikes_factor,
+    )
