@@ -31,7 +31,8 @@ demo: $(STAMPS)/extra-demo ## build, install and run the main job on handwritten
 	$(BIN)/python -m rsnn demo $(ARGS)
 
 test: $(STAMPS)/extra-test ## run every test: Rust, Python, docstrings, README
-	cargo test --locked --workspace --quiet
+	# In release, as the wheel is built: the kernels take minutes to compile twice.
+	cargo test --release --locked --workspace --quiet
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(STAMPS)/extra-check ## format, lints and types of Rust and Python

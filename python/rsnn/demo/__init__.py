@@ -95,7 +95,7 @@ def run(settings: Settings) -> int:
         console = Console()
         outcome = job.do(settings, console)
         console.print(_table(outcome))
-        console.print(_sentences(outcome), highlight=False)
+        console.print(_sentences(outcome), highlight=False, soft_wrap=True)
         path = picture.write(outcome, settings.out / "demo.png")
         (settings.out / "demo.json").write_text(json.dumps({"results": outcome.results, "seconds": outcome.seconds}, indent=2) + "\n")
     except KeyboardInterrupt:
