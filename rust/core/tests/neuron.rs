@@ -372,7 +372,7 @@ fn smooth_specs() -> impl Strategy<Value = String> {
         "drop timing=residual",
         "amount timing=same",
     ]);
-    let end = prop::sample::select(vec!["", " clip", " relu"]);
+    let end = prop::sample::select(vec!["", " clip", " relu", " graded", " relu graded"]);
     let whole = prop::sample::select(vec![
         "izhikevich fire=soft",
         "izhikevich recovery=updated fire=soft",
@@ -380,6 +380,7 @@ fn smooth_specs() -> impl Strategy<Value = String> {
         "alpha fire=soft reset=none",
         "alpha fire=soft reset=subtract",
         "alpha fire=soft reset=drop",
+        "alpha fire=soft reset=subtract graded",
         "coba fire=soft",
         "glif3 fire=soft",
     ]);
@@ -502,9 +503,7 @@ fn a_recurrent_group_sees_its_last_spikes_and_pieces_equal_the_whole() {
             output: Output::Dense(&mut out),
             record: vec![],
             picked: None,
-            group: None,
             recurrent: Some(Recurrent { size: n, weight: &weight, bias: Some(&bias) }),
-            picked: None,
             group: None,
             checkpoints: None,
         };

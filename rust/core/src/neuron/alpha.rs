@@ -15,7 +15,7 @@ use super::spec::Words;
 use super::{Arriving, Convention, Inputs, Model, State, States, Step, Whole};
 use crate::elem::{Elem, V};
 use crate::error::Result;
-use crate::stage::fire::{Fire, product};
+use crate::stage::fire::{Fire, graded_adjoint, product};
 use crate::stage::reset::Reset;
 use crate::stage::{Coefficient, Coefficients, Column, Gradients, for_each_register};
 
@@ -146,11 +146,7 @@ impl Model for Alpha {
         let zero = V::<E, S>::splat(simd, E::ZERO);
         let slope = convention.surrogate.slope(simd, &at.step.u, &theta);
         let late = convention.surrogate.slope(simd, v, &theta);
-        let mut ds = *arriving.out;
-        if self.graded {
-            sums.add(Coefficient::Graded, &product::<E, S, K>(&at.fired, &ds));
-            ds = product::<E, S, K>(&ds, &k.column(Coefficient::Graded));
-        }
+        let ds = graded_adjoint(self.graded, k, &at.fired, arriving.out, sums);
         let [mut alpha, mut scale, mut beta, mut dtheta] = [*v; 4];
         let mut dx = *v;
         for_each_register!(j < K => {

@@ -22,7 +22,7 @@ use fearless_simd::prelude::*;
 use super::spec::{Clip, Operand, Plan};
 use super::{Arriving, Convention, Inputs, Model, State, States, Step};
 use crate::elem::{Elem, V};
-use crate::stage::fire::{Fire, product};
+use crate::stage::fire::{Fire, graded_adjoint, product};
 use crate::stage::membrane::Inflow;
 use crate::stage::synapse::{Current, Synapse};
 use crate::stage::{Coefficient, Coefficients, Column, Gradients, Mask, Maybe, choose};
@@ -226,10 +226,7 @@ impl<P: Plan> Model for Composed<P> {
                     sent[j] += d[State::S as usize][j];
                 }
             }
-            if spec.graded {
-                sums.add(Coefficient::Graded, &product::<E, S, K>(s, &sent));
-                sent = product::<E, S, K>(&sent, &k.column(Coefficient::Graded));
-            }
+            sent = graded_adjoint(spec.graded, k, s, &sent, sums);
             for j in 0..K {
                 ds[j] += sent[j];
             }

@@ -86,29 +86,28 @@ impl<E: Elem> Recurrent<'_, E> {
         }
     }
 
-    /// `r = W s + bias`.
+    /// `r = W s + bias`; `fired` is room for a list.
     #[inline(always)]
-    fn gather<S: Simd>(&self, simd: S, spikes: &[E], r: &mut [E]) {
-        let lanes = V::<E, S>::LEN;
+    fn gather<S: Simd>(&self, simd: S, spikes: &[E], r: &mut [E], fired: &mut Vec<usize>) {
         if self.weight.len() == self.size && self.size > 1 {
             for j in 0..self.size {
                 r[j] = self.weight[j] * spikes[j];
             }
         } else {
-            r.fill(E::ZERO);
-            for (pre, &s) in spikes.iter().enumerate() {
-                if s == E::ZERO {
-                    continue;
-                }
-                let row = &self.weight[pre * self.size..(pre + 1) * self.size];
-                let (whole, tail) = r.split_at_mut(self.size - self.size % lanes);
-                for (to, from) in whole.chunks_exact_mut(lanes).zip(row.chunks_exact(lanes)) {
-                    let sum = V::<E, S>::from_slice(simd, to) + V::<E, S>::from_slice(simd, from) * s;
-                    sum.store_slice(to);
-                }
-                for (to, from) in tail.iter_mut().zip(row.chunks_exact(lanes).remainder()) {
-                    *to += *from * s;
-                }
+            fired.clear();
+            fired.extend((0..self.size).filter(|pre| spikes[*pre] != E::ZERO));
+            let lanes = V::<E, S>::LEN;
+            let mut from = 0;
+            while from + 4 * lanes <= self.size {
+                self.sum::<S, 4>(simd, spikes, fired, from, r);
+                from += 4 * lanes;
+            }
+            while from + lanes <= self.size {
+                self.sum::<S, 1>(simd, spikes, fired, from, r);
+                from += lanes;
+            }
+            for post in from..self.size {
+                r[post] = fired.iter().fold(E::ZERO, |sum, pre| sum + self.weight[pre * self.size + post] * spikes[*pre]);
             }
         }
         if let Some(bias) = self.bias {
@@ -116,6 +115,21 @@ impl<E: Elem> Recurrent<'_, E> {
                 *to += *b;
             }
         }
+    }
+
+    /// What comes from those that fired to `K` registers of neurons: the sums stay there.
+    #[inline(always)]
+    fn sum<S: Simd, const K: usize>(&self, simd: S, spikes: &[E], fired: &[usize], from: usize, r: &mut [E]) {
+        let lanes = V::<E, S>::LEN;
+        let mut sum = [V::<E, S>::splat(simd, E::ZERO); K];
+        for pre in fired {
+            let row = &self.weight[pre * self.size + from..][..K * lanes];
+            let s = V::<E, S>::splat(simd, spikes[*pre]);
+            for j in 0..K {
+                sum[j] += V::<E, S>::from_slice(simd, &row[j * lanes..(j + 1) * lanes]) * s;
+            }
+        }
+        store(&sum, &mut r[from..from + K * lanes]);
     }
 }
 
@@ -299,6 +313,8 @@ struct Common<'a, E> {
 struct Group<E> {
     /// What the last spikes bring, `r = W s + bias`.
     operand: Vec<E>,
+    /// The neurons that fired.
+    fired: Vec<usize>,
     /// `u - v_threshold`, looked at before the step is taken.
     lead: Vec<E>,
     /// 1 for the neuron that may fire.
@@ -432,7 +448,7 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
         }
         if let (Some(recurrent), Some(slot)) = (&common.recurrent, common.slots[State::S as usize]) {
             group.operand.resize(recurrent.size, E::ZERO);
-            recurrent.gather(simd, tile.state[slot], &mut group.operand);
+            recurrent.gather(simd, tile.state[slot], &mut group.operand, &mut group.fired);
         }
         if model.competes() {
             look(simd, model, common, tile, t, &mut group, k, &refill);

@@ -21,7 +21,7 @@
 
 use fearless_simd::prelude::*;
 
-use super::{Coefficient, Coefficients, Column, choose};
+use super::{Coefficient, Coefficients, Column, Gradients, choose};
 use crate::elem::{Elem, V};
 
 /// `a * b`.
@@ -32,6 +32,22 @@ pub fn product<E: Elem, S: Simd, const K: usize>(a: &Column<E, S, K>, b: &Column
         both[j] = a[j] * b[j];
     }
     both
+}
+
+/// Gradient of `s` from that of `s * graded`, or of `s` itself where spikes are not graded.
+#[inline(always)]
+pub fn graded_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+    graded: bool,
+    k: &C,
+    s: &Column<E, S, K>,
+    sent: &Column<E, S, K>,
+    sums: &mut Gradients<E, S, K>,
+) -> Column<E, S, K> {
+    if !graded {
+        return *sent;
+    }
+    sums.add(Coefficient::Graded, &product::<E, S, K>(s, sent));
+    product::<E, S, K>(sent, &k.column(Coefficient::Graded))
 }
 
 /// What a step sends on.
