@@ -240,15 +240,26 @@ impl<E: Elem> Recorder<'_, E> {
             store(column, &mut row[from..to]);
             return;
         };
-        let before = |bound: usize| picked.partition_point(|lane| *lane < first + bound);
-        let slots = before(from)..before(to);
+        let slots = slots_of(picked, first + from..first + to);
         if !slots.is_empty() {
             let mut part = [E::ZERO; WIDEST];
             store_full(column, &mut part[..K * V::<E, S>::LEN]);
-            for slot in slots {
-                row[slot] = part[picked[slot] - first - from];
-            }
+            pick(row, picked, slots, first + from, &part);
         }
+    }
+}
+
+/// Where the neurons of a range are in a list of some.
+#[inline(never)]
+fn slots_of(picked: &[usize], range: Range<usize>) -> Range<usize> {
+    picked.partition_point(|lane| *lane < range.start)..picked.partition_point(|lane| *lane < range.end)
+}
+
+/// Not inlined, as its neighbour: it would cost those who record nothing their registers.
+#[inline(never)]
+fn pick<E: Elem>(row: &mut [E], picked: &[usize], slots: Range<usize>, first: usize, part: &[E]) {
+    for slot in slots {
+        row[slot] = part[picked[slot] - first];
     }
 }
 
@@ -336,11 +347,6 @@ impl<E: Elem> Group<E> {
         self.allowed.fill(E::ZERO);
         self.allowed[best] = E::ONE;
     }
-
-    #[inline(always)]
-    fn part<S: Simd, const K: usize>(simd: S, row: &[E], from: usize, to: usize) -> Column<E, S, K> {
-        if row.is_empty() { [V::<E, S>::splat(simd, E::ZERO); K] } else { load(simd, &row[from..to]) }
-    }
 }
 
 /// How far the neurons of a group would be above their threshold after step `t`.
@@ -362,7 +368,10 @@ fn look<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>(
         let to = (from + wide).min(tile.width);
         refill(k, tile.first + from);
         let states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
-        let r = Group::part(simd, &group.operand, from, to);
+        let mut r = zero;
+        if !group.operand.is_empty() {
+            r = load(simd, &group.operand[from..to]);
+        }
         let at = t * common.inner + tile.first;
         let x = load(simd, &tile.x[at + from..at + to]);
         let mut lead = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
@@ -382,7 +391,7 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
     common: &Common<'_, E>,
     tile: &mut Tile<'_, E, O>,
     (t0, t1): (usize, usize),
-    group: &Group<E>,
+    (operand, allowed): (&[E], &[E]),
     k: &mut C,
     refill: impl Fn(&mut C, usize),
 ) {
@@ -398,17 +407,17 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
             store_states(&common.slots, &states, &mut tile.checkpoints[b * kept..(b + 1) * kept], from, to);
         }
         let mut r = [V::<E, S>::splat(simd, E::ZERO); K];
-        if model.keeps(State::S) {
-            r = Group::part(simd, &group.operand, from, to);
+        if model.keeps(State::S) && !operand.is_empty() {
+            r = load(simd, &operand[from..to]);
         }
-        let mut allowed = r;
-        if model.competes() {
-            allowed = Group::part(simd, &group.allowed, from, to);
+        let mut may = r;
+        if model.competes() && !allowed.is_empty() {
+            may = load(simd, &allowed[from..to]);
         }
         for t in t0..t1 {
             let at = t * common.inner + tile.first;
             let x = load(simd, &tile.x[at + from..at + to]);
-            let step = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &allowed });
+            let step = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &may });
             tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
             states = step.after;
         }
@@ -427,17 +436,17 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
     k: &mut C,
     refill: impl Fn(&mut C, usize),
 ) {
-    let mut group = Group::default();
     if !model.keeps(State::S) && !model.competes() {
         for t0 in (0..common.time).step_by(common.block) {
             if stop.now() {
                 return;
             }
             let steps = (t0, (t0 + common.block).min(common.time));
-            advance(simd, model, common, tile, steps, &group, k, &refill);
+            advance(simd, model, common, tile, steps, (&[], &[]), k, &refill);
         }
         return;
     }
+    let mut group = Group::default();
     if model.competes() {
         group.lead.resize(tile.width, E::ZERO);
         group.allowed.resize(tile.width, E::ZERO);
@@ -454,7 +463,7 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
             look(simd, model, common, tile, t, &mut group, k, &refill);
             group.allow();
         }
-        advance(simd, model, common, tile, (t, t + 1), &group, k, &refill);
+        advance(simd, model, common, tile, (t, t + 1), (&group.operand, &group.allowed), k, &refill);
     }
 }
 
@@ -567,10 +576,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
     if picked.is_some_and(|all| !all.is_sorted_by(|a, b| a < b) || all.last().is_some_and(|last| *last >= inner)) {
         return Err(Error::value(format!("record_index: must be ascending, below {inner}")));
     }
-    let slots_of = |range: &Range<usize>| {
-        picked.map_or(range.clone(), |all| all.partition_point(|n| *n < range.start)..all.partition_point(|n| *n < range.end))
-    };
-    let in_slots: Vec<_> = ranges.iter().map(slots_of).collect();
+    let in_slots: Vec<_> = ranges.iter().map(|range| picked.map_or(range.clone(), |all| slots_of(all, range.clone()))).collect();
     for (trace, array) in record {
         let width = picked.map_or(inner, <[usize]>::len);
         traces.push((trace, layout::deal("record", array, (1, outer, time, width), &in_slots)?.into_iter()));
