@@ -72,6 +72,8 @@ fn neuron_forward<E: Kernels>(text: &str, packed: bool, repeats: usize) -> Resul
             state: &mut state,
             output: if packed { Output::Packed(&mut bits) } else { Output::Dense(&mut out) },
             record: Vec::new(),
+            picked: None,
+            group: None,
             recurrent: None,
             checkpoints: None,
         };

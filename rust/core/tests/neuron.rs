@@ -501,8 +501,6 @@ fn a_recurrent_group_sees_its_last_spikes_and_pieces_equal_the_whole() {
             state,
             output: Output::Dense(&mut out),
             record: vec![],
-            picked: None,
-            group: None,
             recurrent: Some(Recurrent { size: n, weight: &weight, bias: Some(&bias) }),
             picked: None,
             group: None,
