@@ -68,6 +68,9 @@ pub struct Recurrent<'a, E> {
 impl<E: Elem> Recurrent<'_, E> {
     fn check(&self, inner: usize) -> Result<()> {
         let Self { size, weight, bias } = self;
+        if inner == 0 {
+            return Ok(());
+        }
         if *size == 0 || !inner.is_multiple_of(*size) {
             return Err(Error::value(format!("recurrent: weights of {size} neurons do not divide {inner} neurons")));
         }
@@ -550,6 +553,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
         recurrent.check(inner)?;
     }
     let ranges = match group.or(recurrent.map(|r| r.size)) {
+        Some(_) if inner == 0 => Vec::new(),
         Some(size) if size == 0 || !inner.is_multiple_of(size) => {
             return Err(Error::value(format!("group: {size} neurons do not divide {inner} neurons")));
         }
