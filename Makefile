@@ -20,7 +20,7 @@ SOURCES := $(shell find rust python -type f \( -name '*.rs' -o -name '*.toml' -o
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check gate gate-update bench wheel dev format clean FORCE
+.PHONY: help demo test check gate gate-update bench bench-peers wheel dev format clean FORCE
 
 help: ## this list
 	@echo "rsnn: spiking neural networks on a CPU. Targets:"
@@ -52,6 +52,11 @@ gate-update: $(STAMPS)/venv ## record this compiler's instruction counts
 bench: $(STAMPS)/extra-demo ## measure speed against copying and against a torch loop (writes docs/performance.md)
 	$(BIN)/python benchmarks/speed.py $(ARGS)
 
+bench-peers: $(STAMPS)/wheel ## measure against norse, snntorch, sinabs and spikingjelly, installed into .venv-peers
+	@test -d .venv-peers || tools/venv.sh .venv-peers $(PYTHON)
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet norse snntorch sinabs spikingjelly $(WHEELS)/rsnn-*.whl
+	.venv-peers/bin/python benchmarks/peers.py
+
 wheel: $(STAMPS)/zig ## build a wheel for old Linux systems and an sdist into dist/, and try both
 	rm -rf dist
 	$(MATURIN) build --release --locked --zig --compatibility manylinux2014 --out dist
@@ -68,7 +73,7 @@ format: $(STAMPS)/extra-check ## rewrite Rust and Python in the project's format
 	$(BIN)/ruff format
 
 clean: ## remove everything that was built or installed here
-	rm -rf $(VENV) target dist out docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers target dist out docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(STAMPS)/venv:
 	@tools/venv.sh $(VENV) $(PYTHON)
