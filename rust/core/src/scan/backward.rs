@@ -151,9 +151,6 @@ fn columns<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>
                     if *trace == Trace::U {
                         add::<E, S, K>(&mut u, &arriving);
                     }
-                    if *trace == Trace::Output {
-                        add::<E, S, K>(&mut out, &arriving);
-                    }
                     for_each_state!(N => {
                         if *trace == Trace::After(State::ALL[N].0) {
                             add::<E, S, K>(&mut d[N], &arriving);

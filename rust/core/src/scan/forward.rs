@@ -33,8 +33,6 @@ pub enum Trace {
     U,
     /// A state after the step.
     After(State),
-    /// What is sent on.
-    Output,
 }
 
 impl Trace {
@@ -43,12 +41,9 @@ impl Trace {
         if name == "u" {
             return Ok(Self::U);
         }
-        if name == "spikes" && neuron.fires() {
-            return Ok(Self::Output);
-        }
         let states = neuron.states();
         states.iter().find(|s| s.1 == name).map(|s| Self::After(s.0)).ok_or_else(|| {
-            let known: Vec<_> = states.iter().map(|s| s.1).chain(neuron.fires().then_some("spikes")).collect();
+            let known: Vec<_> = states.iter().map(|s| s.1).collect();
             Error::value(format!("record: {name:?} is not there; this neuron has u, {}", known.join(", ")))
         })
     }
@@ -284,9 +279,6 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
             let row = &mut *rows[t];
             if *trace == Trace::U {
                 Self::keep::<S, K>(row, self.picked, (from, to), u);
-            }
-            if *trace == Trace::Output {
-                Self::keep::<S, K>(row, self.picked, (from, to), s);
             }
             for_each_state!(N => {
                 if *trace == Trace::After(State::ALL[N].0) {
