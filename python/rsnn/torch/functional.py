@@ -243,8 +243,9 @@ def _stack_state(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: Sta
     """Lay the state out as slices of one tensor (n_states, outer, inner): the one given, or where the neuron starts."""
     fields = plan.kernel.states
     if state is None:
-        begun = plan.neuron.start(values)
-        each = [(torch.as_tensor(begun[name]).to(x) if name in begun else x.new_zeros(())).expand(layout.step) for name in fields]
+        # A fresh array where it is no tensor: torch warns about arrays that cannot be written.
+        begun = {name: torch.as_tensor(v if isinstance(v, Tensor) else np.array(v)).to(x) for name, v in plan.neuron.start(values).items()}
+        each = [begun.get(name, x.new_zeros(())).expand(layout.step) for name in fields]
     else:
         if getattr(state, "_fields", None) != fields:
             came = f"fields {', '.join(state._fields)}" if hasattr(state, "_fields") else type(state).__name__
