@@ -20,25 +20,12 @@ from typing import Any
 import numpy as np
 import torch
 
+import neurons
 import rsnn
 import rsnn.torch as rt
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-SHAPES = ((1000, 1, 4096), (100, 64, 1024))
 BETA = 0.95
-SETS = 3
-"""Sets of arrays that take turns."""
-
-
-def least(contestants: dict[str, Callable[[int], None]], rounds: int) -> dict[str, float]:
-    """Seconds of each contestant, the least of all rounds; it is told which set of arrays to use."""
-    best = dict.fromkeys(contestants, float("inf"))
-    for turn in range(rounds):
-        for name, run in contestants.items():
-            start = time.perf_counter()
-            run(turn % SETS)
-            best[name] = min(best[name], time.perf_counter() - start)
-    return best
 
 
 class Spike(torch.autograd.Function):
@@ -70,20 +57,20 @@ def torch_loop(x: torch.Tensor) -> torch.Tensor:
 
 def forward(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, float]:
     """Run a layer in numpy, against copying its input."""
-    xs = [np.random.default_rng(k).random(shape, dtype=np.float32) * 0.2 for k in range(SETS)]
+    xs = [np.random.default_rng(k).random(shape, dtype=np.float32) * 0.2 for k in range(neurons.SETS)]
     outs = [np.zeros_like(x) for x in xs]
     neuron = rsnn.LIF(beta=BETA)
 
     def ours(k: int) -> None:
         rsnn.simulate(neuron, xs[k], out=outs[k], threads=threads)
 
-    return least({"copy": lambda k: np.copyto(outs[k], xs[k]), "rsnn": ours}, rounds)
+    return neurons.least({"copy": lambda k: np.copyto(outs[k], xs[k]), "rsnn": ours}, rounds)
 
 
 def training(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, float]:
     """Run a layer forwards and backwards in torch, against a loop by hand; the gradient of the loss is handed in."""
     torch.set_num_threads(threads)
-    xs = [(torch.rand(shape, generator=torch.Generator().manual_seed(k)) * 0.2).requires_grad_() for k in range(SETS)]
+    xs = [(torch.rand(shape, generator=torch.Generator().manual_seed(k)) * 0.2).requires_grad_() for k in range(neurons.SETS)]
     gradient = torch.rand(shape)
     layer = rt.LIF(beta=BETA)
 
@@ -91,7 +78,7 @@ def training(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, flo
         xs[k].grad = None
         torch.autograd.backward(run(xs[k]), gradient)
 
-    return least({"loop": lambda k: step(torch_loop, k), "rsnn": lambda k: step(lambda x: layer(x)[0], k)}, rounds)
+    return neurons.least({"loop": lambda k: step(torch_loop, k), "rsnn": lambda k: step(lambda x: layer(x)[0], k)}, rounds)
 
 
 def processor() -> str:
@@ -107,18 +94,19 @@ def table(rounds: int) -> str:
         "|---|---|---|---|---|---|",
     ]
     for threads in sorted({1, min(2, rsnn.get_num_threads())}):
-        for shape in SHAPES:
+        for shape in neurons.SHAPES:
             seconds = forward(shape, threads, 4 * rounds)
             ratio = seconds["rsnn"] / seconds["copy"]
             rows.append(f"| LIF forward | {shape} | {threads} | {seconds['rsnn'] * 1e3:.2f} | time / `np.copyto` of x | {ratio:.2f} |")
-        for shape in SHAPES:
+        for shape in neurons.SHAPES:
             seconds = training(shape, threads, rounds)
             ratio = seconds["loop"] / seconds["rsnn"]
             rows.append(f"| LIF forward + backward | {shape} | {threads} | {seconds['rsnn'] * 1e3:.2f} | torch loop / time | {ratio:.1f} |")
     info = rsnn.build_info()
     where = f"{processor()}, {info['cores']} cores, {info['simd']}"
     versions = f"rsnn {info['version']}, numpy {np.__version__}, torch {torch.__version__}"
-    return f"{where}; {versions}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}.\n\n" + "\n".join(rows)
+    head = f"{where}; {versions}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}."
+    return "\n\n".join((head, "\n".join(rows), neurons.table(rounds)))
 
 
 def main() -> int:

@@ -119,11 +119,19 @@ def wholes(draw: Callable[..., Any], n: int) -> rsnn.Neuron:
         return draw(per_neuron(values, n))
 
     theta = number(st.sampled_from([-10.0, 0.25, 1.0, 30.0]))
-    match draw(st.sampled_from(["izhikevich", "alpha", "coba"])):
+    match draw(st.sampled_from(["izhikevich", "izhikevich", "alpha", "coba", "glif3"])):
         case "izhikevich":
             fire = draw(st.sampled_from([stages.Single, stages.Strict, stages.Soft]))
             rate = draw(st.sampled_from([{"a": 0.02}, {"a": -0.02, "k": 0.25}, {"a_k": 0.005, "k": 0.5}]))
-            return rsnn.Neuron(membrane=stages.Izhikevich(**rate, b=number(MILD), d=number(MILD)), fire=fire(theta), dt=0.25)
+            recovery = draw(st.sampled_from(["carried", "updated", "drift"]))
+            more = {"v_leak": number(MILD)} if recovery == "drift" else {}
+            model = stages.Izhikevich(**rate, b=number(MILD), d=number(MILD), recovery=recovery, **more)
+            return rsnn.Neuron(membrane=model, fire=fire(theta), dt=0.25)
+        case "glif3":
+            fire = draw(st.sampled_from([stages.Single, stages.Soft]))
+            times, jumps = (number(TAU), number(TAU)), (number(MILD), number(MILD))
+            model = stages.Glif3(number(TAU), number(MILD), number(MILD), number(REAL), *times, *jumps, number(UNIT), number(UNIT))
+            return rsnn.Neuron(membrane=model, fire=fire(theta), refractory=number(WHOLE) if draw(st.booleans()) else None)
         case "alpha":
             reset = draw(st.sampled_from(["none", "subtract", "drop"]))
             fire = draw(st.sampled_from([stages.Strict, stages.Soft]))

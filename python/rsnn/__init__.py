@@ -15,9 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._rsnn import __version__
-from .calls import iaf, li, lif
+from .calls import adex, alif, alpha, eif, glif3, iaf, izhikevich, li, lif, qif
 from .errors import AbsentError, InternalError, InUseError, InvalidTypeError, InvalidValueError, OutOfRangeError, RsnnError
-from .neurons import IAF, LI, LIF, Neuron
+from .neurons import ALIF, EIF, GLIF3, IAF, LI, LIF, QIF, AdEx, Alpha, Izhikevich, Neuron
 from .recurrent import Recurrent
 from .simulate import Result, simulate
 from .spikes import Spikes
@@ -30,14 +30,21 @@ if TYPE_CHECKING:
     from . import surrogate as surrogate
 
 __all__ = [
+    "ALIF",
+    "EIF",
+    "GLIF3",
     "IAF",
     "LI",
     "LIF",
+    "QIF",
     "AbsentError",
+    "AdEx",
+    "Alpha",
     "InUseError",
     "InternalError",
     "InvalidTypeError",
     "InvalidValueError",
+    "Izhikevich",
     "Neuron",
     "OutOfRangeError",
     "Recurrent",
@@ -45,11 +52,18 @@ __all__ = [
     "RsnnError",
     "Spikes",
     "__version__",
+    "adex",
+    "alif",
+    "alpha",
     "build_info",
+    "eif",
     "get_num_threads",
+    "glif3",
     "iaf",
+    "izhikevich",
     "li",
     "lif",
+    "qif",
     "set_num_threads",
     "simulate",
 ]

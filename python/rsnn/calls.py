@@ -1,4 +1,4 @@
-"""A neuron and its run in one call: `lif`, `li`, `iaf`, one for each line of `rsnn.neurons.NAMED`."""
+"""A neuron and its run in one call: `lif`, `li`, `iaf` and so on, one for each line of `rsnn.neurons.NAMED`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ _EXAMPLES = {
     "li": "rsnn.li(1.0, beta=0.5, steps=3).output.tolist()\n    [1.0, 1.5, 1.75]",
     "lif": "rsnn.lif(11.0, tau_mem=20.0, v_threshold=10.0, steps=100).spikes.nonzero()[0].tolist()\n    [47, 95]",
     "iaf": "rsnn.iaf([0.5, 0.5, 2.5]).spikes.tolist()\n    [0.0, 1.0, 2.0]",
+    "alif": "rsnn.alif(1.0, beta=0.5, tau_adapt=2.0, steps=8).spikes.nonzero()[0].tolist()\n    [0, 2, 5, 7]",
+    "alpha": "rsnn.alpha([1.0, 0.0, 0.0, 0.0], beta=0.5).spikes.tolist()\n    [0.0, 0.0, 1.0, 1.0]",
+    "eif": "rsnn.eif(5.0, dt=0.5, steps=100).spikes.nonzero()[0].tolist()\n    [54]",
+    "qif": "rsnn.qif(0.5, steps=100).spikes.nonzero()[0].tolist()\n    [48]",
+    "adex": "rsnn.adex(800.0, dt=0.5, steps=250).spikes.nonzero()[0].tolist()\n    [37, 85, 150, 240]",
+    "izhikevich": "rsnn.izhikevich(10.0, dt=0.25, steps=400).spikes.nonzero()[0].tolist()\n    [14, 115, 299]",
+    "glif3": "rsnn.glif3(400.0, steps=100).spikes.nonzero()[0].tolist()\n    [6, 23, 43, 63, 84]",
 }
 
 
@@ -79,3 +86,10 @@ def _call(name: str, kind: type[Any]) -> Callable[..., Result]:
 li = _call("li", NAMED["li"])
 lif = _call("lif", NAMED["lif"])
 iaf = _call("iaf", NAMED["iaf"])
+alif = _call("alif", NAMED["alif"])
+alpha = _call("alpha", NAMED["alpha"])
+eif = _call("eif", NAMED["eif"])
+qif = _call("qif", NAMED["qif"])
+adex = _call("adex", NAMED["adex"])
+izhikevich = _call("izhikevich", NAMED["izhikevich"])
+glif3 = _call("glif3", NAMED["glif3"])

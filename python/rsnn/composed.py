@@ -200,7 +200,7 @@ class Neuron(AnyNeuron):
     ----------
     synapse : `rsnn.stages.Exponential`, `Dual`, `EulerCurrent`, `Scaled`, or None: the input drives the membrane directly
     membrane : `rsnn.stages.Leaky`, `Integrator`, `Euler`, `EulerExp`, `Quad`, `Box`, `Lapicque`, `Tau`, `TauExp`, `TauQuad`, `Mul`;
-        or a whole neuron, which takes `fire` alone: `rsnn.stages.Izhikevich`, `SnnTorchAlpha`, `Coba`
+        or a whole neuron, which takes little else but `fire`: `rsnn.stages.Izhikevich`, `SnnTorchAlpha`, `Coba`, `Glif3`
     adaptation : `rsnn.stages.AdaptiveThreshold`, `RelaxingThreshold`, `AdaptationCurrent`, `RecoveryCurrent`, or None
     fire : `rsnn.stages.Single`, `Strict`, `Multi`, or None: the output is the membrane
     reset : `rsnn.stages.Subtract`, `ToValue`, `Blend`, `BlendSubtract`, `Drop`, `Amount`, `Gate`, or None: the membrane goes on
@@ -342,7 +342,7 @@ class Neuron(AnyNeuron):
         return Kernel(
             spec=" ".join(words),
             states=states,
-            coefficients=tuple(name for name in COEFFICIENTS if name in used),
+            coefficients=tuple(name for name in (*COEFFICIENTS, *getattr(self.membrane, "own", ())) if name in used),
             spiking=self.fire is not None,
         )
 

@@ -183,7 +183,9 @@ def simulate(
         target = out
     traces = {name: empty(kept, dtype) for name in recorded if name != "spikes"}
     layout = Layout(array.shape, axis)
-    current = np.stack([np.asarray(one, dtype).reshape(layout.outer, layout.inner) for one in begin])
+    current = np.empty((len(kernel.states), layout.outer, layout.inner), dtype)
+    for k, one in enumerate(begin):
+        current[k] = one.reshape(layout.outer, layout.inner)
     if array.size:
         _run(kernel.spec, array, table, current, target, traces, layout, options)
     end = make_state(kernel.states, [one.reshape(trailing) for one in current])
@@ -280,20 +282,22 @@ def _input(x: Any, steps: Any, batch_first: bool, parameters: tuple[int, ...]) -
 
 
 def _state(state: Any, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterable[Array]:
+    def cure() -> str:  # made when it is needed: a step of few neurons takes less time than its text
+        recurrent = ", recurrent=True" if "s" in kernel.states else ""
+        return f"give neuron.init_state({shape}, np.{dtype}{recurrent}), or the .state of an earlier result"
+
     came = getattr(state, "_fields", None)
-    recurrent = ", recurrent=True" if "s" in kernel.states else ""
-    cure = f"give neuron.init_state({shape}, np.{dtype}{recurrent}), or the .state of an earlier result"
     if came is None:
-        raise InvalidTypeError(f"state={shown(state)}: must be a named tuple with the fields {', '.join(kernel.states)}; {cure}")
+        raise InvalidTypeError(f"state={shown(state)}: must be a named tuple with the fields {', '.join(kernel.states)}; {cure()}")
     if tuple(came) != kernel.states:
-        raise InvalidValueError(f"state has the fields {', '.join(came)}: this neuron has {', '.join(kernel.states)}; {cure}")
+        raise InvalidValueError(f"state has the fields {', '.join(came)}: this neuron has {', '.join(kernel.states)}; {cure()}")
     arrays = []
     for name, value in zip(came, state, strict=True):
         array = array_of(f"state.{name}", value)
-        if array.dtype.newbyteorder("=") != dtype:
-            raise InvalidTypeError(f"state.{name}: {array.dtype} came, x is computed in {dtype}; {cure}")
+        if array.dtype is not dtype and array.dtype.newbyteorder("=") != dtype:
+            raise InvalidTypeError(f"state.{name}: {array.dtype} came, x is computed in {dtype}; {cure()}")
         if array.shape != shape:
-            raise InvalidValueError(f"state.{name} has shape {array.shape}: one step of x has {shape}; {cure}")
+            raise InvalidValueError(f"state.{name} has shape {array.shape}: one step of x has {shape}; {cure()}")
         arrays.append(array)
     return arrays
 

@@ -16,7 +16,9 @@ class Izhikevich:
     One step, v and w as carried in::
 
         u = v + k ((((sq v v + mn v) + const) - w) + x)
-        y = w + a (b v - w)
+        y = w + a (b v - w)                                          recovery=carried, and without the word
+            w + a (b u - w)                                          recovery=updated
+            w + a (b (u - v_leak))                                   recovery=drift
         s = fire(u)
         v = (1 - s) u + s c
         w = (1 - s) y + s (y + d)
@@ -26,13 +28,17 @@ class Izhikevich:
 
     def __init__(self, options: str, coefficients: Mapping[str, Array], hooks: Hooks) -> None:
         self.c, self.hooks = coefficients, hooks
-        self.fire = hooks.fire(options.removeprefix("fire="))
+        words = dict(word.split("=") for word in options.split(" "))
+        self.fire, self.recovery = hooks.fire(words["fire"]), words.get("recovery", "carried")
 
     def __call__(self, x: Array, state: Mapping[str, Array], operand: Array | None) -> Step:
         """Make one step."""
         c, v, w = self.c, state["v"], state["w"]
         u = v + c["k"] * ((((c["sq"] * (v * v) + c["mn"] * v) + c["const"]) - w) + x)
-        y = w + c["a"] * (c["b"] * v - w)
+        if self.recovery == "drift":
+            y = w + c["a"] * (c["b"] * (u - c["v_leak"]))
+        else:
+            y = w + c["a"] * (c["b"] * (u if self.recovery == "updated" else v) - w)
         spikes = self.fire(u, c["v_threshold"])
         s = self.hooks.detach(spikes)
         return spikes, u, {"v": (1 - s) * u + s * c["c"], "w": (1 - s) * y + s * (y + c["d"])}
@@ -108,5 +114,46 @@ class Coba:
         return spikes, u, {"v": (1 - s) * u + s * c["v_reset"], "i": i, "h": h}
 
 
-WHOLES: dict[str, Callable[..., Any]] = {"izhikevich": Izhikevich, "alpha": Alpha, "coba": Coba}
+class Glif3:
+    """The Allen Institute's GLIF-3, a and w its after-spike currents.
+
+    One step, v, a and w as carried in::
+
+        u = (v_leak + beta (v - v_leak)) + gain (x + (a + w))
+        p = decay_1 a;   q = decay_2 w
+        s = fire(u)
+        v = (1 - s) u + s v_reset
+        a = (1 - s) p + s (jump_1 + keep_1 p)
+        w = (1 - s) q + s (jump_2 + keep_2 q)
+        refractory: where rest > 0 everything holds: u = v, p = a, q = w, s = 0
+                    rest = refractory where s != 0, else rest - 1 where rest > 0, else 0
+    """
+
+    def __init__(self, options: str, coefficients: Mapping[str, Array], hooks: Hooks) -> None:
+        self.c, self.hooks = coefficients, hooks
+        fire, _, rests = options.partition(" ")
+        self.fire = hooks.fire(fire.removeprefix("fire="))
+        self.states = ("v", "a", "w", "rest") if rests else ("v", "a", "w")
+
+    def __call__(self, x: Array, state: Mapping[str, Array], operand: Array | None) -> Step:
+        """Make one step."""
+        c, xp, v, a, w = self.c, self.hooks.xp, state["v"], state["a"], state["w"]
+        u = (c["v_leak"] + c["beta"] * (v - c["v_leak"])) + c["gain"] * (x + (a + w))
+        p, q, new = c["decay_1"] * a, c["decay_2"] * w, {}
+        if "rest" in state:
+            rest = state["rest"]
+            held, zero = rest > 0, xp.zeros_like(rest)
+            u, p, q = xp.where(held, v, u), xp.where(held, a, p), xp.where(held, w, q)
+            spikes = xp.where(held, zero, self.fire(u, c["v_threshold"]))
+            new["rest"] = xp.where(spikes != 0, c["refractory"] + zero, xp.where(held, rest - 1, zero))
+        else:
+            spikes = self.fire(u, c["v_threshold"])
+        s = self.hooks.detach(spikes)
+        new["v"] = (1 - s) * u + s * c["v_reset"]
+        new["a"] = (1 - s) * p + s * (c["jump_1"] + c["keep_1"] * p)
+        new["w"] = (1 - s) * q + s * (c["jump_2"] + c["keep_2"] * q)
+        return spikes, u, new
+
+
+WHOLES: dict[str, Callable[..., Any]] = {"izhikevich": Izhikevich, "alpha": Alpha, "coba": Coba, "glif3": Glif3}
 """Every neuron that is no chain of stages, by the name the engines know it by."""

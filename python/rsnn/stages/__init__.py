@@ -23,7 +23,7 @@ from .reset import RESETS, Amount, Blend, BlendSubtract, Drop, Gate, Subtract, T
 from .sending import Graded, Inhibition
 from .stage import COEFFICIENTS, TIMINGS, Absent, Description, Stage
 from .synapse import SYNAPSES, Dual, EulerCurrent, Exponential, Scaled
-from .whole import WHOLES, Coba, Izhikevich, SnnTorchAlpha, Whole
+from .whole import WHOLES, Coba, Glif3, Izhikevich, SnnTorchAlpha, Whole
 
 if TYPE_CHECKING:
     from rsnn.neurons import Neuron
@@ -50,6 +50,7 @@ __all__ = [
     "Exponential",
     "Floor",
     "Gate",
+    "Glif3",
     "Graded",
     "Inhibition",
     "Integrator",
@@ -93,7 +94,7 @@ def parts(neuron: Neuron) -> tuple[Stage, ...]:
         _expect("adaptation", neuron.adaptation, ADAPTATIONS, Absent()),
         _expect("fire", neuron.fire, FIRES, Absent("fire=none")),
         reset,
-        *(() if neuron.refractory is None else (Refractory(neuron.refractory),)),
+        *_rest(neuron),
         *(() if neuron.v_min is None else (neuron.v_min if isinstance(neuron.v_min, Relu) else Floor(neuron.v_min),)),
         *_sending(neuron),
     )
@@ -106,12 +107,16 @@ def _sending(neuron: Neuron) -> tuple[Stage, ...]:
 def _whole(neuron: Neuron, model: Whole) -> tuple[Stage, ...]:
     for name in ("synapse", "adaptation", "reset", "refractory", "v_min"):
         value = getattr(neuron, name)
-        if value is not None:
+        if value is not None and name not in model.takes:
             raise InvalidValueError(f"{name}={shown(value)}: {type(model).__name__} is a whole neuron and takes none; leave it out")
     sending = _sending(neuron)
-    if sending and not model.takes_sending:
+    if sending and "sending" not in model.takes:
         raise InvalidValueError(f"inhibition=, graded=: {type(model).__name__} is a whole neuron and takes none; leave them out")
-    return (model, _expect("fire", neuron.fire, model.fires, None), *model.after_fire(), *sending)
+    return (model, _expect("fire", neuron.fire, model.fires, None), *model.after_fire(), *_rest(neuron), *sending)
+
+
+def _rest(neuron: Neuron) -> tuple[Stage, ...]:
+    return () if neuron.refractory is None else (Refractory(neuron.refractory),)
 
 
 def _expect(name: str, stage: Any, kinds: tuple[type[Stage], ...], absent: Stage | None) -> Stage:

@@ -35,10 +35,9 @@ COEFFICIENTS = (
     "beta", "k", "tau", "v_leak", "v_crit", "a0", "delta_t", "v_rheobase", "r", "inverse", "dt", "bias", "gain",
     "rho", "kappa", "couple", "inc",
     "v_threshold", "max_spikes", "v_reset", "v_subtract", "refractory", "v_min", "graded",
-    "a", "b", "c", "d", "sq", "mn", "const", "k_e", "k_i", "g_leak", "e_exc", "e_inh",
 )
 # fmt: on
-"""Every coefficient a neuron can have, in the order in which it has them."""
+"""Every coefficient that stages have, in the order in which a neuron has them; those that a whole neuron has alone come after."""
 
 
 class Description:

@@ -49,7 +49,7 @@ impl Elem for f32 {
     fn power_of_two<S: Simd>(simd: S, n: V<Self, S>) -> V<Self, S> {
         // The sum's low bits are the biased exponent; the shift moves them into place.
         let _ = simd;
-        V::<Self, S>::from_bits((n + (8_388_608.0 + 127.0)).to_bits() << 23)
+        ((n + (8_388_608.0 + 127.0)).bitcast::<S::u32s>() << 23).bitcast()
     }
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is asked for")]
@@ -90,7 +90,7 @@ impl Elem for f64 {
     #[inline(always)]
     fn power_of_two<S: Simd>(simd: S, n: V<Self, S>) -> V<Self, S> {
         let _ = simd;
-        V::<Self, S>::from_bits((n + (4_503_599_627_370_496.0 + 1023.0)).to_bits() << 52)
+        ((n + (4_503_599_627_370_496.0 + 1023.0)).bitcast::<S::u64s>() << 52).bitcast()
     }
     #[inline(always)]
     fn from_f64(value: f64) -> Self {

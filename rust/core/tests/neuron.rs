@@ -5,7 +5,8 @@ use rsnn_core::elem::{Elem, levels};
 use rsnn_core::neuron::{Convention, Neuron, State};
 use rsnn_core::pool::Context;
 use rsnn_core::scan::backward::{Backward, backward};
-use rsnn_core::scan::forward::{Forward, Output, Recurrent, Trace, forward};
+use rsnn_core::scan::forward::{Forward, Output, Trace, forward};
+use rsnn_core::scan::group::Recurrent;
 use rsnn_core::scan::layout::Shape;
 use rsnn_core::scan::{Kernels, Table};
 use rsnn_core::surrogate::Surrogate;
@@ -375,11 +376,14 @@ fn smooth_specs() -> impl Strategy<Value = String> {
     let end = prop::sample::select(vec!["", " clip", " relu", " graded", " relu graded"]);
     let whole = prop::sample::select(vec![
         "izhikevich fire=soft",
+        "izhikevich recovery=updated fire=soft",
+        "izhikevich recovery=drift fire=soft",
         "alpha fire=soft reset=none",
         "alpha fire=soft reset=subtract",
         "alpha fire=soft reset=drop",
         "alpha fire=soft reset=subtract graded",
         "coba fire=soft",
+        "glif3 fire=soft",
     ]);
     let composed = (synapse, form, input, adaptation, reset, end).prop_map(|(synapse, form, input, adaptation, reset, end)| {
         format!("synapse={synapse} membrane={form}{input}{adaptation} fire=soft reset={reset}{end}")

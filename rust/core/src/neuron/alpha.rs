@@ -11,14 +11,13 @@
 
 use fearless_simd::prelude::*;
 
-use super::{Arriving, Convention, Inputs, Model, State, States, Step};
+use super::spec::Words;
+use super::{Arriving, Convention, Inputs, Model, State, States, Step, Whole};
 use crate::elem::{Elem, V};
+use crate::error::Result;
 use crate::stage::fire::{Fire, graded_adjoint, product};
 use crate::stage::reset::Reset;
-use crate::stage::{Coefficient, Coefficients, Column, Gradients};
-
-/// The coefficients it reads.
-pub const READS: &[Coefficient] = &[Coefficient::Alpha, Coefficient::Scale, Coefficient::Beta, Coefficient::VThreshold];
+use crate::stage::{Coefficient, Coefficients, Column, Gradients, for_each_register};
 
 /// The model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +90,22 @@ impl Alpha {
     }
 }
 
+impl Whole for Alpha {
+    const ORDER: &'static str = "alpha fire reset [inhibition] [graded]";
+    const OWN: &'static [&'static str] = &[];
+
+    fn parse(words: &mut Words<'_>) -> Result<Self> {
+        let fire = words.choice("fire", &[("strict", Fire::Strict), ("soft", Fire::Soft)])?;
+        let reset = words.choice("reset", &[("none", Reset::None), ("subtract", Reset::Subtract), ("drop", Reset::Drop)])?;
+        Ok(Self { fire, reset, inhibition: words.flag("inhibition"), graded: words.flag("graded") })
+    }
+
+    fn reads(self, which: Coefficient) -> bool {
+        matches!(which, Coefficient::Alpha | Coefficient::Scale | Coefficient::Beta | Coefficient::VThreshold)
+            || (self.graded && which == Coefficient::Graded)
+    }
+}
+
 impl Model for Alpha {
     #[inline(always)]
     fn keeps(self, state: State) -> bool {
@@ -134,7 +149,7 @@ impl Model for Alpha {
         let ds = graded_adjoint(self.graded, k, &at.fired, arriving.out, sums);
         let [mut alpha, mut scale, mut beta, mut dtheta] = [*v; 4];
         let mut dx = *v;
-        for j in 0..K {
+        for_each_register!(j < K => {
             let (di, dh, r) = (d[State::I as usize][j], d[State::H as usize][j], at.r[j]);
             let e = slope[j] * ds[j];
             let du = d[State::V as usize][j] + arriving.u[j] + e;
@@ -167,7 +182,7 @@ impl Model for Alpha {
             d[State::V as usize][j] = back;
             d[State::I as usize][j] = k.get(Coefficient::Alpha, j) * de;
             d[State::H as usize][j] = k.get(Coefficient::Beta, j) * df + dhold;
-        }
+        });
         sums.add(Coefficient::Alpha, &alpha);
         sums.add(Coefficient::Scale, &scale);
         sums.add(Coefficient::Beta, &beta);

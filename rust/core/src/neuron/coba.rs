@@ -8,23 +8,17 @@
 
 use fearless_simd::prelude::*;
 
-use super::{Arriving, Convention, Inputs, Model, State, States, Step, blend};
+use super::spec::Words;
+use super::{Arriving, Convention, Inputs, Model, State, States, Step, Whole, blend};
 use crate::elem::{Elem, V};
+use crate::error::Result;
+use crate::stage::Coefficient::{Own0 as K_E, Own1 as K_I, Own2 as G_LEAK, Own3 as E_EXC, Own4 as E_INH};
 use crate::stage::fire::Fire;
-use crate::stage::{Coefficient, Coefficients, Column, Gradients, choose};
+use crate::stage::{Coefficient, Coefficients, Column, Gradients, choose, for_each_register};
 
-/// The coefficients it reads.
-pub const READS: &[Coefficient] = &[
-    Coefficient::K,
-    Coefficient::VLeak,
-    Coefficient::VThreshold,
-    Coefficient::VReset,
-    Coefficient::KE,
-    Coefficient::KI,
-    Coefficient::GLeak,
-    Coefficient::EExc,
-    Coefficient::EInh,
-];
+/// The coefficients it reads, in the order of its gradients.
+const READS: [Coefficient; 9] =
+    [Coefficient::K, Coefficient::VLeak, Coefficient::VThreshold, Coefficient::VReset, K_E, K_I, G_LEAK, E_EXC, E_INH];
 
 /// The model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,23 +47,36 @@ impl Coba {
         let mut jumped = [states[State::I as usize], states[State::H as usize]];
         let mut kept = jumped;
         let (mut bracket, mut u) = (*v, *v);
-        for j in 0..K {
+        for_each_register!(j < K => {
             let negative = -x[j];
             jumped[0][j] += choose::<E, S>(x[j].simd_le(zero), zero, x[j]);
             jumped[1][j] += choose::<E, S>(negative.simd_le(zero), zero, negative);
-            kept[0][j] = jumped[0][j] + k.get(Coefficient::KE, j) * jumped[0][j];
-            kept[1][j] = jumped[1][j] + k.get(Coefficient::KI, j) * jumped[1][j];
-            let leak = k.get(Coefficient::GLeak, j) * (k.get(Coefficient::VLeak, j) - v[j]);
-            let excited = leak + kept[0][j] * (k.get(Coefficient::EExc, j) - v[j]);
-            bracket[j] = excited + kept[1][j] * (k.get(Coefficient::EInh, j) - v[j]);
+            kept[0][j] = jumped[0][j] + k.get(K_E, j) * jumped[0][j];
+            kept[1][j] = jumped[1][j] + k.get(K_I, j) * jumped[1][j];
+            let leak = k.get(G_LEAK, j) * (k.get(Coefficient::VLeak, j) - v[j]);
+            let excited = leak + kept[0][j] * (k.get(E_EXC, j) - v[j]);
+            bracket[j] = excited + kept[1][j] * (k.get(E_INH, j) - v[j]);
             u[j] = v[j] + k.get(Coefficient::K, j) * bracket[j];
-        }
+        });
         let s = self.fire.forward::<E, S, C, K>(simd, k, [&u, &k.column(Coefficient::VThreshold)]);
         let mut after = *states;
         after[State::V as usize] = blend::<E, S, K>(simd, &s, &u, &k.column(Coefficient::VReset));
         after[State::I as usize] = kept[0];
         after[State::H as usize] = kept[1];
         Evaluation { jumped, bracket, step: Step { s, u, after } }
+    }
+}
+
+impl Whole for Coba {
+    const ORDER: &'static str = "coba fire";
+    const OWN: &'static [&'static str] = &["k_e", "k_i", "g_leak", "e_exc", "e_inh"];
+
+    fn parse(words: &mut Words<'_>) -> Result<Self> {
+        Ok(Self { fire: words.choice("fire", &[("strict", Fire::Strict), ("soft", Fire::Soft)])? })
+    }
+
+    fn reads(self, which: Coefficient) -> bool {
+        READS.contains(&which)
     }
 }
 
@@ -107,7 +114,7 @@ impl Model for Coba {
         let slope = convention.surrogate.slope(simd, u, &k.column(Coefficient::VThreshold));
         let mut grads = [*v; 9];
         let mut dx = *v;
-        for j in 0..K {
+        for_each_register!(j < K => {
             let dv = d[State::V as usize][j];
             let mut ds = arriving.out[j];
             if !convention.detach_reset {
@@ -116,20 +123,19 @@ impl Model for Coba {
             let e = slope[j] * ds;
             let du = (one - s[j]) * dv + arriving.u[j] + e;
             let db = k.get(Coefficient::K, j) * du;
-            let (to_exc, to_inh, to_leak) =
-                (k.get(Coefficient::EExc, j) - v[j], k.get(Coefficient::EInh, j) - v[j], k.get(Coefficient::VLeak, j) - v[j]);
+            let (to_exc, to_inh, to_leak) = (k.get(E_EXC, j) - v[j], k.get(E_INH, j) - v[j], k.get(Coefficient::VLeak, j) - v[j]);
             let (exc, inh) = (after[State::I as usize][j], after[State::H as usize][j]);
             let di = d[State::I as usize][j] + db * to_exc;
             let dh = d[State::H as usize][j] + db * to_inh;
-            let (ki, kh) = (k.get(Coefficient::KE, j), k.get(Coefficient::KI, j));
+            let (ki, kh) = (k.get(K_E, j), k.get(K_I, j));
             let (before_i, before_h) = (di + ki * di, dh + kh * dh);
             dx[j] = choose::<E, S>(x[j].simd_gt(zero), before_i, zero) - choose::<E, S>(x[j].simd_lt(zero), before_h, zero);
-            d[State::V as usize][j] = du - db * (k.get(Coefficient::GLeak, j) + exc + inh);
+            d[State::V as usize][j] = du - db * (k.get(G_LEAK, j) + exc + inh);
             d[State::I as usize][j] = before_i;
             d[State::H as usize][j] = before_h;
             let terms = [
                 at.bracket[j] * du,
-                k.get(Coefficient::GLeak, j) * db,
+                k.get(G_LEAK, j) * db,
                 -e,
                 s[j] * dv,
                 at.jumped[0][j] * di,
@@ -141,7 +147,7 @@ impl Model for Coba {
             for n in 0..9 {
                 grads[n][j] = terms[n];
             }
-        }
+        });
         for n in 0..9 {
             sums.add(READS[n], &grads[n]);
         }

@@ -141,6 +141,30 @@ impl<P: Plan> Composed<P> {
     }
 }
 
+/// Adjoint of the clip: what is held at `v_min` has no slope but that of `v_min`.
+#[inline(always)]
+fn clip_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+    simd: S,
+    k: &C,
+    clip: Clip,
+    unclipped: &Column<E, S, K>,
+    dv: &mut Column<E, S, K>,
+    sums: &mut Gradients<E, S, K>,
+) {
+    if clip == Clip::None {
+        return;
+    }
+    let zero = V::<E, S>::splat(simd, E::ZERO);
+    let mut low = *dv;
+    for j in 0..K {
+        let bound = k.get(Coefficient::VMin, j);
+        let below = if clip == Clip::Select { unclipped[j].simd_lt(bound) } else { (unclipped[j] - bound).simd_le(zero) };
+        low[j] = choose::<E, S>(below, dv[j], zero);
+        dv[j] = choose::<E, S>(below, zero, dv[j]);
+    }
+    sums.add(Coefficient::VMin, &low);
+}
+
 impl<P: Plan> Model for Composed<P> {
     #[inline(always)]
     fn keeps(self, state: State) -> bool {
@@ -186,17 +210,7 @@ impl<P: Plan> Model for Composed<P> {
                 dv[j] += arriving.out[j];
             }
         }
-        if spec.clip != Clip::None {
-            let mut low = dv;
-            for j in 0..K {
-                let bound = k.get(Coefficient::VMin, j);
-                let below =
-                    if spec.clip == Clip::Select { at.unclipped[j].simd_lt(bound) } else { (at.unclipped[j] - bound).simd_le(zero) };
-                low[j] = choose::<E, S>(below, dv[j], zero);
-                dv[j] = choose::<E, S>(below, zero, dv[j]);
-            }
-            sums.add(Coefficient::VMin, &low);
-        }
+        clip_adjoint(simd, k, spec.clip, &at.unclipped, &mut dv, sums);
         let [mut du, mut ds, mut dr, mut dtheta] =
             spec.rule.after_adjoint::<E, S, C, K>(simd, k, [u, s, &at.r, &at.theta], &dv, convention.detach_reset, sums);
         for j in 0..K {

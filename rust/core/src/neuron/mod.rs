@@ -5,23 +5,19 @@
 use fearless_simd::prelude::*;
 
 use crate::elem::Elem;
-use crate::error::{Error, Result};
-use crate::stage::fire::Fire;
-use crate::stage::reset::Reset;
+use crate::error::Result;
 use crate::stage::{Coefficient, Coefficients, Column, Gradients};
 use crate::surrogate::Surrogate;
 
 pub mod alpha;
 pub mod coba;
 pub mod composed;
+pub mod glif3;
 pub mod izhikevich;
 pub mod spec;
 
-use alpha::Alpha;
-use coba::Coba;
 use composed::Composed;
-use izhikevich::Izhikevich;
-use spec::{Everyday, Plain, Spec};
+use spec::{Everyday, Plain, Spec, Words};
 
 /// The states a neuron can have, in the order every interface lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,92 +146,108 @@ pub trait Model: Copy + Send + Sync {
     ) -> [Column<E, S, K>; 2];
 }
 
-/// A neuron as it was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Neuron {
-    /// Of stages.
-    Composed(Spec),
+/// A model that is not composed of stages.
+pub trait Whole: Model {
+    /// The words of its spec in their order, its name the first.
+    const ORDER: &'static str;
+
+    /// The names of the coefficients that no other neuron has, `Coefficient::Own0` the first.
+    const OWN: &'static [&'static str];
+
+    /// Read its spec from the word after its name.
+    fn parse(words: &mut Words<'_>) -> Result<Self>;
+
+    /// Whether it reads this coefficient.
+    fn reads(self, which: Coefficient) -> bool;
+}
+
+/// The table of whole models: everything that asks which one a neuron is.
+macro_rules! whole_models {
+    ($($(#[$about:meta])* $name:ident: $model:ty,)*) => {
+        /// A neuron as it was asked for.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Neuron {
+            /// Of stages.
+            Composed(Spec),
+            $($(#[$about])* $name($model),)*
+        }
+
+        impl Neuron {
+            /// Read a spec.
+            pub fn parse(text: &str) -> Result<Self> {
+                $(
+                    let order = <$model as Whole>::ORDER;
+                    let mut words = Words::of(text, order);
+                    if order.split(' ').next().is_some_and(|name| words.flag(name)) {
+                        let model = <$model as Whole>::parse(&mut words)?;
+                        return words.end().map(|()| Self::$name(model));
+                    }
+                )*
+                Spec::parse(text).map(Self::Composed)
+            }
+
+            /// Whether the neuron keeps this state.
+            #[must_use]
+            pub fn keeps(&self, state: State) -> bool {
+                match self {
+                    Self::Composed(spec) => spec.keeps(state),
+                    $(Self::$name(model) => model.keeps(state),)*
+                }
+            }
+
+            /// Whether the neuron reads this coefficient.
+            #[must_use]
+            pub fn reads(&self, which: Coefficient) -> bool {
+                match self {
+                    Self::Composed(spec) => spec.reads(which),
+                    $(Self::$name(model) => model.reads(which),)*
+                }
+            }
+
+            /// Whether only one neuron of a group may fire.
+            #[must_use]
+            pub fn competes(&self) -> bool {
+                match self {
+                    Self::Composed(spec) => spec.inhibition,
+                    $(Self::$name(model) => model.competes(),)*
+                }
+            }
+
+            /// The names of the coefficients that this model has alone.
+            fn own(&self) -> &'static [&'static str] {
+                match self {
+                    Self::Composed(_) => &[],
+                    $(Self::$name(_) => <$model as Whole>::OWN,)*
+                }
+            }
+        }
+
+        /// Give `work` the model of this neuron: the everyday ones have code of their own, the rest of the composed share theirs.
+        pub fn with_model(neuron: Neuron, work: impl WithModel) {
+            match neuron {
+                Neuron::Composed(spec) => with_composed(spec, work),
+                $(Neuron::$name(model) => work.with(model),)*
+            }
+        }
+    };
+}
+
+whole_models! {
     /// Izhikevich's.
-    Izhikevich(Izhikevich),
+    Izhikevich: izhikevich::Izhikevich,
     /// snnTorch's `Alpha`.
-    Alpha(Alpha),
+    Alpha: alpha::Alpha,
     /// Norse's `CobaLIF`.
-    Coba(Coba),
+    Coba: coba::Coba,
+    /// The Allen Institute's GLIF-3.
+    Glif3: glif3::Glif3,
 }
 
 impl Neuron {
-    /// Read a spec.
-    pub fn parse(text: &str) -> Result<Self> {
-        let (name, options) = text.split_once(" fire=").unwrap_or((text, ""));
-        let fire = |word: &str, accepted: &[Fire]| {
-            let found = spec::fire(word).ok().filter(|fire| accepted.contains(fire) || *fire == Fire::Soft);
-            found.ok_or_else(|| {
-                Error::value(format!(
-                    "spec: {text:?}: fire={word:?} is not for this neuron; Izhikevich takes single or strict, the others strict"
-                ))
-            })
-        };
-        match name {
-            "izhikevich" => Ok(Self::Izhikevich(Izhikevich { fire: fire(options, &[Fire::Single, Fire::Strict])? })),
-            "coba" => Ok(Self::Coba(Coba { fire: fire(options, &[Fire::Strict])? })),
-            "alpha" => {
-                let (word, rest) = options.split_once(" reset=").unwrap_or((options, ""));
-                let (mut words, mut inhibition, mut graded) = (rest.split(' '), false, false);
-                let reset = match words.next().unwrap_or("") {
-                    "none" => Reset::None,
-                    "subtract" => Reset::Subtract,
-                    "drop" => Reset::Drop,
-                    _ => return Err(Error::value(format!("spec: {text:?}: alpha takes reset=none, subtract or drop"))),
-                };
-                for option in words {
-                    match option {
-                        "inhibition" => inhibition = true,
-                        "graded" => graded = true,
-                        _ => return Err(Error::value(format!("spec: {text:?}: alpha takes the options inhibition and graded"))),
-                    }
-                }
-                Ok(Self::Alpha(Alpha { fire: fire(word, &[Fire::Strict])?, reset, inhibition, graded }))
-            }
-            _ => Spec::parse(text).map(Self::Composed),
-        }
-    }
-
-    /// Whether the neuron keeps this state.
-    #[must_use]
-    pub fn keeps(&self, state: State) -> bool {
-        match self {
-            Self::Composed(spec) => spec.keeps(state),
-            Self::Izhikevich(model) => model.keeps(state),
-            Self::Alpha(model) => model.keeps(state),
-            Self::Coba(model) => model.keeps(state),
-        }
-    }
-
-    /// Whether the neuron reads this coefficient.
-    #[must_use]
-    pub fn reads(&self, which: Coefficient) -> bool {
-        match self {
-            Self::Composed(spec) => spec.reads(which),
-            Self::Izhikevich(_) => izhikevich::READS.contains(&which),
-            Self::Alpha(model) => alpha::READS.contains(&which) || (which == Coefficient::Graded && model.graded),
-            Self::Coba(_) => coba::READS.contains(&which),
-        }
-    }
-
     /// Whether it takes a recurrent operand.
     #[must_use]
     pub fn is_recurrent(&self) -> bool {
         self.keeps(State::S)
-    }
-
-    /// Whether only one neuron of a group may fire.
-    #[must_use]
-    pub fn competes(&self) -> bool {
-        match self {
-            Self::Composed(spec) => spec.inhibition,
-            Self::Alpha(model) => model.inhibition,
-            _ => false,
-        }
     }
 
     /// The states it keeps, in order.
@@ -247,7 +259,8 @@ impl Neuron {
     /// The coefficients it reads, in order.
     #[must_use]
     pub fn coefficients(&self) -> Vec<(Coefficient, &'static str)> {
-        Coefficient::ALL.into_iter().filter(|(which, _)| self.reads(*which)).collect()
+        let named = |(which, name): (Coefficient, _)| (which, which.own().map_or(name, |n| self.own()[n]));
+        Coefficient::ALL.into_iter().filter(|(which, _)| self.reads(*which)).map(named).collect()
     }
 }
 
@@ -260,24 +273,16 @@ pub trait WithModel {
     fn with_everyday<M: Model>(self, model: M);
 }
 
-/// Give `work` the model of this neuron: the everyday ones have code of their own, the rest of the composed share theirs.
-pub fn with_model(neuron: Neuron, work: impl WithModel) {
-    match neuron {
-        Neuron::Composed(spec) => {
-            let gain = spec.membrane.gain;
-            if spec == spec::Plan::spec(Everyday::<true> { gain }) {
-                work.with_everyday(Composed(Everyday::<true> { gain }));
-            } else if spec == spec::Plan::spec(Everyday::<false> { gain }) {
-                work.with_everyday(Composed(Everyday::<false> { gain }));
-            } else if let Some(plain) = Plain::of(spec) {
-                work.with(Composed(plain));
-            } else {
-                work.with(Composed(spec));
-            }
-        }
-        Neuron::Izhikevich(model) => work.with(model),
-        Neuron::Alpha(model) => work.with(model),
-        Neuron::Coba(model) => work.with(model),
+fn with_composed(spec: Spec, work: impl WithModel) {
+    let gain = spec.membrane.gain;
+    if spec == spec::Plan::spec(Everyday::<true> { gain }) {
+        work.with_everyday(Composed(Everyday::<true> { gain }));
+    } else if spec == spec::Plan::spec(Everyday::<false> { gain }) {
+        work.with_everyday(Composed(Everyday::<false> { gain }));
+    } else if let Some(plain) = Plain::of(spec) {
+        work.with(Composed(plain));
+    } else {
+        work.with(Composed(spec));
     }
 }
 

@@ -124,27 +124,65 @@ fn look<T: Copy>(stage: &str, word: &str, table: &[(&str, T)]) -> Result<T> {
     })
 }
 
-/// The fire stage called `word`.
-pub(super) fn fire(word: &str) -> Result<Fire> {
-    look("fire", word, FIRES)
+/// The words of a spec, read from the first to the last.
+pub struct Words<'a> {
+    text: &'a str,
+    order: &'static str,
+    rest: std::iter::Peekable<std::str::Split<'a, char>>,
+}
+
+impl<'a> Words<'a> {
+    /// The words of `text`, which come in this `order`.
+    #[must_use]
+    pub fn of(text: &'a str, order: &'static str) -> Self {
+        Self { text, order, rest: text.split(' ').peekable() }
+    }
+
+    /// The value of the word `name=`, if that is the next one.
+    pub fn optional(&mut self, name: &str) -> Option<&'a str> {
+        let found = self.rest.peek().and_then(|word| word.strip_prefix(name)?.strip_prefix('='));
+        if found.is_some() {
+            self.rest.next();
+        }
+        found
+    }
+
+    /// The value of the word `name=`, which is the next one.
+    pub fn needed(&mut self, name: &str) -> Result<&'a str> {
+        let Self { text, order, .. } = *self;
+        self.optional(name).ok_or_else(|| Error::value(format!("spec: {text:?} lacks {name}= in its place; the order is {order}")))
+    }
+
+    /// What the word `name=` stands for in a table.
+    pub fn choice<T: Copy>(&mut self, name: &str, table: &[(&str, T)]) -> Result<T> {
+        look(name, self.needed(name)?, table)
+    }
+
+    /// The same, and `default` without the word.
+    pub fn choice_or<T: Copy>(&mut self, name: &str, table: &[(&str, T)], default: T) -> Result<T> {
+        self.optional(name).map_or(Ok(default), |word| look(name, word, table))
+    }
+
+    /// Whether the next word is `word`.
+    pub fn flag(&mut self, word: &str) -> bool {
+        self.rest.next_if_eq(&word).is_some()
+    }
+
+    /// Refuse what is left.
+    pub fn end(mut self) -> Result<()> {
+        let Self { text, order, .. } = self;
+        self.rest.next().map_or(Ok(()), |word| {
+            Err(Error::value(format!("spec: {text:?}: {word:?} is not known, or not in its place; the order is {order}")))
+        })
+    }
 }
 
 impl Spec {
     /// Read a spec.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut words = text.split(' ').peekable();
-        let mut stage = |name: &'static str, needed: bool| {
-            let found = words.peek().and_then(|w| w.strip_prefix(name)?.strip_prefix('='));
-            if found.is_some() {
-                words.next();
-            } else if needed {
-                let order = "synapse membrane [adaptation] fire reset timing";
-                return Err(Error::value(format!("spec: {text:?} lacks {name}= in its place; the order is {order}")));
-            }
-            Ok(found)
-        };
-        let synapse = look("synapse", stage("synapse", true)?.unwrap_or(""), SYNAPSES)?;
-        let mut parts = stage("membrane", true)?.unwrap_or("").split('+');
+        let mut words = Words::of(text, "synapse membrane [adaptation] fire reset timing [options]");
+        let synapse = words.choice("synapse", SYNAPSES)?;
+        let mut parts = words.needed("membrane")?.split('+');
         let form = look("membrane", parts.next().unwrap_or(""), FORMS)?;
         let mut membrane = Membrane { form, leak: false, bias: false, gain: false };
         for part in parts {
@@ -159,13 +197,13 @@ impl Spec {
                 }
             }
         }
-        let adaptation = stage("adaptation", false)?.map_or(Ok(Adaptation::None), |word| look("adaptation", word, ADAPTATIONS))?;
-        let fire = fire(stage("fire", true)?.unwrap_or(""))?;
-        let reset = look("reset", stage("reset", true)?.unwrap_or(""), RESETS)?;
-        let timing = look("timing", stage("timing", true)?.unwrap_or(""), TIMINGS)?;
+        let adaptation = words.choice_or("adaptation", ADAPTATIONS, Adaptation::None)?;
+        let fire = words.choice("fire", FIRES)?;
+        let reset = words.choice("reset", RESETS)?;
+        let timing = words.choice("timing", TIMINGS)?;
         let (mut refractory, mut clip, mut operand) = (false, Clip::None, Operand::None);
         let (mut inhibition, mut graded) = (false, false);
-        for word in words {
+        for word in words.rest {
             match word {
                 "refractory" => refractory = true,
                 "clip" => clip = Clip::Select,
@@ -348,9 +386,12 @@ mod tests {
             ("synapse=none membrane=box+leak fire=single reset=none timing=same", "of leaky"),
             ("synapse=none membrane=leaky adaptation=current fire=single reset=none timing=same", "takes membrane=euler"),
             ("synapse=none membrane=leaky fire=single reset=drop timing=same", "timing=next"),
-            ("alpha fire=strict reset=value", "none, subtract or drop"),
-            ("coba fire=multi", "the others strict"),
-            ("alpha fire=strict reset=none clip", "inhibition and graded"),
+            ("alpha fire=strict reset=value", "none, subtract, drop"),
+            ("alpha fire=strict", "the order is alpha fire reset [inhibition]"),
+            ("coba fire=multi", "accepted are strict, soft"),
+            ("coba fire=strict refractory", "the order is coba fire"),
+            ("izhikevich fire=strict recovery=updated", "the order is izhikevich [recovery] fire"),
+            ("alpha fire=strict reset=none clip", "[inhibition] [graded]"),
             ("synapse=none membrane=leaky fire=none reset=none timing=same graded", "sends no spikes"),
             ("synapse=none membrane=leaky adaptation=threshold fire=single reset=none timing=same inhibition", "no adaptation"),
         ] {

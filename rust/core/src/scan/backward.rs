@@ -13,7 +13,7 @@ use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::neuron::{Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
-use crate::stage::{COEFFICIENTS, Coefficient, Coefficients, Column, Gradients};
+use crate::stage::{COEFFICIENTS, Coefficient, Column, Gradients};
 
 /// A run backwards. Shapes are `(outer, time, inner)`.
 pub struct Backward<'a, E> {
@@ -89,14 +89,7 @@ impl<E: Elem> Common<'_, E> {
 }
 
 #[inline(always)]
-fn columns<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>(
-    simd: S,
-    model: M,
-    common: &Common<'_, E>,
-    tile: &mut Tile<'_, E>,
-    stop: &Stop<'_>,
-    coefficients: impl Fn(usize) -> C,
-) {
+fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
     let wide = K * V::<E, S>::LEN;
     let zero = [V::<E, S>::splat(simd, E::ZERO); K];
     let mut wanted = [false; COEFFICIENTS];
@@ -110,6 +103,7 @@ fn columns<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>
         keeps[N] = model.keeps(State::ALL[N].0);
     });
     let steps = common.every.min(time);
+    let mut k = common.rows.each::<S, K>(simd);
     let mut tape: [Vec<Column<E, S, K>>; STATES] = std::array::from_fn(|n| vec![zero; if keeps[n] { steps } else { 0 }]);
     for block in (0..time.div_ceil(common.every)).rev() {
         if stop.now() {
@@ -120,7 +114,9 @@ fn columns<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>
         while from < tile.width {
             let to = (from + wide).min(tile.width);
             let (lane, end) = (tile.first + from, tile.first + to);
-            let k = coefficients(lane);
+            if !common.rows.shared {
+                common.rows.fill(simd, &mut k, lane);
+            }
             let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
             for t in t0..t1 {
                 for_each_state!(N => {
@@ -180,15 +176,7 @@ fn columns<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>
 /// 4 registers at once: the adjoint holds more values than the forward, and the tape must stay in the cache.
 #[inline(always)]
 fn run<E: Elem, S: Simd, M: Model>(simd: S, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
-    columns::<E, S, M, _, 4>(
-        simd,
-        model,
-        common,
-        tile,
-        stop,
-        #[inline(always)]
-        |from| common.rows.each(simd, from),
-    );
+    columns::<E, S, M, 4>(simd, model, common, tile, stop);
 }
 
 #[inline(never)]

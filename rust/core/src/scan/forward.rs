@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use fearless_simd::{Level, prelude::*};
 
+use super::group::{Group, Recurrent};
 use super::layout::{self, Shape};
 use super::{BLOCK, Kernels, Rows, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
@@ -46,85 +47,6 @@ impl Trace {
             let known: Vec<_> = states.iter().map(|s| s.1).collect();
             Error::value(format!("record: {name:?} is not there; this neuron has u, {}", known.join(", ")))
         })
-    }
-}
-
-/// How the neurons of a group act on each other in the next step.
-#[derive(Clone, Copy, Debug)]
-pub struct Recurrent<'a, E> {
-    /// Neurons of a group: neighbours, `size` divides `inner`.
-    pub size: usize,
-    /// `(size, size)`, a row for each neuron that fired; or `(size,)`, one weight for each neuron to itself.
-    pub weight: &'a [E],
-    /// Added last, `(size,)`.
-    pub bias: Option<&'a [E]>,
-}
-
-impl<E: Elem> Recurrent<'_, E> {
-    fn check(&self, inner: usize) -> Result<()> {
-        let Self { size, weight, bias } = self;
-        if *size == 0 || !inner.is_multiple_of(*size) {
-            return Err(Error::value(format!("recurrent: weights of {size} neurons do not divide {inner} neurons")));
-        }
-        if weight.len() != *size && Some(weight.len()) != size.checked_mul(*size) {
-            return Err(Error::value(format!(
-                "recurrent: {} weights came; {size} neurons need ({size}, {size}) or ({size},)",
-                weight.len()
-            )));
-        }
-        layout::expect("recurrent bias", bias.map_or(*size, <[E]>::len), *size)?;
-        let finite = |all: &[E]| all.iter().all(|w| w.to_f64().is_finite());
-        if finite(weight) && bias.is_none_or(finite) {
-            Ok(())
-        } else {
-            Err(Error::value("recurrent: a weight is not finite; weights must be finite"))
-        }
-    }
-
-    /// `r = W s + bias`; `fired` is room for a list.
-    #[inline(always)]
-    fn gather<S: Simd>(&self, simd: S, spikes: &[E], r: &mut [E], fired: &mut Vec<usize>) {
-        if self.weight.len() == self.size && self.size > 1 {
-            for j in 0..self.size {
-                r[j] = self.weight[j] * spikes[j];
-            }
-        } else {
-            fired.clear();
-            fired.extend((0..self.size).filter(|pre| spikes[*pre] != E::ZERO));
-            let lanes = V::<E, S>::LEN;
-            let mut from = 0;
-            while from + 4 * lanes <= self.size {
-                self.sum::<S, 4>(simd, spikes, fired, from, r);
-                from += 4 * lanes;
-            }
-            while from + lanes <= self.size {
-                self.sum::<S, 1>(simd, spikes, fired, from, r);
-                from += lanes;
-            }
-            for post in from..self.size {
-                r[post] = fired.iter().fold(E::ZERO, |sum, pre| sum + self.weight[pre * self.size + post] * spikes[*pre]);
-            }
-        }
-        if let Some(bias) = self.bias {
-            for (to, b) in r.iter_mut().zip(bias) {
-                *to += *b;
-            }
-        }
-    }
-
-    /// What comes from those that fired to `K` registers of neurons: the sums stay there.
-    #[inline(always)]
-    fn sum<S: Simd, const K: usize>(&self, simd: S, spikes: &[E], fired: &[usize], from: usize, r: &mut [E]) {
-        let lanes = V::<E, S>::LEN;
-        let mut sum = [V::<E, S>::splat(simd, E::ZERO); K];
-        for pre in fired {
-            let row = &self.weight[pre * self.size + from..][..K * lanes];
-            let s = V::<E, S>::splat(simd, spikes[*pre]);
-            for j in 0..K {
-                sum[j] += V::<E, S>::from_slice(simd, &row[j * lanes..(j + 1) * lanes]) * s;
-            }
-        }
-        store(&sum, &mut r[from..from + K * lanes]);
     }
 }
 
@@ -311,36 +233,6 @@ struct Common<'a, E> {
     recurrent: Option<Recurrent<'a, E>>,
 }
 
-/// Rows for one step of a group; empty for neurons that do not act on each other.
-#[derive(Default)]
-struct Group<E> {
-    /// What the last spikes bring, `r = W s + bias`.
-    operand: Vec<E>,
-    /// The neurons that fired.
-    fired: Vec<usize>,
-    /// `u - v_threshold`, looked at before the step is taken.
-    lead: Vec<E>,
-    /// 1 for the neuron that may fire.
-    allowed: Vec<E>,
-}
-
-impl<E: Elem> Group<E> {
-    /// Allow the first of the largest leads, NaN the largest of all, as torch's argmax.
-    fn allow(&mut self) {
-        let mut best = 0;
-        for (j, y) in self.lead.iter().enumerate() {
-            if self.lead[best].to_f64().is_nan() {
-                break;
-            }
-            if *y > self.lead[best] || y.to_f64().is_nan() {
-                best = j;
-            }
-        }
-        self.allowed.fill(E::ZERO);
-        self.allowed[best] = E::ONE;
-    }
-}
-
 /// How far the neurons of a group would be above their threshold after step `t`.
 #[inline(always)]
 fn look<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>(
@@ -350,14 +242,15 @@ fn look<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>(
     tile: &Tile<'_, E, impl Sink<E>>,
     t: usize,
     group: &mut Group<E>,
-    coefficients: impl Fn(usize) -> C,
+    k: &mut C,
+    refill: impl Fn(&mut C, usize),
 ) {
     let wide = K * V::<E, S>::LEN;
     let zero = [V::<E, S>::splat(simd, E::ZERO); K];
     let mut from = 0;
     while from < tile.width {
         let to = (from + wide).min(tile.width);
-        let k = coefficients(tile.first + from);
+        refill(k, tile.first + from);
         let states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
         let mut r = zero;
         if !group.operand.is_empty() {
@@ -365,7 +258,7 @@ fn look<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>(
         }
         let at = t * common.inner + tile.first;
         let x = load(simd, &tile.x[at + from..at + to]);
-        let mut lead = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
+        let mut lead = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
         for j in 0..K {
             lead[j] -= k.get(Coefficient::VThreshold, j);
         }
@@ -383,14 +276,15 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
     tile: &mut Tile<'_, E, O>,
     (t0, t1): (usize, usize),
     (operand, allowed): (&[E], &[E]),
-    coefficients: impl Fn(usize) -> C,
+    k: &mut C,
+    refill: impl Fn(&mut C, usize),
 ) {
     let wide = K * V::<E, S>::LEN;
     let kept = tile.state.len();
     let mut from = 0;
     while from < tile.width {
         let to = (from + wide).min(tile.width);
-        let k = coefficients(tile.first + from);
+        refill(k, tile.first + from);
         let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
         if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.block) {
             let b = t0 / common.block;
@@ -407,7 +301,7 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
         for t in t0..t1 {
             let at = t * common.inner + tile.first;
             let x = load(simd, &tile.x[at + from..at + to]);
-            let step = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &r, allowed: &may });
+            let step = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &may });
             tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
             states = step.after;
         }
@@ -423,7 +317,8 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
     common: &Common<'_, E>,
     tile: &mut Tile<'_, E, O>,
     stop: &Stop<'_>,
-    coefficients: impl Fn(usize) -> C,
+    k: &mut C,
+    refill: impl Fn(&mut C, usize),
 ) {
     if !model.keeps(State::S) && !model.competes() {
         for t0 in (0..common.time).step_by(common.block) {
@@ -431,7 +326,7 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
                 return;
             }
             let steps = (t0, (t0 + common.block).min(common.time));
-            advance(simd, model, common, tile, steps, (&[], &[]), &coefficients);
+            advance(simd, model, common, tile, steps, (&[], &[]), k, &refill);
         }
         return;
     }
@@ -449,14 +344,14 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
             recurrent.gather(simd, tile.state[slot], &mut group.operand, &mut group.fired);
         }
         if model.competes() {
-            look(simd, model, common, tile, t, &mut group, &coefficients);
+            look(simd, model, common, tile, t, &mut group, k, &refill);
             group.allow();
         }
-        advance(simd, model, common, tile, (t, t + 1), (&group.operand, &group.allowed), &coefficients);
+        advance(simd, model, common, tile, (t, t + 1), (&group.operand, &group.allowed), k, &refill);
     }
 }
 
-/// The coefficients are read where they lie, or, worth it for everyday neurons that share them, kept in registers.
+/// The coefficients are kept beside the column, or, worth it for everyday neurons that share them, in registers.
 #[inline(always)]
 fn run<E: Elem, S: Simd, M: Model, O: Sink<E>, const K: usize, const EVERYDAY: bool>(
     simd: S,
@@ -467,25 +362,32 @@ fn run<E: Elem, S: Simd, M: Model, O: Sink<E>, const K: usize, const EVERYDAY: b
 ) {
     let rows = common.rows;
     if EVERYDAY && rows.shared {
-        let shared = rows.shared(simd);
+        let mut shared = rows.shared(simd);
         all_steps::<E, S, M, O, _, K>(
             simd,
             model,
             common,
             tile,
             stop,
+            &mut shared,
             #[inline(always)]
-            |_| shared,
+            |_, _| {},
         );
     } else {
+        let mut each = rows.each::<S, K>(simd);
         all_steps::<E, S, M, O, _, K>(
             simd,
             model,
             common,
             tile,
             stop,
+            &mut each,
             #[inline(always)]
-            |from| rows.each(simd, from),
+            |each, from| {
+                if !rows.shared {
+                    rows.fill(simd, each, from);
+                }
+            },
         );
     }
 }

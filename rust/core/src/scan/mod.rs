@@ -14,6 +14,7 @@ use crate::stage::{COEFFICIENTS, Column, Each, Shared};
 
 pub mod backward;
 pub mod forward;
+pub mod group;
 pub mod layout;
 
 use backward::Backward;
@@ -121,6 +122,7 @@ pub struct Table<'a, E> {
 struct Rows<E> {
     values: Vec<E>,
     shared: bool,
+    length: usize,
     /// Where each coefficient's row begins; the last row, of zeros, stands for those that are not there.
     at: [usize; COEFFICIENTS],
 }
@@ -136,7 +138,8 @@ impl<E: Elem> Rows<E> {
         }
         layout::expect("coefficients", values.len(), names.len() * period)?;
         let shared = period <= 1;
-        let length = if shared { WIDEST } else { inner.next_multiple_of(WIDEST) };
+        // One column more than needed: rows a power of two apart would fight for the same lines of the cache.
+        let length = if shared { WIDEST } else { inner.next_multiple_of(WIDEST) + WIDEST };
         let mut all = vec![E::ZERO; (names.len() + 1) * length];
         let mut at = [names.len() * length; COEFFICIENTS];
         for (k, (which, _)) in names.iter().enumerate() {
@@ -149,7 +152,7 @@ impl<E: Elem> Rows<E> {
                 }
             }
         }
-        Ok(Self { values: all, shared, at })
+        Ok(Self { values: all, shared, length, at })
     }
 
     #[inline(always)]
@@ -161,9 +164,29 @@ impl<E: Elem> Rows<E> {
         Shared(all)
     }
 
+    /// Copy the coefficients that are there for the column of neurons that begins at `from`.
     #[inline(always)]
-    fn each<S: Simd>(&self, simd: S, from: usize) -> Each<'_, E, S> {
-        Each { simd, values: &self.values, at: &self.at, from: if self.shared { 0 } else { from } }
+    fn fill<S: Simd, const K: usize>(&self, simd: S, to: &mut Each<E, S, K>, from: usize) {
+        for n in 0..COEFFICIENTS {
+            if self.at[n] != self.absent() {
+                let at = self.at[n] + if self.shared { 0 } else { from };
+                to.0[n] = load_full(simd, &self.values[at..at + K * V::<E, S>::LEN]);
+            }
+        }
+    }
+
+    /// A table ready to be used: filled for good where all neurons share their coefficients.
+    #[inline(always)]
+    fn each<S: Simd, const K: usize>(&self, simd: S) -> Each<E, S, K> {
+        let mut each = Each([[V::<E, S>::splat(simd, E::ZERO); K]; COEFFICIENTS]);
+        if self.shared {
+            self.fill(simd, &mut each, 0);
+        }
+        each
+    }
+
+    fn absent(&self) -> usize {
+        self.values.len() - self.length
     }
 }
 

@@ -20,7 +20,7 @@
 
 use fearless_simd::prelude::*;
 
-use super::{Coefficient, Coefficients, Column, Gradients, Maybe};
+use super::{Coefficient, Coefficients, Column, Gradients, Maybe, for_each_register};
 use crate::elem::{Elem, V};
 use crate::math::exp;
 
@@ -148,10 +148,10 @@ impl Membrane {
         v: &Column<E, S, K>,
     ) -> [Column<E, S, K>; 2] {
         let (mut q, mut e) = (*v, *v);
-        for j in 0..K {
+        for_each_register!(j < K => {
             q[j] = (v[j] - k.get(Coefficient::VRheobase, j)) / k.get(Coefficient::DeltaT, j);
             e[j] = exp::<E, S>(simd, q[j]);
-        }
+        });
         [q, e]
     }
 

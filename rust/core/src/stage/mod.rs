@@ -17,6 +17,28 @@ pub mod synapse;
 /// `K` registers of neighbouring neurons.
 pub type Column<E, S, const K: usize> = [V<E, S>; K];
 
+/// `body` for every register of a column, its index a constant. Not a loop: the compiler unrolls short bodies by itself, but a long one
+/// it leaves a loop, and then the columns it indexes live in memory (4 times slower).
+macro_rules! for_each_register {
+    ($j:ident < $k:ident => $body:block) => {{
+        $crate::stage::for_each_register!(@one $j $k 0 $body);
+        $crate::stage::for_each_register!(@one $j $k 1 $body);
+        $crate::stage::for_each_register!(@one $j $k 2 $body);
+        $crate::stage::for_each_register!(@one $j $k 3 $body);
+        $crate::stage::for_each_register!(@one $j $k 4 $body);
+        $crate::stage::for_each_register!(@one $j $k 5 $body);
+        $crate::stage::for_each_register!(@one $j $k 6 $body);
+        $crate::stage::for_each_register!(@one $j $k 7 $body);
+    }};
+    (@one $j:ident $k:ident $n:literal $body:block) => {
+        if $n < $k {
+            let $j = $n;
+            $body
+        }
+    };
+}
+pub(crate) use for_each_register;
+
 /// The mask of one register.
 pub type Mask<E, S> = <V<E, S> as SimdBase<S>>::Mask;
 
@@ -42,7 +64,8 @@ pub fn choose<E: Elem, S: Simd>(mask: Mask<E, S>, yes: V<E, S>, no: V<E, S>) -> 
     mask.select(yes, no)
 }
 
-/// The coefficients that neurons read, in the order every interface lists them.
+/// The coefficients that neurons read, in the order every interface lists them: those of the stages, which a whole model may read as
+/// well, and places for those that it has alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Coefficient {
@@ -102,30 +125,30 @@ pub enum Coefficient {
     VMin,
     /// `graded`: the size of a spike that is sent on.
     Graded,
-    /// `a`: Izhikevich: step of the recovery.
-    A,
-    /// `b`: Izhikevich: how the recovery follows the membrane.
-    B,
-    /// `c`: Izhikevich: membrane after a spike.
-    C,
-    /// `d`: Izhikevich: what a spike adds to the recovery.
-    D,
-    /// `sq`: Izhikevich: factor of v^2.
-    Sq,
-    /// `mn`: Izhikevich: factor of v.
-    Mn,
-    /// `const`: Izhikevich: constant.
-    Const,
-    /// `k_e`: Euler step of the excitatory conductance, negative.
-    KE,
-    /// `k_i`: Euler step of the inhibitory conductance, negative.
-    KI,
-    /// `g_leak`: leak conductance.
-    GLeak,
-    /// `e_exc`: excitatory reversal potential.
-    EExc,
-    /// `e_inh`: inhibitory reversal potential.
-    EInh,
+    /// The first of those that a whole model names itself, [`crate::neuron::Whole::OWN`].
+    Own0,
+    /// The next of them.
+    Own1,
+    /// The next of them.
+    Own2,
+    /// The next of them.
+    Own3,
+    /// The next of them.
+    Own4,
+    /// The next of them.
+    Own5,
+    /// The next of them.
+    Own6,
+    /// The next of them.
+    Own7,
+    /// The next of them.
+    Own8,
+    /// The next of them.
+    Own9,
+    /// The next of them.
+    Own10,
+    /// The next of them.
+    Own11,
 }
 
 /// How many coefficients there are.
@@ -162,19 +185,25 @@ impl Coefficient {
         (Self::Refractory, "refractory"),
         (Self::VMin, "v_min"),
         (Self::Graded, "graded"),
-        (Self::A, "a"),
-        (Self::B, "b"),
-        (Self::C, "c"),
-        (Self::D, "d"),
-        (Self::Sq, "sq"),
-        (Self::Mn, "mn"),
-        (Self::Const, "const"),
-        (Self::KE, "k_e"),
-        (Self::KI, "k_i"),
-        (Self::GLeak, "g_leak"),
-        (Self::EExc, "e_exc"),
-        (Self::EInh, "e_inh"),
+        (Self::Own0, "own_0"),
+        (Self::Own1, "own_1"),
+        (Self::Own2, "own_2"),
+        (Self::Own3, "own_3"),
+        (Self::Own4, "own_4"),
+        (Self::Own5, "own_5"),
+        (Self::Own6, "own_6"),
+        (Self::Own7, "own_7"),
+        (Self::Own8, "own_8"),
+        (Self::Own9, "own_9"),
+        (Self::Own10, "own_10"),
+        (Self::Own11, "own_11"),
     ];
+
+    /// Which of a whole model's own it is, if it is one.
+    #[must_use]
+    pub fn own(self) -> Option<usize> {
+        (self as usize).checked_sub(Self::Own0 as usize)
+    }
 }
 
 /// Where a stage finds its coefficients: one value for all neurons, or one for each.
@@ -205,25 +234,14 @@ impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Shared<E, S> {
     }
 }
 
-/// A value for each neuron of the column, read where it lies.
+/// A value for each neuron of the column, copied beside it: a kernel reads it at a fixed place, and nothing it writes can change it.
 #[derive(Clone, Copy)]
-pub struct Each<'a, E: Elem, S: Simd> {
-    /// The instruction set.
-    pub simd: S,
-    /// All rows, each padded to whole columns.
-    pub values: &'a [E],
-    /// Where the column begins in each row.
-    pub at: &'a [usize; COEFFICIENTS],
-    /// The column's first neuron.
-    pub from: usize,
-}
+pub struct Each<E: Elem, S: Simd, const K: usize>(pub [Column<E, S, K>; COEFFICIENTS]);
 
-impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Each<'_, E, S> {
+impl<E: Elem, S: Simd, const K: usize> Coefficients<E, S, K> for Each<E, S, K> {
     #[inline(always)]
     fn get(&self, which: Coefficient, j: usize) -> V<E, S> {
-        let lanes = V::<E, S>::LEN;
-        let at = self.at[which as usize] + self.from + j * lanes;
-        V::<E, S>::from_slice(self.simd, &self.values[at..at + lanes])
+        self.0[which as usize][j]
     }
 }
 

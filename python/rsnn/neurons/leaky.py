@@ -1,90 +1,22 @@
-"""The named neurons, each short for a `rsnn.Neuron`: its arguments, its defaults, its equations.
-
-To add one, write its dataclass (fields, docstring, `stages`) and a line in `NAMED`.
-"""
+"""The leaky and the perfect integrator, spiking or not: `LI`, `LIF`, `IAF`."""
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .arguments import choice, shown
-from .composed import AnyNeuron, Kernel, Neuron
-from .errors import InvalidValueError
-from .stages import TIMINGS, Exponential, Integrator, Leaky, Multi, Single, Subtract, ToValue
+from rsnn.composed import Neuron
+from rsnn.stages import Integrator
+
+from .named import TAU_MEM, Named, fire_of, membrane_of, reset_of, synapse_of
 
 if TYPE_CHECKING:
-    from .stages import Parameter
-
-__all__ = ["IAF", "LI", "LIF", "NAMED", "AnyNeuron", "Kernel", "Neuron"]
-
-
-class _Default(float):
-    """A default number, told by identity from the same number given on purpose."""
-
-    __slots__ = ()
-
-
-_TAU_MEM = _Default(20.0)
-
-
-def _membrane(neuron: LI | LIF) -> Leaky:
-    # beta= takes the place of the default tau_mem, and contradicts one that was given on purpose.
-    if neuron.tau_mem is _TAU_MEM:
-        object.__setattr__(neuron, "tau_mem", None if neuron.beta is not None else float(_TAU_MEM))
-    return Leaky(neuron.tau_mem, neuron.beta, neuron.v_leak, neuron.r, neuron.bias, neuron.gain, neuron.discretization)
-
-
-def _synapse(neuron: LI | LIF) -> Exponential | None:
-    return None if neuron.tau_syn is None and neuron.alpha is None else Exponential(neuron.tau_syn, neuron.alpha)
-
-
-def _fire(neuron: LIF | IAF) -> Single:
-    if choice("fire", neuron.fire, ("single", "multi")) == "multi":
-        return Multi(neuron.v_threshold, neuron.max_spikes)
-    if neuron.max_spikes is not None:
-        raise InvalidValueError(
-            f"max_spikes={shown(neuron.max_spikes)}: fire='single' fires at most once a step; give fire='multi', or leave it out"
-        )
-    return Single(neuron.v_threshold)
-
-
-def _reset(neuron: LIF | IAF, timing: str) -> Subtract | ToValue | None:
-    reset = choice("reset", neuron.reset, ("subtract", "value", "zero", "none"))
-    if neuron.v_reset is not None and reset != "value":
-        raise InvalidValueError(
-            f"v_reset={shown(neuron.v_reset)}: reset={reset!r} does not use it; give reset='value', or leave v_reset= out"
-        )
-    if reset == "zero":
-        # Kept in its general form, so that v_reset can be learned and replaced.
-        object.__setattr__(neuron, "reset", "value")
-        object.__setattr__(neuron, "v_reset", 0.0)
-    elif reset == "value" and neuron.v_reset is None:
-        raise InvalidValueError("reset='value': needs the value; give v_reset=, or reset='zero'")
-    if reset == "none":
-        if choice("reset_timing", timing, TIMINGS) != "same":
-            raise InvalidValueError(f"reset_timing={timing!r}: reset='none' never resets; leave reset_timing= out")
-        return None
-    return Subtract(timing) if reset == "subtract" else ToValue(neuron.v_reset, timing)  # type: ignore[arg-type]
-
-
-class _Named(AnyNeuron):
-    """A neuron that is short for a general one."""
-
-    def __post_init__(self) -> None:
-        """Check every field by building the general form, and keep the numbers as it keeps them."""
-        form = self.stages
-        kept = dict(form._given) | {"dt": form.dt}
-        for part in form._parts:
-            kept |= {name: getattr(part, name) for name in part.fixed}
-        for one in fields(self):  # type: ignore[arg-type]
-            if one.name in kept:
-                object.__setattr__(self, one.name, kept[one.name])
+    from rsnn.stages import Parameter
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LI(_Named):
+class LI(Named):
     """The leaky integrator: a membrane that follows its input and does not spike.
 
     The exact solution of ``tau_mem dv/dt = v_leak - v + r (i + bias)`` for an input held over a step::
@@ -128,7 +60,7 @@ class LI(_Named):
     [1.0, 0.5, 0.25]
     """
 
-    tau_mem: Parameter | None = _TAU_MEM
+    tau_mem: Parameter | None = TAU_MEM
     _: KW_ONLY
     beta: Parameter | None = None
     tau_syn: Parameter | None = None
@@ -143,11 +75,11 @@ class LI(_Named):
     @cached_property
     def stages(self) -> Neuron:
         """The general form of this neuron."""
-        return Neuron(synapse=_synapse(self), membrane=_membrane(self), dt=self.dt)
+        return Neuron(synapse=synapse_of(self), membrane=membrane_of(self), dt=self.dt)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LIF(_Named):
+class LIF(Named):
     """The leaky integrate-and-fire neuron.
 
     The exact solution of ``tau_mem dv/dt = v_leak - v + r (i + bias)`` for an input held over a step, then fire and reset::
@@ -213,7 +145,7 @@ class LIF(_Named):
     [0.0, 1.0, 0.0, 0.0]
     """
 
-    tau_mem: Parameter | None = _TAU_MEM
+    tau_mem: Parameter | None = TAU_MEM
     _: KW_ONLY
     beta: Parameter | None = None
     tau_syn: Parameter | None = None
@@ -237,10 +169,10 @@ class LIF(_Named):
     def stages(self) -> Neuron:
         """The general form of this neuron."""
         return Neuron(
-            synapse=_synapse(self),
-            membrane=_membrane(self),
-            fire=_fire(self),
-            reset=_reset(self, self.reset_timing),
+            synapse=synapse_of(self),
+            membrane=membrane_of(self),
+            fire=fire_of(self),
+            reset=reset_of(self, self.reset_timing),
             refractory=self.refractory,
             v_min=self.v_min,
             dt=self.dt,
@@ -248,7 +180,7 @@ class LIF(_Named):
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class IAF(_Named):
+class IAF(Named):
     """The integrate-and-fire neuron: a membrane without leak, the counterpart of a ReLU.
 
     One step::
@@ -310,12 +242,8 @@ class IAF(_Named):
         """The general form of this neuron."""
         return Neuron(
             membrane=Integrator(self.bias),
-            fire=_fire(self),
-            reset=_reset(self, "same"),
+            fire=fire_of(self),
+            reset=reset_of(self, "same"),
             refractory=self.refractory,
             v_min=self.v_min,
         )
-
-
-NAMED: dict[str, type[AnyNeuron]] = {"li": LI, "lif": LIF, "iaf": IAF}
-"""Every named neuron, by the name of the function that simulates it in one call."""
