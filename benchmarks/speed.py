@@ -12,15 +12,14 @@ import datetime
 import platform
 import re
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import neurons
 import numpy as np
 import torch
 
-import neurons
 import rsnn
 import rsnn.torch as rt
 

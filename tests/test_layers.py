@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import FLOATS, layouts
 
 import rsnn
 from rsnn import _rsnn, product_reference
-from strategies import FLOATS, layouts
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

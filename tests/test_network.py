@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import FLOATS, layouts, neurons, values
 
 import rsnn
 import rsnn.network
-from strategies import FLOATS, layouts, neurons, values
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import neurons
 
 import rsnn
 from rsnn import _rsnn, reference
 from rsnn.arguments import LARGEST, SMALLEST
 from rsnn.stages import Blend, Exponential, Integrator, Leaky, Multi, Single, Soft, Subtract, ToValue
-from strategies import neurons
 
 ANY = neurons(3)
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import FLOATS, SIZES, STEPS, data, layouts, neurons, values
 
 import rsnn
 from rsnn import _rsnn, layout, reference
 from rsnn.layout import BLOCK
 from rsnn.state import make_state
-from strategies import FLOATS, SIZES, STEPS, data, layouts, neurons, values
 
 same = np.testing.assert_array_equal  # NaN equals NaN
 

@@ -6,7 +6,7 @@
 [47, 95]
 
 `rsnn.simulate` runs neurons and networks over numpy arrays; `rsnn.torch` trains them; `rsnn.chip` runs them in the integers of a
-chip. These, and `rsnn.surrogate` and `rsnn.stages`, are imported when first used.
+chip. Everything but `simulate` is imported when first used.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._rsnn import __version__
-from .calls import adex, alif, alpha, eif, glif3, iaf, izhikevich, li, lif, qif
 from .errors import AbsentError, InternalError, InUseError, InvalidTypeError, InvalidValueError, OutOfRangeError, RsnnError
-from .neurons import ALIF, EIF, GLIF3, IAF, LI, LIF, QIF, AdEx, Alpha, Izhikevich, Neuron
-from .recurrent import Recurrent
 from .simulate import Result, simulate
 from .spikes import Spikes
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
+    from . import neurons as neurons
     from . import presets as presets
     from . import reference as reference
     from . import stages as stages
     from . import surrogate as surrogate
+    from .calls import adex, alif, alpha, eif, glif3, iaf, izhikevich, li, lif, qif
+    from .layers import AvgPool2d, Conv2d, Flatten, Linear, SumPool2d
+    from .network import Network, NetworkResult
+    from .neurons import ALIF, EIF, GLIF3, IAF, LI, LIF, QIF, AdEx, Alpha, Izhikevich, Neuron
+    from .recurrent import Recurrent
 
 __all__ = [
     "ALIF",
@@ -40,17 +43,24 @@ __all__ = [
     "AbsentError",
     "AdEx",
     "Alpha",
+    "AvgPool2d",
+    "Conv2d",
+    "Flatten",
     "InUseError",
     "InternalError",
     "InvalidTypeError",
     "InvalidValueError",
     "Izhikevich",
+    "Linear",
+    "Network",
+    "NetworkResult",
     "Neuron",
     "OutOfRangeError",
     "Recurrent",
     "Result",
     "RsnnError",
     "Spikes",
+    "SumPool2d",
     "__version__",
     "adex",
     "alif",
@@ -68,16 +78,19 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "plot", "presets", "reference", "stages", "surrogate", "torch")
+_MODULES = ("chip", "neurons", "plot", "presets", "reference", "stages", "surrogate", "torch")
 _ELSEWHERE = {
-    "Network": "network",
-    "NetworkResult": "network",
-    "Linear": "layers",
-    "Conv2d": "layers",
-    "SumPool2d": "layers",
-    "AvgPool2d": "layers",
-    "Flatten": "layers",
+    name: module
+    for module, names in {
+        "calls": ("adex", "alif", "alpha", "eif", "glif3", "iaf", "izhikevich", "li", "lif", "qif"),
+        "layers": ("AvgPool2d", "Conv2d", "Flatten", "Linear", "SumPool2d"),
+        "network": ("Network", "NetworkResult"),
+        "neurons": ("ALIF", "EIF", "GLIF3", "IAF", "LI", "LIF", "QIF", "AdEx", "Alpha", "Izhikevich", "Neuron"),
+        "recurrent": ("Recurrent",),
+    }.items()
+    for name in names
 }
+"""What is imported when it is first used, and from where: a neuron costs a millisecond that a program without it need not spend."""
 
 
 def __getattr__(name: str) -> Any:

@@ -63,8 +63,6 @@ class Layout:
 def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Allocate an uninitialised array on a 64-byte boundary: a misaligned one costs up to 15 % of the time."""
     size = math.prod(shape) * dtype.itemsize
-    if size < 4096:
-        return np.empty(shape, dtype)  # in the cache whatever its boundary
     raw = np.empty(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size].view(dtype).reshape(shape)

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from . import _rsnn
 from .arguments import array_of, count, did_you_mean, flag, is_tensor, names, shown
+from .composed import AnyNeuron, Kernel
 from .errors import AbsentError, InvalidTypeError, InvalidValueError
 from .layout import BLOCK, Layout, empty
-from .neurons import AnyNeuron, Kernel
 from .recurrent import Recurrent, recurrence
 from .spikes import Spikes, pack_block, words_for
 from .state import State, make_state

@@ -434,6 +434,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
         recurrent.check(inner)?;
     }
     let ranges = match group.or(recurrent.map(|r| r.size)) {
+        Some(_) if inner == 0 => Vec::new(),
         Some(size) if size == 0 || !inner.is_multiple_of(size) => {
             return Err(Error::value(format!("group: {size} neurons do not divide {inner} neurons")));
         }

@@ -20,6 +20,9 @@ pub struct Recurrent<'a, E> {
 impl<E: Elem> Recurrent<'_, E> {
     pub(super) fn check(&self, inner: usize) -> Result<()> {
         let Self { size, weight, bias } = self;
+        if inner == 0 {
+            return Ok(());
+        }
         if *size == 0 || !inner.is_multiple_of(*size) {
             return Err(Error::value(format!("recurrent: weights of {size} neurons do not divide {inner} neurons")));
         }
