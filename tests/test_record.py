@@ -118,7 +118,11 @@ def test_a_packed_result_says_so_and_can_be_pickled() -> None:
 def test_spikes_can_be_recorded(run: Any) -> None:
     neuron, x, batch_first = run
     got = rsnn.simulate(neuron, x, record="spikes", batch_first=batch_first)
-    same(got.traces["spikes"], got.output)
+    assert got.traces["spikes"] is got.output
+    packed = rsnn.simulate(neuron, x, record=("v", "spikes", "u"), batch_first=batch_first, packed=True)
+    assert list(packed.traces) == ["v", "spikes", "u"]
+    same(packed.traces["spikes"], got.output)
+    assert packed.traces["spikes"].dtype == got.output.dtype
 
 
 # Some neurons -----------------------------------------------------------------------------------------------------------------------
@@ -169,8 +173,9 @@ def test_some_neurons_of_wide_strided_packed_and_recurrent_runs() -> None:
     whole = rsnn.simulate(rsnn.LIF(beta=0.9), x, record="u")
     for lying in layouts(x).values():
         same(rsnn.simulate(rsnn.LIF(beta=0.9), lying, record="u", record_index=index).u, whole.u[..., index])
-    got = rsnn.simulate(rsnn.LIF(beta=0.9), x, record="u", record_index=index, packed=True)
+    got = rsnn.simulate(rsnn.LIF(beta=0.9), x, record=("u", "spikes"), record_index=index, packed=True)
     same(got.u, whole.u[..., index])
+    same(got.traces["spikes"], whole.output[..., index])
     assert got.spikes == rsnn.Spikes.pack(whole.output)
     w = np.random.default_rng(0).normal(0, 0.5, 3000)
     whole = rsnn.simulate(rsnn.LIF(beta=0.9), x, record=("u", "s"), recurrent=w)

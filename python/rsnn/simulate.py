@@ -102,7 +102,8 @@ def simulate(
     state : named tuple of arrays (...), optional
         To go on from: ``result.state``, or ``neuron.init_state(shape)``, which is also the default. Never modified.
     record : name or tuple of names
-        State fields (their value after each step), ``"u"`` (the membrane before its reset) and ``"spikes"`` to keep for every step.
+        What to keep for every step: state fields (their value after it), ``"u"`` (the membrane before its reset) and ``"spikes"`` (the
+        output).
     record_index : int, slice, or array_like of int or bool, optional
         The neurons to record, by their index in the last axis, as in ``trace[..., record_index]`` (a number counts as a list of one);
         all by default. Nothing is kept of the others, and it costs nothing.
@@ -169,7 +170,8 @@ def simulate(
     if " inhibition" in kernel.spec:
         options["group"] = own[-1] if own else 1
     begin = (neuron if loop is None else loop).init_state(trailing, dtype) if state is None else _state(state, kernel, trailing, dtype)
-    kept, restore = (array.shape, None) if record_index is None else _pick(record_index, own, array.shape, recorded, options)
+    chosen = None if record_index is None else _picked(record_index, own, recorded)
+    kept, restore = (array.shape, None) if chosen is None else _pick(chosen, array.shape, axis, options)
     if packed:
         _check_packed(out, kernel)
         target = words_for(array.shape, axis)
@@ -179,7 +181,7 @@ def simulate(
     else:
         _check_out(out, array, dtype, dict(zip(kernel.states, begin, strict=True)))
         target = out
-    traces = {name: empty(kept, dtype) for name in recorded}
+    traces = {name: empty(kept, dtype) for name in recorded if name != "spikes"}
     layout = Layout(array.shape, axis)
     current = np.empty((len(kernel.states), layout.outer, layout.inner), dtype)
     for k, one in enumerate(begin):
@@ -189,7 +191,10 @@ def simulate(
     end = make_state(kernel.states, [one.reshape(trailing) for one in current])
     if restore is not None:
         traces = {name: trace[..., restore] for name, trace in traces.items()}
-    return Result(Spikes(target, array.shape, batch_first) if packed else target, end, traces, kernel.spiking)
+    output = Spikes(target, array.shape, batch_first) if packed else target
+    if "spikes" in recorded:
+        traces = {name: traces[name] if name in traces else _spikes(output, chosen, layout, dtype) for name in recorded}
+    return Result(output, end, traces, kernel.spiking)
 
 
 def _run(
@@ -306,15 +311,28 @@ def _loop(neuron: Any, recurrent: Any) -> Recurrent | None:
     return recurrence(neuron, recurrent)
 
 
-def _pick(
-    index: Any, own: tuple[int, ...], shape: tuple[int, ...], recorded: tuple[str, ...], options: dict[str, Any]
-) -> tuple[tuple[int, ...], Any]:
+def _pick(chosen: Array, shape: tuple[int, ...], axis: int, options: dict[str, Any]) -> tuple[tuple[int, ...], Any]:
     """Tell the engine which neurons to record, in ascending order; give a trace's shape, and how to order it as asked."""
-    chosen = _picked(index, own, recorded)
     ascending, restore = np.unique(chosen, return_inverse=True)
-    rows = np.arange(math.prod(own[:-1]), dtype=np.uint64)[:, None]
-    options["record_index"] = (rows * np.uint64(own[-1]) + ascending).ravel()
+    rows = np.arange(math.prod(shape[axis + 1 : -1]), dtype=np.uint64)[:, None]
+    options["record_index"] = (rows * np.uint64(shape[-1]) + ascending).ravel()
     return (*shape[:-1], len(ascending)), None if np.array_equal(ascending, chosen) else restore
+
+
+def _spikes(output: Any, chosen: Array | None, layout: Layout, dtype: np.dtype[Any]) -> Array:
+    """Give the record of the output, which is there already."""
+    if not isinstance(output, Spikes):
+        return output if chosen is None else output[..., chosen]  # type: ignore[no-any-return]
+    if chosen is None:
+        return output.numpy(dtype)
+    trace = np.empty((*layout.shape[:-1], len(chosen)), dtype)
+    if output.size:
+        for sequences, stretches in layout.blocks(BLOCK):
+            for stretch in stretches:
+                block = np.empty(layout.size(sequences, stretch), dtype)
+                output.unpack_block(block, layout, sequences, stretch)
+                layout.cut(trace, sequences, stretch)[...] = block[..., chosen]
+    return trace
 
 
 def _picked(index: Any, own: tuple[int, ...], recorded: tuple[str, ...]) -> npt.NDArray[np.uint64]:

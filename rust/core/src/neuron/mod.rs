@@ -250,12 +250,6 @@ impl Neuron {
         self.keeps(State::S)
     }
 
-    /// Whether it sends on spikes, and not its membrane.
-    #[must_use]
-    pub fn fires(&self) -> bool {
-        self.reads(Coefficient::VThreshold)
-    }
-
     /// The states it keeps, in order.
     #[must_use]
     pub fn states(&self) -> Vec<(State, &'static str)> {

@@ -147,9 +147,6 @@ fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common
                     if *trace == Trace::U {
                         add::<E, S, K>(&mut u, &arriving);
                     }
-                    if *trace == Trace::Output {
-                        add::<E, S, K>(&mut out, &arriving);
-                    }
                     for_each_state!(N => {
                         if *trace == Trace::After(State::ALL[N].0) {
                             add::<E, S, K>(&mut d[N], &arriving);

@@ -14,6 +14,7 @@ use crate::stage::{COEFFICIENTS, Column, Each, Shared};
 
 pub mod backward;
 pub mod forward;
+pub mod group;
 pub mod layout;
 
 use backward::Backward;
