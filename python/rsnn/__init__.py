@@ -6,7 +6,7 @@
 [47, 95]
 
 `rsnn.simulate` runs neurons and networks over numpy arrays; `rsnn.torch` trains them; `rsnn.chip` runs them in the integers of a
-chip. Everything but `simulate` is imported when first used.
+chip. Everything is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from ._rsnn import __version__
 from .errors import AbsentError, InternalError, InUseError, InvalidTypeError, InvalidValueError, OutOfRangeError, RsnnError
-from .simulate import Result, simulate
-from .spikes import Spikes
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
@@ -31,6 +29,8 @@ if TYPE_CHECKING:
     from .network import Network, NetworkResult
     from .neurons import ALIF, EIF, GLIF3, IAF, LI, LIF, QIF, AdEx, Alpha, Izhikevich, Neuron
     from .recurrent import Recurrent
+    from .simulation import Result, simulate
+    from .spikes import Spikes
 
 __all__ = [
     "ALIF",
@@ -87,6 +87,8 @@ _ELSEWHERE = {
         "network": ("Network", "NetworkResult"),
         "neurons": ("ALIF", "EIF", "GLIF3", "IAF", "LI", "LIF", "QIF", "AdEx", "Alpha", "Izhikevich", "Neuron"),
         "recurrent": ("Recurrent",),
+        "simulation": ("Result", "simulate"),
+        "spikes": ("Spikes",),
     }.items()
     for name in names
 }

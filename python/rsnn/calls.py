@@ -10,7 +10,7 @@ from typing import Any
 from .arguments import did_you_mean, shown
 from .errors import InvalidTypeError
 from .neurons import NAMED
-from .simulate import Result, simulate
+from .simulation import Result, simulate
 
 _RUN = tuple(p for p in signature(simulate).parameters.values() if p.name not in ("neuron", "x"))
 _EXAMPLES = {

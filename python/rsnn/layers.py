@@ -20,7 +20,7 @@ from . import _rsnn
 from .arguments import count, shape_of, shown
 from .errors import InvalidValueError
 from .layout import empty
-from .simulate import data
+from .simulation import data
 from .stages import Description
 from .threads import resolve
 from .weights import Weights, kept

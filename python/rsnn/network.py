@@ -18,7 +18,7 @@ from .layers import Layer, Weighted
 from .layout import empty
 from .neurons import AnyNeuron
 from .recurrent import Recurrent
-from .simulate import data, simulate
+from .simulation import data, simulate
 from .spikes import Spikes
 from .stages import Description
 from .state import State

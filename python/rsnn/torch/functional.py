@@ -13,7 +13,7 @@ from torch import Tensor
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.neurons import AnyNeuron, Kernel
-from rsnn.simulate import Result
+from rsnn.simulation import Result
 from rsnn.state import State, make_state
 from rsnn.surrogate import ATan, Surrogate
 from rsnn.torch import _checks, _reference

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError
 from rsnn.neurons import NAMED, AnyNeuron
-from rsnn.simulate import Result
+from rsnn.simulation import Result
 from rsnn.state import State
 from rsnn.surrogate import ATan, Surrogate
 from rsnn.torch import _checks, functional
