@@ -110,7 +110,8 @@ def test_simulate_refuses_before_it_computes(number: int) -> None:
 
 
 def test_a_tensor_is_sent_to_rsnn_torch() -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     with pytest.raises(TYPE, match=r"x: a torch tensor.*rsnn\.torch"):
         rsnn.simulate(LIF, torch.ones(3))
 

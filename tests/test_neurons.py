@@ -290,7 +290,8 @@ def test_what_is_not_accepted_says_what_is(number: int) -> None:
 
 
 def test_a_parameter_that_needs_a_gradient_is_refused_with_its_name() -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     assert rsnn.LIF(beta=torch.tensor(0.5)) == rsnn.LIF(beta=0.5)
     with pytest.raises(rsnn.InvalidTypeError, match=r"beta=.*detach"):
         rsnn.LIF(beta=torch.tensor(0.5, requires_grad=True))

@@ -224,7 +224,8 @@ def test_the_orders_of_a_synapse(order: str) -> None:
 
 
 def test_torch_gives_the_same_numbers_and_gradients_reach_every_parameter() -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     neuron = rsnn.LIF(tau_mem=5.0, tau_syn=2.0, v_leak=0.1, r=2.0, bias=0.1, fire="multi", v_min=0.0)
     x = np.random.default_rng(0).normal(0.5, 1.0, (20, 3))
     learned = {name: torch.tensor(value, requires_grad=True) for name, value in neuron.parameters.items()}

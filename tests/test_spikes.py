@@ -247,6 +247,7 @@ def test_what_makes_no_spikes_is_refused(number: int) -> None:
 
 
 def test_a_tensor_is_told_how_to_become_an_array() -> None:
-    torch = pytest.importorskip("torch")
+    import torch
+
     with pytest.raises(TYPE, match=r"array: a torch tensor; give array\.detach\(\)\.numpy\(\)"):
         rsnn.Spikes.pack(torch.ones(3))
