@@ -10,11 +10,12 @@ use fearless_simd::{Level, prelude::*};
 
 use super::group::{Group, Recurrent};
 use super::layout::{self, Shape};
-use super::{BLOCK, Kernels, Rows, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
+use super::{BLOCK, Kernels, Rows, STREAMED, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::{fence, prefetch, stream};
 use crate::stage::{Coefficient, Coefficients, Column};
 
 /// Where the output goes.
@@ -88,9 +89,23 @@ trait Sink<E: Elem>: Send {
         u: &Column<E, S, K>,
         after: &States<E, S, K>,
     );
+
+    /// The steps of a block begin.
+    fn begin(&mut self, _steps: (usize, usize)) {}
+
+    /// Neurons `from..to` have taken the steps of the block.
+    fn leave(&mut self, _level: Level, _steps: (usize, usize), _lanes: (usize, usize)) {}
 }
 
-struct Dense<'a, E>(Vec<&'a mut [E]>);
+/// Floats. Where the output is large, a column's block is gathered in the cache and leaves past it.
+struct Dense<'a, E> {
+    rows: Vec<&'a mut [E]>,
+    streamed: bool,
+    /// The steps of a column, [`WIDEST`] apart; empty where they are written in place.
+    gathered: Vec<E>,
+    /// The step that comes first in it.
+    base: usize,
+}
 
 impl<E: Elem> Sink<E> for Dense<'_, E> {
     #[inline(always)]
@@ -102,7 +117,29 @@ impl<E: Elem> Sink<E> for Dense<'_, E> {
         _: &Column<E, S, K>,
         _: &States<E, S, K>,
     ) {
-        store(s, &mut self.0[t][from..to]);
+        let row = if self.gathered.is_empty() {
+            &mut self.rows[t][from..to]
+        } else {
+            &mut self.gathered[(t - self.base) * WIDEST..][..to - from]
+        };
+        store(s, row);
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, (t0, t1): (usize, usize)) {
+        self.base = t0;
+        if self.streamed && self.gathered.is_empty() {
+            self.gathered = vec![E::ZERO; WIDEST * (t1 - t0)];
+        }
+    }
+
+    #[inline(always)]
+    fn leave(&mut self, level: Level, (t0, t1): (usize, usize), (from, to): (usize, usize)) {
+        if !self.gathered.is_empty() {
+            for (row, gathered) in self.rows[t0..t1].iter_mut().zip(self.gathered.chunks(WIDEST)) {
+                stream(level, &mut row[from..to], &gathered[..to - from]);
+            }
+        }
     }
 }
 
@@ -209,6 +246,20 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
             });
         }
     }
+
+    #[inline(always)]
+    fn begin(&mut self, steps: (usize, usize)) {
+        if let Some(dense) = &mut self.dense {
+            dense.begin(steps);
+        }
+    }
+
+    #[inline(always)]
+    fn leave(&mut self, level: Level, steps: (usize, usize), lanes: (usize, usize)) {
+        if let Some(dense) = &mut self.dense {
+            dense.leave(level, steps, lanes);
+        }
+    }
 }
 
 struct Tile<'a, E, O> {
@@ -281,6 +332,9 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
 ) {
     let wide = K * V::<E, S>::LEN;
     let kept = tile.state.len();
+    // Steps of the next block are asked for while this one is worked on.
+    let ahead = (t1 - t0) * common.inner;
+    tile.sink.begin((t0, t1));
     let mut from = 0;
     while from < tile.width {
         let to = (from + wide).min(tile.width);
@@ -301,11 +355,13 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
         for t in t0..t1 {
             let at = t * common.inner + tile.first;
             let x = load(simd, &tile.x[at + from..at + to]);
+            prefetch(tile.x.get(at + ahead + from..at + ahead + to).unwrap_or_default());
             let step = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &may });
             tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
             states = step.after;
         }
         store_states(&common.slots, &states, &mut tile.state, from, to);
+        tile.sink.leave(simd.level(), (t0, t1), (from, to));
         from = to;
     }
 }
@@ -328,6 +384,7 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
             let steps = (t0, (t0 + common.block).min(common.time));
             advance(simd, model, common, tile, steps, (&[], &[]), k, &refill);
         }
+        fence();
         return;
     }
     let mut group = Group::default();
@@ -479,11 +536,17 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
         }
     }
     let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, recurrent };
+    let streamed = size_of_val(x) >= STREAMED && block <= BLOCK && group.is_none() && recurrent.is_none();
     let mut tiles = Vec::new();
     for b in 0..outer {
         for (range, slots) in ranges.iter().zip(&in_slots) {
             let sink = Recorder {
-                dense: dense.as_mut().and_then(Iterator::next).map(Dense),
+                dense: dense.as_mut().and_then(Iterator::next).map(|rows| Dense {
+                    rows,
+                    streamed,
+                    gathered: Vec::new(),
+                    base: 0,
+                }),
                 bits: bits.as_mut().and_then(Iterator::next).map(Bits),
                 traces: traces.iter_mut().filter_map(|(trace, rows)| Some((*trace, rows.next()?))).collect(),
                 picked: picked.map(|all| (&all[slots.clone()], range.start)),

@@ -53,6 +53,9 @@ const BLOCK: usize = 32;
 /// Less work than this (elements) is not worth waking another thread.
 const WORTH_A_THREAD: usize = 1 << 18;
 
+/// Outputs of this many bytes do not stay in the cache until they are read, so they are written past it.
+const STREAMED: usize = 1 << 23;
+
 /// Threads worth using for this much work.
 fn worthwhile(threads: usize, elements: usize) -> usize {
     threads.min(1 + elements / WORTH_A_THREAD)
