@@ -10,7 +10,7 @@ use fearless_simd::{Level, prelude::*};
 
 use super::group::{Group, Recurrent};
 use super::layout::{self, Shape};
-use super::{BLOCK, Kernels, Rows, STREAMED, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
+use super::{BLOCK, FAR, Kernels, NEAR_BLOCK, Rows, STREAMED, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
@@ -126,10 +126,10 @@ impl<E: Elem> Sink<E> for Dense<'_, E> {
     }
 
     #[inline(always)]
-    fn begin(&mut self, (t0, t1): (usize, usize)) {
+    fn begin(&mut self, (t0, _): (usize, usize)) {
         self.base = t0;
         if self.streamed && self.gathered.is_empty() {
-            self.gathered = vec![E::ZERO; WIDEST * (t1 - t0)];
+            self.gathered = vec![E::ZERO; WIDEST * BLOCK];
         }
     }
 
@@ -281,6 +281,8 @@ struct Common<'a, E> {
     time: usize,
     inner: usize,
     block: usize,
+    /// Steps between two checkpoints.
+    every: usize,
     recurrent: Option<Recurrent<'a, E>>,
 }
 
@@ -333,15 +335,15 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
     let wide = K * V::<E, S>::LEN;
     let kept = tile.state.len();
     // Steps of the next block are asked for while this one is worked on.
-    let ahead = (t1 - t0) * common.inner;
+    let ahead = common.block * common.inner;
     tile.sink.begin((t0, t1));
     let mut from = 0;
     while from < tile.width {
         let to = (from + wide).min(tile.width);
         refill(k, tile.first + from);
         let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
-        if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.block) {
-            let b = t0 / common.block;
+        if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.every) {
+            let b = t0 / common.every;
             store_states(&common.slots, &states, &mut tile.checkpoints[b * kept..(b + 1) * kept], from, to);
         }
         let mut r = [V::<E, S>::splat(simd, E::ZERO); K];
@@ -377,12 +379,14 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
     refill: impl Fn(&mut C, usize),
 ) {
     if !model.keeps(State::S) && !model.competes() {
-        for t0 in (0..common.time).step_by(common.block) {
+        let mut t0 = 0;
+        while t0 < common.time {
             if stop.now() {
                 return;
             }
-            let steps = (t0, (t0 + common.block).min(common.time));
-            advance(simd, model, common, tile, steps, (&[], &[]), k, &refill);
+            let t1 = (t0 + common.block).min((t0 - t0 % common.every).saturating_add(common.every)).min(common.time);
+            advance(simd, model, common, tile, (t0, t1), (&[], &[]), k, &refill);
+            t0 = t1;
         }
         fence();
         return;
@@ -506,10 +510,10 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
     }
     let kept = neuron.states().len();
     let mut states = layout::deal("state", state, (kept, outer, 1, inner), &ranges)?.into_iter();
-    let (block, mut marks) = match checkpoints {
+    let (every, mut marks) = match checkpoints {
         Some((0, _)) => return Err(Error::value("every: 0 steps between checkpoints; give at least 1")),
         Some((every, array)) => (every, layout::deal("checkpoints", array, (time.div_ceil(every) * kept, outer, 1, inner), &ranges)?),
-        None => (BLOCK, (0..outer * ranges.len()).map(|_| Vec::new()).collect()),
+        None => (usize::MAX, (0..outer * ranges.len()).map(|_| Vec::new()).collect()),
     };
     let mut marks = marks.drain(..);
     let shape = (1, outer, time, inner);
@@ -535,8 +539,9 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
             bits = Some(layout::deal("out", words, (1, outer, time, inner.div_ceil(64)), &in_words)?.into_iter());
         }
     }
-    let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, recurrent };
-    let streamed = size_of_val(x) >= STREAMED && block <= BLOCK && group.is_none() && recurrent.is_none();
+    let streamed = size_of_val(x) >= STREAMED && group.is_none() && recurrent.is_none();
+    let block = if streamed || inner * size_of::<E>() >= FAR { NEAR_BLOCK } else { BLOCK };
+    let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, every, recurrent };
     let mut tiles = Vec::new();
     for b in 0..outer {
         for (range, slots) in ranges.iter().zip(&in_slots) {
