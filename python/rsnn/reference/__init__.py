@@ -42,7 +42,7 @@ class Stepper:
     select : the reset to a value, ``select(s, v_reset, u)``: v_reset where s != 0, else u. A hook for gradients gives it the
         derivative of ``u - s (u - v_reset)``, which has the same value.
     exp : the exponential; a hook for gradients gives it its own value as its derivative
-    detach : ``detach(value, *paths)``, applied to what a gradient may hold constant, with the names of the paths that hold it: "reset" (spikes
+    detach : ``detach(value, *paths)``, applied to what a gradient may hold constant, with the names of what holds it: "reset" (spikes
         before they reset anything), "carried" (those read off the membrane carried in), "threshold" (what an adaptation moves of it)
     """
 
