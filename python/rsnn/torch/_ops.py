@@ -23,7 +23,7 @@ from rsnn.errors import InvalidValueError
 _SCHEMAS = {
     "scan": "(str spec, Tensor x, Tensor coefficients, Tensor state, str[] record, int every) -> (Tensor, Tensor, Tensor, Tensor)",
     "scan_backward": (
-        "(str spec, str surrogate, float[] surrogate_params, bool detach_reset, Tensor x, Tensor coefficients, Tensor checkpoints, "
+        "(str spec, str surrogate, float[] surrogate_params, str[] detach, Tensor x, Tensor coefficients, Tensor checkpoints, "
         "int every, Tensor? grad_output, Tensor grad_state, str[] record, Tensor? grad_recorded, str[] needs) -> (Tensor, Tensor, Tensor)"
     ),
     "exp": "(Tensor x) -> Tensor",
@@ -70,7 +70,7 @@ def _scan_backward(
     spec: str,
     surrogate: str,
     surrogate_params: list[float],
-    detach_reset: bool,
+    detach: list[str],
     x: Tensor,
     coefficients: Tensor,
     checkpoints: Tensor,
@@ -97,7 +97,7 @@ def _scan_backward(
         grad_x.numpy(),
         grad_coefficients.numpy(),
         needs=needs,
-        detach_reset=detach_reset,
+        detach=detach,
         threads=torch.get_num_threads(),
     )
     return grad_x, grad_initial, grad_coefficients
@@ -107,7 +107,7 @@ def _scan_backward_shapes(
     spec: str,
     surrogate: str,
     surrogate_params: list[float],
-    detach_reset: bool,
+    detach: list[str],
     x: Tensor,
     coefficients: Tensor,
     checkpoints: Tensor,

@@ -116,7 +116,7 @@ _exp = outside_tracing(Exp, ExpOutsideTracing)
 
 
 def scan(
-    kernel: Kernel, x: Tensor, coefficients: Tensor, state: Tensor, record: Collection[str], surrogate: Surrogate, detach_reset: bool
+    kernel: Kernel, x: Tensor, coefficients: Tensor, state: Tensor, record: Collection[str], surrogate: Surrogate, constant: Collection[str]
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Run over x (outer, T, inner) as the native operator does; return the output, the final states and the traces by name."""
     inner = x.shape[2]
@@ -133,6 +133,9 @@ def scan(
         chosen: Tensor = _select(s, v_reset.expand(shape), u)
         return chosen
 
+    def detach(value: Tensor, *paths: str) -> Tensor:
+        return value.detach() if any(path in constant for path in paths) else value
+
     stepper = reference.Stepper(
         kernel.spec,
         dict(zip(kernel.coefficients, rows, strict=True)),
@@ -140,7 +143,7 @@ def scan(
         spike=spike,
         select=select,
         exp=_exp,
-        detach=torch.Tensor.detach if detach_reset else lambda s: s,
+        detach=detach,
     )
     output, after, traces = reference.run(stepper, x.moveaxis(1, 0), dict(zip(kernel.states, state.unbind(0), strict=True)), record)
     final = torch.stack([each.expand(shape) for each in after.values()])

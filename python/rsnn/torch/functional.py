@@ -25,6 +25,9 @@ __all__ = ["conv2d", "linear", "pool2d", "simulate"]
 BLOCK = 32
 """Steps between two kept states unless `checkpoint` says otherwise: backward recomputes a block of this length into the cache."""
 
+DETACHABLE = ("carried", "threshold")
+"""What `detach` can hold constant, besides every reset."""
+
 COUNTS = frozenset({"max_spikes", "refractory"})
 """Coefficients that are numbers of spikes or steps: nothing flows through them."""
 
@@ -37,14 +40,21 @@ class Options:
 
     surrogate: Surrogate
     detach_reset: bool
+    detach: tuple[str, ...]
+    """What else is held constant."""
     checkpoint: int | None
     batch_first: bool
     backend: str | None
     native_surrogate: tuple[str, list[float]]
     """The surrogate as the native operator takes it."""
 
+    @property
+    def constant(self) -> list[str]:
+        """Everything that is held constant in the gradient, by the words of the native operator."""
+        return [*(["reset"] if self.detach_reset else []), *self.detach]
+
     @staticmethod
-    def checked(surrogate: Any, detach_reset: Any, checkpoint: Any, batch_first: Any, backend: Any) -> "Options":
+    def checked(surrogate: Any, detach_reset: Any, detach: Any, checkpoint: Any, batch_first: Any, backend: Any) -> "Options":
         """Check what a caller handed in."""
         if not isinstance(surrogate, Surrogate):
             raise InvalidTypeError(
@@ -53,6 +63,7 @@ class Options:
         return Options(
             surrogate,
             arguments.flag("detach_reset", detach_reset),
+            arguments.names("detach", detach, DETACHABLE),
             None if checkpoint is None else arguments.count("checkpoint", checkpoint, 1),
             arguments.flag("batch_first", batch_first),
             None if backend is None else arguments.choice("backend", backend, ("rust", "torch")),
@@ -94,6 +105,7 @@ def simulate(
     record: Collection[str] | str = (),
     surrogate: Surrogate = ATan(2.0),  # noqa: B008 - a frozen value
     detach_reset: bool = True,
+    detach: Collection[str] | str = (),
     checkpoint: int | None = None,
     batch_first: bool = False,
     backend: str | None = None,
@@ -112,7 +124,7 @@ def simulate(
         Values to use in place of the neuron's own; gradients flow to them. They are held in the neuron's ranges.
     record : str or tuple of str, default ()
         State fields (after each step) and ``"u"``, the membrane before reset.
-    surrogate, detach_reset, checkpoint, backend
+    surrogate, detach_reset, detach, checkpoint, backend
         As of `rsnn.torch.Layer`.
 
     Returns
@@ -137,7 +149,7 @@ def simulate(
     """
     if not isinstance(neuron, AnyNeuron):
         raise InvalidTypeError(f"neuron={arguments.shown(neuron)}: must be a neuron, such as rsnn.LIF(beta=0.95)")
-    options = Options.checked(surrogate, detach_reset, checkpoint, batch_first, backend)
+    options = Options.checked(surrogate, detach_reset, detach, checkpoint, batch_first, backend)
     _checks.floating("x", x)
     given = {} if parameters is None else parameters
     arguments.names("parameters", given, neuron.parameters)
@@ -173,12 +185,12 @@ def run(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: State | None
             list(record),
             every,
             options.native_surrogate,
-            options.detach_reset,
+            options.constant,
             needs,
         )
         recorded = dict(zip(record, traces.unbind(0), strict=True))
     else:
-        output, final, recorded = _reference.scan(kernel, sequence, coefficients, start, record, options.surrogate, options.detach_reset)
+        output, final, recorded = _reference.scan(kernel, sequence, coefficients, start, record, options.surrogate, options.constant)
     output = output.reshape(x.shape).to(given)
     after = plan.state(*(_flow(name, each).reshape(layout.step) for name, each in zip(kernel.states, final.unbind(0), strict=True)))
     return Result(output, after, {name: _flow(name, trace).reshape(x.shape) for name, trace in recorded.items()}, kernel.spiking)
