@@ -11,6 +11,7 @@ use fearless_simd::prelude::*;
 use super::{Arriving, Convention, Inputs, Model, State, States, Step};
 use crate::elem::{Elem, V};
 use crate::stage::{Coefficients, Column, Gradients};
+use crate::surrogate::Slopes;
 
 /// The wrapper.
 #[derive(Clone, Copy, Debug)]
@@ -51,10 +52,10 @@ impl<M: Model> Model for Merged<M> {
     }
 
     #[inline(always)]
-    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, H: Slopes<E>, const K: usize>(
         self,
         simd: S,
-        convention: Convention<E>,
+        convention: Convention<H>,
         k: &C,
         inputs: &Inputs<'_, E, S, K>,
         arriving: &Arriving<'_, E, S, K>,

@@ -5,9 +5,9 @@
 use fearless_simd::prelude::*;
 
 use crate::elem::Elem;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::stage::{Coefficient, Coefficients, Column, Gradients};
-use crate::surrogate::Surrogate;
+use crate::surrogate::Slopes;
 
 pub mod alpha;
 pub mod coba;
@@ -108,11 +108,45 @@ pub struct Arriving<'a, E: Elem, S: Simd, const K: usize> {
 
 /// How spikes are differentiated.
 #[derive(Clone, Copy)]
-pub struct Convention<E> {
-    /// What stands for `ds/du`.
-    pub surrogate: Surrogate<E>,
-    /// Whether the reset is taken as a constant.
-    pub detach_reset: bool,
+pub struct Convention<H> {
+    /// What stands for `ds/du`: a [`Slopes`].
+    pub slopes: H,
+    /// What is taken as a constant.
+    pub detach: Detach,
+}
+
+/// What a gradient takes as a constant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Detach {
+    /// `reset`: the spikes, in what every reset does with them.
+    pub reset: bool,
+    /// `carried`: the spikes that late resets read off the membrane carried in; those of the step flow (snnTorch's `reset_delay=False`).
+    pub carried: bool,
+    /// `threshold`: what an adaptation moves of the threshold, where spikes are tested against it; what resets take off flows (sinabs' ALIF).
+    pub threshold: bool,
+}
+
+impl Detach {
+    /// The paths of these names.
+    pub fn named<T: AsRef<str>>(names: &[T]) -> Result<Self> {
+        let mut detach = Self::default();
+        for name in names {
+            match name.as_ref() {
+                "reset" => detach.reset = true,
+                "carried" => detach.carried = true,
+                "threshold" => detach.threshold = true,
+                other => return Err(Error::value(format!("detach: {other:?} is not known; accepted are reset, carried, threshold"))),
+            }
+        }
+        Ok(detach)
+    }
+
+    /// Whether spikes read off the membrane carried in are constants.
+    #[inline(always)]
+    #[must_use]
+    pub fn carried(self) -> bool {
+        self.reset || self.carried
+    }
 }
 
 /// One step of a neuron and its adjoint.
@@ -136,10 +170,10 @@ pub trait Model: Copy + Send + Sync {
 
     /// One step backwards: `d` holds the gradients of the states after the step and leaves with those before; returns the gradients of
     /// the input and of the operand.
-    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, H: Slopes<E>, const K: usize>(
         self,
         simd: S,
-        convention: Convention<E>,
+        convention: Convention<H>,
         k: &C,
         inputs: &Inputs<'_, E, S, K>,
         arriving: &Arriving<'_, E, S, K>,
