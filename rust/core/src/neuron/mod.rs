@@ -14,9 +14,11 @@ pub mod coba;
 pub mod composed;
 pub mod glif3;
 pub mod izhikevich;
+pub mod merged;
 pub mod spec;
 
 use composed::Composed;
+use merged::Merged;
 use spec::{Everyday, Plain, Spec, Words};
 
 /// The states a neuron can have, in the order every interface lists them.
@@ -203,7 +205,12 @@ macro_rules! whole_models {
         pub enum Neuron {
             /// Of stages.
             Composed(Spec),
-            $($(#[$about])* $name($model),)*
+            $($(#[$about])* $name {
+                /// Which of its forms.
+                model: $model,
+                /// Whether its own output comes back to it.
+                recurrent: bool,
+            },)*
         }
 
         impl Neuron {
@@ -214,7 +221,8 @@ macro_rules! whole_models {
                     let mut words = Words::of(text, order);
                     if order.split(' ').next().is_some_and(|name| words.flag(name)) {
                         let model = <$model as Whole>::parse(&mut words)?;
-                        return words.end().map(|()| Self::$name(model));
+                        let recurrent = words.flag("recurrent_merged");
+                        return words.end().map(|()| Self::$name { model, recurrent });
                     }
                 )*
                 Spec::parse(text).map(Self::Composed)
@@ -225,7 +233,7 @@ macro_rules! whole_models {
             pub fn keeps(&self, state: State) -> bool {
                 match self {
                     Self::Composed(spec) => spec.keeps(state),
-                    $(Self::$name(model) => model.keeps(state),)*
+                    $(Self::$name { model, recurrent } => model.keeps(state) || (*recurrent && state == State::S),)*
                 }
             }
 
@@ -234,7 +242,7 @@ macro_rules! whole_models {
             pub fn reads(&self, which: Coefficient) -> bool {
                 match self {
                     Self::Composed(spec) => spec.reads(which),
-                    $(Self::$name(model) => model.reads(which),)*
+                    $(Self::$name { model, .. } => model.reads(which),)*
                 }
             }
 
@@ -243,7 +251,7 @@ macro_rules! whole_models {
             pub fn competes(&self) -> bool {
                 match self {
                     Self::Composed(spec) => spec.inhibition,
-                    $(Self::$name(model) => model.competes(),)*
+                    $(Self::$name { model, .. } => model.competes(),)*
                 }
             }
 
@@ -251,7 +259,7 @@ macro_rules! whole_models {
             fn own(&self) -> &'static [&'static str] {
                 match self {
                     Self::Composed(_) => &[],
-                    $(Self::$name(_) => <$model as Whole>::OWN,)*
+                    $(Self::$name { .. } => <$model as Whole>::OWN,)*
                 }
             }
         }
@@ -260,7 +268,8 @@ macro_rules! whole_models {
         pub fn with_model(neuron: Neuron, work: impl WithModel) {
             match neuron {
                 Neuron::Composed(spec) => with_composed(spec, work),
-                $(Neuron::$name(model) => work.with(model),)*
+                $(Neuron::$name { model, recurrent: false } => work.with(model),)*
+                $(Neuron::$name { model, recurrent: true } => work.with(Merged(model)),)*
             }
         }
     };

@@ -8,11 +8,13 @@ use fearless_simd::{Level, prelude::*};
 
 use super::forward::Trace;
 use super::layout::{self, Shape};
+use super::outgoing::{self, Outgoing};
 use super::{Kernels, Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::neuron::{Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::{fence, prefetch};
 use crate::stage::{COEFFICIENTS, Coefficient, Column, Gradients};
 use crate::surrogate::{Apart, Slopes, Surrogate, Usual};
 
@@ -46,12 +48,15 @@ pub struct Backward<'a, E> {
     pub wanted: Vec<Coefficient>,
 }
 
+/// Steps between asking for a row and using it.
+const AHEAD: usize = 8;
+
 struct Tile<'a, E> {
     outer: usize,
     first: usize,
     width: usize,
     grad_state: Vec<&'a mut [E]>,
-    grad_x: Vec<&'a mut [E]>,
+    grad_x: Outgoing<'a, E>,
     /// A row for each wanted coefficient.
     sums: Vec<&'a mut [E]>,
 }
@@ -111,11 +116,13 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
     let steps = common.every.min(time);
     let mut k = common.rows.each::<S, K>(simd);
     let mut tape: [Vec<Column<E, S, K>>; STATES] = std::array::from_fn(|n| vec![zero; if keeps[n] { steps } else { 0 }]);
+    let mut xs = vec![zero; steps];
     for block in (0..time.div_ceil(common.every)).rev() {
         if stop.now() {
             return;
         }
         let (t0, t1) = (block * common.every, ((block + 1) * common.every).min(time));
+        tile.grad_x.begin((t0, t1));
         let mut from = 0;
         while from < tile.width {
             let to = (from + wide).min(tile.width);
@@ -123,6 +130,13 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
             if !common.rows.shared {
                 common.rows.fill(simd, &mut k, lane);
             }
+            // A step some way ahead in this column, or, near its end, the same way into the next one.
+            let further = (tile.first + to, tile.first + (to + wide).min(tile.width));
+            let ahead = |array: &[E], step: usize, t: usize| {
+                let (from, to) = if step + AHEAD < t1 - t0 { (lane, end) } else { further };
+                let at = common.at(tile.outer, t, 0);
+                prefetch(array.get(at + from..at + to).unwrap_or_default());
+            };
             let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
             for t in t0..t1 {
                 for_each_state!(N => {
@@ -132,6 +146,8 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 });
                 let at = common.at(tile.outer, t, lane);
                 let x = load(simd, &common.x[at..at + (to - from)]);
+                ahead(common.x, t - t0, t0 + (t - t0 + AHEAD) % (t1 - t0));
+                xs[t - t0] = x;
                 states = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero }).after;
             }
             let mut d: States<E, S, K> = load_states(simd, &common.slots, &tile.grad_state, from, to);
@@ -142,10 +158,11 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
             for t in (t0..t1).rev() {
                 let at = common.at(tile.outer, t, lane);
                 let here = at..at + (to - from);
-                let x = load(simd, &common.x[here.clone()]);
+                let x = xs[t - t0];
                 let mut out = zero;
                 if let Some(array) = common.grad_output {
                     out = load(simd, &array[here.clone()]);
+                    ahead(array, t1 - 1 - t, t1 - 1 - (t1 - 1 - t + AHEAD) % (t1 - t0));
                 }
                 let mut u = zero;
                 for (trace, array) in common.grad_record {
@@ -168,15 +185,17 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 let arriving = Arriving { out: &out, u: &u };
                 let inputs = Inputs { states: &before, x: &x, operand: &zero, allowed: &zero };
                 let [dx, _] = model.adjoint(simd, convention, &k, &inputs, &arriving, &mut d, &mut sums);
-                store(&dx, &mut tile.grad_x[t][from..to]);
+                tile.grad_x.write(t, (from, to), &dx);
             }
             store_states(&common.slots, &d, &mut tile.grad_state, from, to);
             for (which, row) in common.wanted.iter().zip(&mut tile.sums) {
                 store(&sums.sums[*which as usize], &mut row[from..to]);
             }
+            tile.grad_x.leave(simd.level(), (t0, t1), (from, to));
             from = to;
         }
     }
+    fence();
 }
 
 /// 4 registers at once: the adjoint holds more values than the forward, and the tape must stay in the cache.
@@ -277,6 +296,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
     let mut grad_states = layout::deal("grad_state", grad_state, (kept, outer, 1, inner), &ranges)?.into_iter();
     let mut grad_xs = layout::deal("grad_x", grad_x, (1, outer, time, inner), &ranges)?.into_iter();
     let mut sum_rows = layout::deal("sums", &mut sums, (wanted.len(), outer, 1, inner), &ranges)?.into_iter();
+    let streamed = outgoing::is_large::<E>(x.len());
     let mut tiles = Vec::new();
     for b in 0..outer {
         for range in &ranges {
@@ -285,7 +305,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
                 first: range.start,
                 width: range.len(),
                 grad_state: grad_states.next().unwrap_or_default(),
-                grad_x: grad_xs.next().unwrap_or_default(),
+                grad_x: Outgoing::new(grad_xs.next().unwrap_or_default(), streamed),
                 sums: sum_rows.next().unwrap_or_default(),
             });
         }

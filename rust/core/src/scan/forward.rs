@@ -1,6 +1,6 @@
 //! Forwards in time: `(x, state) -> (output, traces, state)`.
 //!
-//! A recurrent neuron needs the last spikes of all its group before the next step: there time is outermost, a group is a tile, and the
+//! A recurrent neuron needs the last spikes of all its group before the next step: there time is outermost, some groups are a tile, and the
 //! operand `r = W s + bias` is gathered from the rows of `W` whose neurons fired, in ascending order of the neurons. The same holds for
 //! neurons that compete: a step is looked at first, and then taken with one neuron of the group allowed to fire.
 
@@ -8,14 +8,15 @@ use std::ops::Range;
 
 use fearless_simd::{Level, prelude::*};
 
-use super::group::{Group, Recurrent};
+use super::group::{self, Group, Recurrent};
 use super::layout::{self, Shape};
-use super::{BLOCK, FAR, Kernels, NEAR_BLOCK, Rows, STREAMED, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
+use super::outgoing::{self, Outgoing};
+use super::{BLOCK, FAR, Kernels, NEAR_BLOCK, Rows, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
-use crate::raw::{fence, prefetch, stream};
+use crate::raw::{fence, prefetch};
 use crate::stage::{Coefficient, Coefficients, Column};
 
 /// Where the output goes.
@@ -97,17 +98,7 @@ trait Sink<E: Elem>: Send {
     fn leave(&mut self, _level: Level, _steps: (usize, usize), _lanes: (usize, usize)) {}
 }
 
-/// Floats. Where the output is large, a column's block is gathered in the cache and leaves past it.
-struct Dense<'a, E> {
-    rows: Vec<&'a mut [E]>,
-    streamed: bool,
-    /// The steps of a column, [`WIDEST`] apart; empty where they are written in place.
-    gathered: Vec<E>,
-    /// The step that comes first in it.
-    base: usize,
-}
-
-impl<E: Elem> Sink<E> for Dense<'_, E> {
+impl<E: Elem> Sink<E> for Outgoing<'_, E> {
     #[inline(always)]
     fn put<S: Simd, const K: usize>(
         &mut self,
@@ -117,29 +108,17 @@ impl<E: Elem> Sink<E> for Dense<'_, E> {
         _: &Column<E, S, K>,
         _: &States<E, S, K>,
     ) {
-        let row = if self.gathered.is_empty() {
-            &mut self.rows[t][from..to]
-        } else {
-            &mut self.gathered[(t - self.base) * WIDEST..][..to - from]
-        };
-        store(s, row);
+        self.write(t, (from, to), s);
     }
 
     #[inline(always)]
-    fn begin(&mut self, (t0, _): (usize, usize)) {
-        self.base = t0;
-        if self.streamed && self.gathered.is_empty() {
-            self.gathered = vec![E::ZERO; WIDEST * BLOCK];
-        }
+    fn begin(&mut self, steps: (usize, usize)) {
+        Outgoing::begin(self, steps);
     }
 
     #[inline(always)]
-    fn leave(&mut self, level: Level, (t0, t1): (usize, usize), (from, to): (usize, usize)) {
-        if !self.gathered.is_empty() {
-            for (row, gathered) in self.rows[t0..t1].iter_mut().zip(self.gathered.chunks(WIDEST)) {
-                stream(level, &mut row[from..to], &gathered[..to - from]);
-            }
-        }
+    fn leave(&mut self, level: Level, steps: (usize, usize), lanes: (usize, usize)) {
+        Outgoing::leave(self, level, steps, lanes);
     }
 }
 
@@ -174,7 +153,7 @@ impl<E: Elem> Sink<E> for Bits<'_> {
 }
 
 struct Recorder<'a, E> {
-    dense: Option<Dense<'a, E>>,
+    dense: Option<Outgoing<'a, E>>,
     bits: Option<Bits<'a>>,
     traces: Vec<(Trace, Vec<&'a mut [E]>)>,
     /// The neurons of the tile that are recorded, as numbers in `inner`, and its first neuron.
@@ -250,14 +229,14 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
     #[inline(always)]
     fn begin(&mut self, steps: (usize, usize)) {
         if let Some(dense) = &mut self.dense {
-            dense.begin(steps);
+            Sink::<E>::begin(dense, steps);
         }
     }
 
     #[inline(always)]
     fn leave(&mut self, level: Level, steps: (usize, usize), lanes: (usize, usize)) {
         if let Some(dense) = &mut self.dense {
-            dense.leave(level, steps, lanes);
+            Sink::<E>::leave(dense, level, steps, lanes);
         }
     }
 }
@@ -284,6 +263,8 @@ struct Common<'a, E> {
     /// Steps between two checkpoints.
     every: usize,
     recurrent: Option<Recurrent<'a, E>>,
+    /// Neurons of a group, where they act on each other.
+    size: usize,
 }
 
 /// How far the neurons of a group would be above their threshold after step `t`.
@@ -401,12 +382,16 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
             return;
         }
         if let (Some(recurrent), Some(slot)) = (&common.recurrent, common.slots[State::S as usize]) {
-            group.operand.resize(recurrent.size, E::ZERO);
-            recurrent.gather(simd, tile.state[slot], &mut group.operand, &mut group.fired);
+            group.operand.resize(tile.width, E::ZERO);
+            for (s, r) in tile.state[slot].chunks_exact(common.size).zip(group.operand.chunks_exact_mut(common.size)) {
+                group.fired.clear();
+                recurrent.list(simd, s, &mut group.fired);
+                recurrent.gather(simd, s, r, &group.fired);
+            }
         }
         if model.competes() {
             look(simd, model, common, tile, t, &mut group, k, &refill);
-            group.allow();
+            group::allow(&group.lead, &mut group.allowed, common.size);
         }
         advance(simd, model, common, tile, (t, t + 1), (&group.operand, &group.allowed), k, &refill);
     }
@@ -494,12 +479,13 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
     if let Some(recurrent) = &recurrent {
         recurrent.check(inner)?;
     }
-    let ranges = match group.or(recurrent.map(|r| r.size)) {
+    let size = group.or(recurrent.map(|r| r.size));
+    let ranges = match size {
         Some(_) if inner == 0 => Vec::new(),
         Some(size) if size == 0 || !inner.is_multiple_of(size) => {
             return Err(Error::value(format!("group: {size} neurons do not divide {inner} neurons")));
         }
-        Some(size) => (0..inner).step_by(size).map(|from| from..from + size).collect(),
+        Some(size) => group::ranges(inner, size),
         None => layout::ranges(inner),
     };
     if group.is_some() != neuron.competes() || recurrent.zip(group).is_some_and(|(r, size)| r.size != size) {
@@ -539,19 +525,14 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
             bits = Some(layout::deal("out", words, (1, outer, time, inner.div_ceil(64)), &in_words)?.into_iter());
         }
     }
-    let streamed = size_of_val(x) >= STREAMED && group.is_none() && recurrent.is_none();
+    let streamed = outgoing::is_large::<E>(x.len()) && size.is_none();
     let block = if streamed || inner * size_of::<E>() >= FAR { NEAR_BLOCK } else { BLOCK };
-    let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, every, recurrent };
+    let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, every, recurrent, size: size.unwrap_or(0) };
     let mut tiles = Vec::new();
     for b in 0..outer {
         for (range, slots) in ranges.iter().zip(&in_slots) {
             let sink = Recorder {
-                dense: dense.as_mut().and_then(Iterator::next).map(|rows| Dense {
-                    rows,
-                    streamed,
-                    gathered: Vec::new(),
-                    base: 0,
-                }),
+                dense: dense.as_mut().and_then(Iterator::next).map(|rows| Outgoing::new(rows, streamed)),
                 bits: bits.as_mut().and_then(Iterator::next).map(Bits),
                 traces: traces.iter_mut().filter_map(|(trace, rows)| Some((*trace, rows.next()?))).collect(),
                 picked: picked.map(|all| (&all[slots.clone()], range.start)),
@@ -566,7 +547,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
             });
         }
     }
-    let context = Context { threads: worthwhile(context.threads, x.len()), poll: context.poll };
+    let context = Context { threads: worthwhile(context.threads, group::work(x.len(), recurrent.as_ref())), poll: context.poll };
     for_each(&context, tiles, |tile, stop| with_model(neuron, Run { level, common: &common, tile, plain, stop }))
 }
 

@@ -16,6 +16,7 @@ pub mod backward;
 pub mod forward;
 pub mod group;
 pub mod layout;
+mod outgoing;
 
 use backward::Backward;
 use forward::Forward;
