@@ -113,29 +113,30 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
     for_each_state!(N => {
         keeps[N] = model.keeps(State::ALL[N].0);
     });
-    let steps = common.every.min(time);
+    let longest = common.every.min(time);
     let mut k = common.rows.each::<S, K>(simd);
-    let mut tape: [Vec<Column<E, S, K>>; STATES] = std::array::from_fn(|n| vec![zero; if keeps[n] { steps } else { 0 }]);
-    let mut xs = vec![zero; steps];
+    let mut tape: [Vec<Column<E, S, K>>; STATES] = std::array::from_fn(|n| vec![zero; if keeps[n] { longest } else { 0 }]);
+    let mut xs = vec![zero; longest];
     for block in (0..time.div_ceil(common.every)).rev() {
         if stop.now() {
             return;
         }
         let (t0, t1) = (block * common.every, ((block + 1) * common.every).min(time));
         tile.grad_x.begin((t0, t1));
+        let lead = tile.grad_x.lead();
         let mut from = 0;
         while from < tile.width {
-            let to = (from + wide).min(tile.width);
+            let to = (if from < lead { lead } else { from + wide }).min(tile.width);
             let (lane, end) = (tile.first + from, tile.first + to);
             if !common.rows.shared {
                 common.rows.fill(simd, &mut k, lane);
             }
             // A step some way ahead in this column, or, near its end, the same way into the next one.
             let further = (tile.first + to, tile.first + (to + wide).min(tile.width));
-            let ahead = |array: &[E], step: usize, t: usize| {
-                let (from, to) = if step + AHEAD < t1 - t0 { (lane, end) } else { further };
-                let at = common.at(tile.outer, t, 0);
-                prefetch(array.get(at + from..at + to).unwrap_or_default());
+            let steps = t1 - t0;
+            let ahead = |step: usize| {
+                let later = step + AHEAD;
+                if later < steps { (later, lane, end) } else { (if later < 2 * steps { later - steps } else { 0 }, further.0, further.1) }
             };
             let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
             for t in t0..t1 {
@@ -146,7 +147,9 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 });
                 let at = common.at(tile.outer, t, lane);
                 let x = load(simd, &common.x[at..at + (to - from)]);
-                ahead(common.x, t - t0, t0 + (t - t0 + AHEAD) % (t1 - t0));
+                let (step, from, to) = ahead(t - t0);
+                let at = common.at(tile.outer, t0 + step, 0);
+                prefetch(common.x.get(at + from..at + to).unwrap_or_default());
                 xs[t - t0] = x;
                 states = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero }).after;
             }
@@ -162,7 +165,9 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 let mut out = zero;
                 if let Some(array) = common.grad_output {
                     out = load(simd, &array[here.clone()]);
-                    ahead(array, t1 - 1 - t, t1 - 1 - (t1 - 1 - t + AHEAD) % (t1 - t0));
+                    let (step, from, to) = ahead(t1 - 1 - t);
+                    let at = common.at(tile.outer, t1 - 1 - step, 0);
+                    prefetch(array.get(at + from..at + to).unwrap_or_default());
                 }
                 let mut u = zero;
                 for (trace, array) in common.grad_record {

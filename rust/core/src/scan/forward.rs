@@ -91,6 +91,11 @@ trait Sink<E: Elem>: Send {
         after: &States<E, S, K>,
     );
 
+    /// How many neurons come before the first whole column.
+    fn lead(&self) -> usize {
+        0
+    }
+
     /// The steps of a block begin.
     fn begin(&mut self, _steps: (usize, usize)) {}
 
@@ -109,6 +114,10 @@ impl<E: Elem> Sink<E> for Outgoing<'_, E> {
         _: &States<E, S, K>,
     ) {
         self.write(t, (from, to), s);
+    }
+
+    fn lead(&self) -> usize {
+        Outgoing::lead(self)
     }
 
     #[inline(always)]
@@ -226,17 +235,24 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
         }
     }
 
+    fn lead(&self) -> usize {
+        match (&self.dense, &self.bits) {
+            (Some(dense), None) => dense.lead(),
+            _ => 0,
+        }
+    }
+
     #[inline(always)]
     fn begin(&mut self, steps: (usize, usize)) {
         if let Some(dense) = &mut self.dense {
-            Sink::<E>::begin(dense, steps);
+            dense.begin(steps);
         }
     }
 
     #[inline(always)]
     fn leave(&mut self, level: Level, steps: (usize, usize), lanes: (usize, usize)) {
         if let Some(dense) = &mut self.dense {
-            Sink::<E>::leave(dense, level, steps, lanes);
+            dense.leave(level, steps, lanes);
         }
     }
 }
@@ -318,9 +334,10 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
     // Steps of the next block are asked for while this one is worked on.
     let ahead = common.block * common.inner;
     tile.sink.begin((t0, t1));
+    let lead = tile.sink.lead();
     let mut from = 0;
     while from < tile.width {
-        let to = (from + wide).min(tile.width);
+        let to = (if from < lead { lead } else { from + wide }).min(tile.width);
         refill(k, tile.first + from);
         let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
         if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.every) {
