@@ -123,10 +123,9 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
         }
         let (t0, t1) = (block * common.every, ((block + 1) * common.every).min(time));
         tile.grad_x.begin((t0, t1));
-        let lead = tile.grad_x.lead();
         let mut from = 0;
         while from < tile.width {
-            let to = (if from < lead { lead } else { from + wide }).min(tile.width);
+            let to = (from + wide).min(tile.width);
             let (lane, end) = (tile.first + from, tile.first + to);
             if !common.rows.shared {
                 common.rows.fill(simd, &mut k, lane);
@@ -212,7 +211,7 @@ fn run<E: Elem, S: Simd, M: Model, H: Slopes<E>>(
     tile: &mut Tile<'_, E>,
     stop: &Stop<'_>,
 ) {
-    columns::<E, S, M, H, 4>(simd, model, common, tile, stop);
+    columns::<E, S, M, H, 2>(simd, model, common, tile, stop);
 }
 
 #[inline(never)]

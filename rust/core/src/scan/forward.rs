@@ -91,11 +91,6 @@ trait Sink<E: Elem>: Send {
         after: &States<E, S, K>,
     );
 
-    /// How many neurons come before the first whole column.
-    fn lead(&self) -> usize {
-        0
-    }
-
     /// The steps of a block begin.
     fn begin(&mut self, _steps: (usize, usize)) {}
 
@@ -114,10 +109,6 @@ impl<E: Elem> Sink<E> for Outgoing<'_, E> {
         _: &States<E, S, K>,
     ) {
         self.write(t, (from, to), s);
-    }
-
-    fn lead(&self) -> usize {
-        Outgoing::lead(self)
     }
 
     #[inline(always)]
@@ -235,13 +226,6 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
         }
     }
 
-    fn lead(&self) -> usize {
-        match (&self.dense, &self.bits) {
-            (Some(dense), None) => dense.lead(),
-            _ => 0,
-        }
-    }
-
     #[inline(always)]
     fn begin(&mut self, steps: (usize, usize)) {
         if let Some(dense) = &mut self.dense {
@@ -334,10 +318,9 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
     // Steps of the next block are asked for while this one is worked on.
     let ahead = common.block * common.inner;
     tile.sink.begin((t0, t1));
-    let lead = tile.sink.lead();
     let mut from = 0;
     while from < tile.width {
-        let to = (if from < lead { lead } else { from + wide }).min(tile.width);
+        let to = (from + wide).min(tile.width);
         refill(k, tile.first + from);
         let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
         if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.every) {
