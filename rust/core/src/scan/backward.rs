@@ -131,12 +131,8 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 common.rows.fill(simd, &mut k, lane);
             }
             // A step some way ahead in this column, or, near its end, the same way into the next one.
-            let further = (tile.first + to, tile.first + (to + wide).min(tile.width));
             let steps = t1 - t0;
-            let ahead = |step: usize| {
-                let later = step + AHEAD;
-                if later < steps { (later, lane, end) } else { (if later < 2 * steps { later - steps } else { 0 }, further.0, further.1) }
-            };
+            let ahead = |step: usize| if step + AHEAD < steps { (step + AHEAD, lane) } else { (step + AHEAD - steps, end) };
             let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
             for t in t0..t1 {
                 for_each_state!(N => {
@@ -146,9 +142,8 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 });
                 let at = common.at(tile.outer, t, lane);
                 let x = load(simd, &common.x[at..at + (to - from)]);
-                let (step, from, to) = ahead(t - t0);
-                let at = common.at(tile.outer, t0 + step, 0);
-                prefetch(common.x.get(at + from..at + to).unwrap_or_default());
+                let (step, from) = ahead(t - t0);
+                prefetch(common.x, common.at(tile.outer, t0 + step, from), wide);
                 xs[t - t0] = x;
                 states = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero }).after;
             }
@@ -164,9 +159,8 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 let mut out = zero;
                 if let Some(array) = common.grad_output {
                     out = load(simd, &array[here.clone()]);
-                    let (step, from, to) = ahead(t1 - 1 - t);
-                    let at = common.at(tile.outer, t1 - 1 - step, 0);
-                    prefetch(array.get(at + from..at + to).unwrap_or_default());
+                    let (step, from) = ahead(t1 - 1 - t);
+                    prefetch(array, common.at(tile.outer, t1 - 1 - step.min(steps - 1), from), wide);
                 }
                 let mut u = zero;
                 for (trace, array) in common.grad_record {
@@ -211,7 +205,7 @@ fn run<E: Elem, S: Simd, M: Model, H: Slopes<E>>(
     tile: &mut Tile<'_, E>,
     stop: &Stop<'_>,
 ) {
-    columns::<E, S, M, H, 2>(simd, model, common, tile, stop);
+    columns::<E, S, M, H, 4>(simd, model, common, tile, stop);
 }
 
 #[inline(never)]
