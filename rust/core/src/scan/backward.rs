@@ -244,10 +244,14 @@ impl<E: Elem> WithModel for Run<'_, '_, E> {
     fn with<M: Model>(mut self, model: M) {
         let Convention { slopes, detach } = self.convention;
         let model = (model, Convention { slopes: Apart(slopes), detach });
-        if let Some(groups) = &self.common.groups {
-            backward_group::enter(self.level, model, (self.common, groups), &mut self.tile, self.stop);
-        } else {
-            enter(self.level, model, self.common, &mut self.tile, self.stop);
+        // What a model never is, is known when it is compiled, and not compiled for it.
+        let recurrent = model.0.keeps(State::S);
+        match &self.common.groups {
+            Some(groups) if recurrent || model.0.competes() => {
+                backward_group::enter(self.level, model, (self.common, groups), &mut self.tile, self.stop);
+            }
+            _ if recurrent => {}
+            _ => enter(self.level, model, self.common, &mut self.tile, self.stop),
         }
     }
 
