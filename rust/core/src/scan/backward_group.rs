@@ -23,9 +23,12 @@ use crate::elem::{Elem, V, on_level};
 use crate::neuron::{Arriving, Convention, Inputs, Model, STATES, State, States, for_each_state};
 use crate::pool::Stop;
 use crate::product::gemm::{Right, Target, multiply, panel_width};
+use crate::raw::prefetch;
 use crate::stage::{COEFFICIENTS, Column, Each, Gradients};
 use crate::surrogate::Slopes;
 
+/// Steps between asking for a row and using it.
+const AHEAD: usize = 2;
 /// Tasks, each with a share of its own of the weights' gradient, that a run is cut into at most.
 const SHARES: usize = 16;
 /// Bytes that all shares together should not exceed.
@@ -127,7 +130,6 @@ impl<E: Elem> Room<E> {
         }
         column
     }
-
 }
 
 /// A model, how it is differentiated, and everything it runs on.
@@ -261,6 +263,10 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
                     }
                     let at = common.at(tile.outer, t, lane);
                     let x = load(simd, &common.x[at..at + (to - from)]);
+                    if !look {
+                        let later = at + AHEAD * common.shape.inner;
+                        prefetch(common.x.get(later..later + (to - from)).unwrap_or_default());
+                    }
                     let states = self.states(simd, room, step, from);
                     let operand = room.read(simd, step, self.operand, from);
                     let allowed = if look { zero } else { room.read(simd, step, self.allowed, from) };
@@ -320,6 +326,10 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
                     d[N] = load_full(simd, &room.d[slot * room.stride + from..][..wide]);
                 }
             });
+            if let (Some(array), Some(earlier)) = (common.grad_output, at.checked_sub(AHEAD * common.shape.inner)) {
+                prefetch(&array[earlier..earlier + (to - from)]);
+                prefetch(&common.x[earlier..earlier + (to - from)]);
+            }
             let [out, u] = common.arriving(simd, here, &mut d);
             for (which, row) in common.wanted.iter().zip(&tile.sums) {
                 sums.sums[*which as usize] = load(simd, &row[first..end]);
@@ -329,7 +339,7 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
             for (which, row) in common.wanted.iter().zip(&mut tile.sums) {
                 store(&sums.sums[*which as usize], &mut row[first..end]);
             }
-            store(&dx, &mut tile.grad_x[t][first..end]);
+            tile.grad_x.write(t, (first, end), &dx);
             store_full(&dr, &mut room.dr[from..from + wide]);
             for_each_state!(N => {
                 if let Some(slot) = self.slot(N) {
