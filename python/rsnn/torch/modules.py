@@ -17,8 +17,10 @@ from rsnn.surrogate import ATan, Surrogate
 from rsnn.torch import _checks, functional
 from rsnn.torch.functional import Options, Plan
 
-_OPTIONS = """surrogate : surrogate, default ``rsnn.surrogate.ATan(2.0)``
-        Stands in for the derivative of the spike.
+_OPTIONS = """surrogate : surrogate or callable, default ``rsnn.surrogate.ATan(2.0)``
+        Stands in for the derivative of the spike: one of `rsnn.surrogate`, or any ``function(v, theta)`` of two tensors of one shape, the
+        membrane before its reset and the threshold, that returns a tensor of that shape and dtype (see `rsnn.surrogate.Custom`). With a
+        callable the layer runs on the torch backend, many times slower.
     detach_reset : bool, default True
         Whether the reset is left out of the gradient: True as in snnTorch, False as in Norse, sinabs and SpikingJelly.
     detach : tuple of str, default ()
@@ -79,7 +81,7 @@ class Layer(nn.Module):
         neuron: AnyNeuron,
         *,
         learn: Collection[str] | str | bool = (),
-        surrogate: Surrogate = ATan(2.0),  # noqa: B008 - a frozen value
+        surrogate: Surrogate | Callable[[Tensor, Tensor], Tensor] = ATan(2.0),  # noqa: B008 - a frozen value
         detach_reset: bool = True,
         detach: Collection[str] | str = (),
         checkpoint: int | None = None,
