@@ -16,6 +16,7 @@ from rsnn.torch import functional
 from rsnn.torch._autograd import DifferentiationError
 from rsnn.torch.convert import to_network
 from rsnn.torch.layers import AvgPool2d, Conv2d, Linear, SumPool2d
+from rsnn.torch.lift import Dropout, Lift
 from rsnn.torch.modules import Cell, Layer
 from rsnn.torch.named import (
     ALIF,
@@ -84,6 +85,7 @@ __all__ = [
     "Cell",
     "Conv2d",
     "DifferentiationError",
+    "Dropout",
     "EIFCell",
     "EIFRecurrent",
     "EIFRecurrentCell",
@@ -104,6 +106,7 @@ __all__ = [
     "LIRecurrent",
     "LIRecurrentCell",
     "Layer",
+    "Lift",
     "Linear",
     "QIFCell",
     "QIFRecurrent",

@@ -307,7 +307,7 @@ class Cell(Layer):
     --------
     >>> import rsnn, torch, rsnn.torch as rt
     >>> cell, state = rt.Cell(rsnn.LIF(beta=0.5)), None
-    >>> for x in torch.full((3, 1, 2), 0.75):
+    >>> for x in torch.full((4, 1, 2), 0.75):
     ...     spikes, state = cell(x, state)
     >>> spikes
     tensor([[1., 1.]])
