@@ -109,20 +109,21 @@ def run(
     return over_time(outputs), state, {name: over_time(trace) for name, trace in traces.items()}
 
 
-def recurrence(weight: Array, bias: Array | None = None) -> Callable[[Array], Array]:
+def recurrence(weight: Array, bias: Array | None = None, xp: Any = np) -> Callable[[Array], Array]:
     """Give what spikes bring to the next step: ``W s + bias``, summed over ascending neurons from +0, the bias last.
 
     Parameters
     ----------
     weight : (n, n) [to, from], or (n,) for each neuron to itself alone
     bias : (n,), optional
+    xp : numpy or torch
     """
 
     def operand(s: Array) -> Array:
         if weight.ndim == 1:
             r = weight * s
         else:
-            r = np.zeros_like(s)
+            r = xp.zeros_like(s)
             for j in range(weight.shape[1]):
                 r = r + weight[:, j] * s[..., j, None]
         return r if bias is None else r + bias
