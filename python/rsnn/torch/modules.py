@@ -182,8 +182,6 @@ class Layer(nn.Module):
         """
         plan = self._current_plan()
         values = {name: self._value(name) for name in plan.neuron.parameters}
-        if self._recurrence is None:
-            return functional.run(plan, values, x, state, record, self._options)
         return functional.run(plan, values, x, state, record, self._options, recurrent=self._weights())
 
     @property
@@ -266,7 +264,7 @@ class Layer(nn.Module):
         return self._plan
 
     def _plan_of(self, neuron: AnyNeuron) -> Plan:
-        return Plan.of(neuron, self._learned)
+        return Plan.of(neuron, self._learned, self._recurrence is not None)
 
     def _weights(self) -> tuple[Tensor, Tensor | None] | None:
         """Give the recurrent weights and bias as they are used."""
