@@ -12,9 +12,10 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError('rsnn.torch needs torch, which is not installed: pip install "rsnn[torch]"') from error
 
-from rsnn.torch import functional
+from rsnn.torch import functional, init
 from rsnn.torch._autograd import DifferentiationError
 from rsnn.torch.convert import to_network
+from rsnn.torch.diagnosis import Health, LayerHealth, health
 from rsnn.torch.layers import AvgPool2d, Conv2d, Linear, SumPool2d
 from rsnn.torch.lift import Dropout, Lift
 from rsnn.torch.modules import Cell, Layer
@@ -92,6 +93,7 @@ __all__ = [
     "GLIF3Cell",
     "GLIF3Recurrent",
     "GLIF3RecurrentCell",
+    "Health",
     "IAFCell",
     "IAFRecurrent",
     "IAFRecurrentCell",
@@ -106,6 +108,7 @@ __all__ = [
     "LIRecurrent",
     "LIRecurrentCell",
     "Layer",
+    "LayerHealth",
     "Lift",
     "Linear",
     "QIFCell",
@@ -115,5 +118,7 @@ __all__ = [
     "SequentialResult",
     "SumPool2d",
     "functional",
+    "health",
+    "init",
     "to_network",
 ]

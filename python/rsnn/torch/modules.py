@@ -206,6 +206,11 @@ class Layer(nn.Module):
         return self._plan.neuron.replace(**{name: np.array(value.tolist()) for name, value in values.items()})
 
     @property
+    def spiking(self) -> bool:
+        """Whether the output is spikes; else it is the membrane."""
+        return self._plan.kernel.spiking
+
+    @property
     def recordable(self) -> tuple[str, ...]:
         """What `run` can record."""
         return (*self._plan.kernel.states, "u")
