@@ -50,7 +50,7 @@ class Calibration:
         return {layer.name: layer.rate for layer in self.layers}
 
     def __repr__(self) -> str:
-        rows = [("layer", "", "weights", "scale", "before", "rate")]
+        rows: list[tuple[str, ...]] = [("layer", "", "weights", "scale", "before", "rate")]
         for each in self.layers:
             scale = f"{each.scale:.4g}" if each.product is not None else ""
             rows.append((each.name or "itself", each.kind, each.product or "none", scale, f"{each.before:.4f}", f"{each.rate:.4f}"))
@@ -124,7 +124,7 @@ def calibrate_(model: nn.Module, x: Tensor, rate: float = 0.1) -> Calibration:
     scales = {}
     try:
         for name, mine in weights.items():
-            scales[name] = _Search(name, rate, mine, lambda name=name: run()[name].rate()).scale()
+            scales[name] = _Search(name, rate, mine, run).scale()
     except BaseException:
         with torch.no_grad():
             for value, before in kept:
@@ -156,8 +156,8 @@ def _weights(model: nn.Module, seen: watch.Seen) -> list[Tensor]:
 class _Search:
     """The search for the scale of the weights before one layer."""
 
-    def __init__(self, name: str, rate: float, weights: list[Tensor], measure: Callable[[], float]) -> None:
-        self.name, self.rate, self.weights, self.measure = name, rate, weights, measure
+    def __init__(self, name: str, rate: float, weights: list[Tensor], run: Callable[[], dict[str, watch.Seen]]) -> None:
+        self.name, self.rate, self.weights, self.run = name, rate, weights, run
         self.originals = [value.detach().clone() for value in weights]
         self.tried: dict[float, float] = {}
 
@@ -166,7 +166,7 @@ class _Search:
         with torch.no_grad():
             for value, original in zip(self.weights, self.originals, strict=True):
                 value.copy_(original * scale)
-        self.tried[scale] = self.measure()
+        self.tried[scale] = self.run()[self.name].rate()
         return self.tried[scale]
 
     def scale(self) -> float:
