@@ -74,7 +74,7 @@ def scan_backward(
     grad_coefficients: _Array,
     *,
     needs: Sequence[str],
-    detach_reset: bool,
+    detach: Sequence[str],
     threads: int = 1,
     level: str | None = None,
 ) -> None: ...

@@ -28,7 +28,7 @@ _SCHEMAS = {
         "int group=0) -> (Tensor, Tensor, Tensor, Tensor)"
     ),
     "scan_backward": (
-        "(str spec, str surrogate, float[] surrogate_params, bool detach_reset, Tensor x, Tensor coefficients, Tensor checkpoints, "
+        "(str spec, str surrogate, float[] surrogate_params, str[] detach, Tensor x, Tensor coefficients, Tensor checkpoints, "
         "int every, Tensor? grad_output, Tensor grad_state, str[] record, Tensor? grad_recorded, str[] needs, "
         "Tensor? weight=None, Tensor? bias=None, int group=0) -> (Tensor, Tensor, Tensor, Tensor, Tensor)"
     ),
@@ -103,7 +103,7 @@ def _scan_backward(
     spec: str,
     surrogate: str,
     surrogate_params: list[float],
-    detach_reset: bool,
+    detach: list[str],
     x: Tensor,
     coefficients: Tensor,
     checkpoints: Tensor,
@@ -136,7 +136,7 @@ def _scan_backward(
         grad_x.numpy(),
         grad_coefficients.numpy(),
         needs=needs,
-        detach_reset=detach_reset,
+        detach=detach,
         threads=torch.get_num_threads(),
     )
     return grad_x, grad_initial, grad_coefficients, grad_weight, grad_bias
@@ -146,7 +146,7 @@ def _scan_backward_shapes(
     spec: str,
     surrogate: str,
     surrogate_params: list[float],
-    detach_reset: bool,
+    detach: list[str],
     x: Tensor,
     coefficients: Tensor,
     checkpoints: Tensor,

@@ -22,6 +22,10 @@ OPTIONS = """surrogate : surrogate, default ``rsnn.surrogate.ATan(2.0)``
         Stands in for the derivative of the spike.
     detach_reset : bool, default True
         Whether the reset is left out of the gradient: True as in snnTorch, False as in Norse, sinabs and SpikingJelly.
+    detach : tuple of str, default ()
+        What else is left out of the gradient. "carried": the spikes that late resets read off the membrane carried in, while those of the
+        step still flow (snnTorch with ``reset_delay=False``). "threshold": what an adaptation moves of the threshold, where spikes are
+        tested against it; what a reset takes off still flows (sinabs' ALIF).
     checkpoint : int, optional
         Steps between two states kept for backward, which recomputes those between (default 32). The gradients are the same bits for any
         number; the memory beyond x is 4 / checkpoint bytes for each state, neuron and step.
@@ -99,6 +103,7 @@ class Layer(nn.Module):
         learn: Collection[str] | str | bool = (),
         surrogate: Surrogate = ATan(2.0),  # noqa: B008 - a frozen value
         detach_reset: bool = True,
+        detach: Collection[str] | str = (),
         checkpoint: int | None = None,
         batch_first: bool = False,
         backend: str | None = None,
@@ -115,7 +120,7 @@ class Layer(nn.Module):
         elif learn is False:
             learn = ()
         self._learned = arguments.names("learn", learn, neuron.parameters, "only these can be learned")
-        self._options = Options.checked(surrogate, detach_reset, checkpoint, batch_first, backend)
+        self._options = Options.checked(surrogate, detach_reset, detach, checkpoint, batch_first, backend)
         self._recurrence = Recurrence.checked(recurrent, hidden_size, autapses, recurrent_bias)
         for name, value in neuron.parameters.items():
             if name in self._learned:
@@ -329,6 +334,6 @@ def _array(tensor: Tensor | None) -> Any:
     return (tensor if tensor.dtype in _checks.NATIVE else tensor.float()).numpy().copy()
 
 
-_SHOWN = ("surrogate", "detach_reset", "checkpoint", "batch_first", "backend")
-_DEFAULTS = Options.checked(ATan(2.0), True, None, False, None)
+_SHOWN = ("surrogate", "detach_reset", "detach", "checkpoint", "batch_first", "backend")
+_DEFAULTS = Options.checked(ATan(2.0), True, (), None, False, None)
 Layer.__doc__ = (Layer.__doc__ or "").replace("OPTIONS", OPTIONS).replace("RECURRENT", RECURRENT).replace("SIZES", SIZES)

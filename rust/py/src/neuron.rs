@@ -5,7 +5,7 @@ use numpy::{Element, PyArrayDescrMethods, PyReadonlyArrayDyn, PyReadwriteArrayDy
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rsnn_core::elem::levels;
-use rsnn_core::neuron::{Convention, Neuron};
+use rsnn_core::neuron::{Convention, Detach, Neuron};
 use rsnn_core::scan::backward::{Backward, backward};
 use rsnn_core::scan::forward::{Forward, Output, Trace, forward};
 use rsnn_core::scan::group::Recurrent;
@@ -211,7 +211,7 @@ fn scan(
 /// The arrays of a backward run.
 struct Reverse<'a, 'py> {
     surrogate: (&'a str, &'a [f64]),
-    detach_reset: bool,
+    detach: &'a [String],
     needs: &'a [String],
     every: usize,
     checkpoints: &'a Bound<'py, PyAny>,
@@ -229,7 +229,8 @@ fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Rev
     let full = [outer, time, inner];
     let kept = neuron.states().len();
     let (name, numbers) = reverse.surrogate;
-    let surrogate = Surrogate::named(name, numbers).map_err(|e| to_python(&e))?;
+    let slopes = Surrogate::named(name, numbers).map_err(|e| to_python(&e))?;
+    let detach = Detach::named(reverse.detach).map_err(|e| to_python(&e))?;
     let x = read::<E>("x", request.x)?;
     let coefficients = read::<E>("coefficients", request.coefficients)?;
     let period = period(&neuron, coefficients.shape())?;
@@ -266,7 +267,7 @@ fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Rev
     let wanted: Vec<Coefficient> = rows.iter().map(|row| names[*row].0).collect();
     let job = Backward {
         neuron,
-        convention: Convention { surrogate, detach_reset: reverse.detach_reset },
+        convention: Convention { slopes, detach },
         level,
         shape,
         x: x.as_slice()?,
@@ -292,7 +293,7 @@ fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Rev
 
 /// Run a neuron backwards; writes `grad_state`, `grad_x` and the needed rows of `grad_coefficients` in place.
 #[pyfunction]
-#[pyo3(signature = (spec, surrogate, surrogate_params, x, coefficients, checkpoints, every, grad_out, grad_record, grad_state, grad_x, grad_coefficients, *, needs, detach_reset, threads=1, level=None))]
+#[pyo3(signature = (spec, surrogate, surrogate_params, x, coefficients, checkpoints, every, grad_out, grad_record, grad_state, grad_x, grad_coefficients, *, needs, detach, threads=1, level=None))]
 fn scan_backward(
     spec: &str,
     surrogate: &str,
@@ -307,14 +308,14 @@ fn scan_backward(
     grad_x: &Bound<'_, PyAny>,
     grad_coefficients: &Bound<'_, PyAny>,
     needs: Vec<String>,
-    detach_reset: bool,
+    detach: Vec<String>,
     threads: usize,
     level: Option<&str>,
 ) -> PyResult<()> {
     let request = Request { spec, x, coefficients, threads, level };
     let reverse = Reverse {
         surrogate: (surrogate, &surrogate_params),
-        detach_reset,
+        detach: &detach,
         needs: &needs,
         every,
         checkpoints,

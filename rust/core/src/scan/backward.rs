@@ -14,13 +14,14 @@ use crate::error::{Error, Result};
 use crate::neuron::{Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
 use crate::stage::{COEFFICIENTS, Coefficient, Column, Gradients};
+use crate::surrogate::{Apart, Slopes, Surrogate, Usual};
 
 /// A run backwards. Shapes are `(outer, time, inner)`.
 pub struct Backward<'a, E> {
     /// The neuron.
     pub neuron: Neuron,
     /// How spikes are differentiated.
-    pub convention: Convention<E>,
+    pub convention: Convention<Surrogate<E>>,
     /// The instruction set; every one gives the same bits.
     pub level: Level,
     /// Shape of `x`.
@@ -65,7 +66,6 @@ struct Common<'a, E> {
     checkpoints: &'a [E],
     grad_output: Option<&'a [E]>,
     grad_record: &'a [(Trace, &'a [E])],
-    convention: Convention<E>,
     wanted: &'a [Coefficient],
 }
 
@@ -89,7 +89,13 @@ impl<E: Elem> Common<'_, E> {
 }
 
 #[inline(always)]
-fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
+fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
+    simd: S,
+    (model, convention): (M, Convention<H>),
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E>,
+    stop: &Stop<'_>,
+) {
     let wide = K * V::<E, S>::LEN;
     let zero = [V::<E, S>::splat(simd, E::ZERO); K];
     let mut wanted = [false; COEFFICIENTS];
@@ -161,7 +167,7 @@ fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common
                 });
                 let arriving = Arriving { out: &out, u: &u };
                 let inputs = Inputs { states: &before, x: &x, operand: &zero, allowed: &zero };
-                let [dx, _] = model.adjoint(simd, common.convention, &k, &inputs, &arriving, &mut d, &mut sums);
+                let [dx, _] = model.adjoint(simd, convention, &k, &inputs, &arriving, &mut d, &mut sums);
                 store(&dx, &mut tile.grad_x[t][from..to]);
             }
             store_states(&common.slots, &d, &mut tile.grad_state, from, to);
@@ -175,18 +181,31 @@ fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common
 
 /// 4 registers at once: the adjoint holds more values than the forward, and the tape must stay in the cache.
 #[inline(always)]
-fn run<E: Elem, S: Simd, M: Model>(simd: S, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
-    columns::<E, S, M, 4>(simd, model, common, tile, stop);
+fn run<E: Elem, S: Simd, M: Model, H: Slopes<E>>(
+    simd: S,
+    model: (M, Convention<H>),
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E>,
+    stop: &Stop<'_>,
+) {
+    columns::<E, S, M, H, 4>(simd, model, common, tile, stop);
 }
 
 #[inline(never)]
-fn enter<E: Elem, M: Model>(level: Level, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
+fn enter<E: Elem, M: Model, H: Slopes<E>>(
+    level: Level,
+    model: (M, Convention<H>),
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E>,
+    stop: &Stop<'_>,
+) {
     on_level!(level, simd => run(simd, model, common, tile, stop));
 }
 
 /// A tile, ready for a model.
 struct Run<'a, 'b, E: Elem> {
     level: Level,
+    convention: Convention<Surrogate<E>>,
     common: &'a Common<'b, E>,
     tile: Tile<'b, E>,
     stop: &'a Stop<'a>,
@@ -194,11 +213,17 @@ struct Run<'a, 'b, E: Elem> {
 
 impl<E: Elem> WithModel for Run<'_, '_, E> {
     fn with<M: Model>(mut self, model: M) {
-        enter(self.level, model, self.common, &mut self.tile, self.stop);
+        let Convention { slopes, detach } = self.convention;
+        enter(self.level, (model, Convention { slopes: Apart(slopes), detach }), self.common, &mut self.tile, self.stop);
     }
 
-    fn with_everyday<M: Model>(self, model: M) {
-        self.with(model);
+    fn with_everyday<M: Model>(mut self, model: M) {
+        let Convention { slopes, detach } = self.convention;
+        if let Some(slopes) = Usual::of(slopes) {
+            enter(self.level, (model, Convention { slopes, detach }), self.common, &mut self.tile, self.stop);
+        } else {
+            self.with(model);
+        }
     }
 }
 
@@ -275,11 +300,10 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
         checkpoints,
         grad_output,
         grad_record: &grad_record,
-        convention,
         wanted: &wanted,
     };
     let context = Context { threads: worthwhile(context.threads, elements), poll: context.poll };
-    for_each(&context, tiles, |tile, stop| with_model(neuron, Run { level, common: &common, tile, stop }))?;
+    for_each(&context, tiles, |tile, stop| with_model(neuron, Run { level, convention, common: &common, tile, stop }))?;
     let period = coefficients.period;
     let lanes = outer * inner;
     Ok((0..wanted.len())
