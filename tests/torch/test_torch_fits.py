@@ -38,20 +38,26 @@ def network() -> rt.Sequential:
 # Operators -----------------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("recurrent", [None, "full", "elementwise"])
 @pytest.mark.parametrize("name", ["lif-all", "lif-per-neuron", "lif-refractory-next", "li"])
-def test_the_operators_of_a_neuron_pass_opcheck(name: str) -> None:
-    kernel = NEURONS[name].kernel()
+def test_the_operators_of_a_neuron_pass_opcheck(name: str, recurrent: str | None) -> None:
+    kernel = NEURONS[name].kernel(recurrent=recurrent is not None)
     x = torch.from_numpy(data((1, STEPS, N)))
     values = NEURONS[name].coefficients()
     coefficients = torch.from_numpy(np.stack([np.broadcast_to(values[k], (N,)) for k in kernel.coefficients]))
     state = torch.zeros(len(kernel.states), 1, N)
+    weights: tuple[Any, ...] = (None, None, 0)
+    if recurrent is not None:
+        shape = (N, N) if recurrent == "full" else (N,)
+        weights = (torch.from_numpy(data(shape, seed=1)), torch.from_numpy(data((N,), seed=2)), N)
     for every in (0, 7):
-        torch.library.opcheck(_ops.scan, (kernel.spec, x, coefficients, state, ["v", "u"], every))
-    checkpoints = _ops.scan(kernel.spec, x, coefficients, state, [], 7)[3]
+        torch.library.opcheck(_ops.scan, (kernel.spec, x, coefficients, state, ["v", "u"], every, *weights))
+    checkpoints = _ops.scan(kernel.spec, x, coefficients, state, [], 7, *weights)[3]
     needs = [k for k in kernel.coefficients if k not in ("max_spikes", "refractory")]
     for grad_output, recorded in ((x, torch.stack([x, x])), (None, None)):
-        arguments = (kernel.spec, "atan", [2.0], True, x, coefficients, checkpoints, 7, grad_output, state, ["v", "u"], recorded, needs)
-        torch.library.opcheck(_ops.scan_backward, arguments)
+        how = (kernel.spec, "atan", [2.0], ["reset"])
+        rest = (x, coefficients, checkpoints, 7, grad_output, state, ["v", "u"], recorded, needs, *weights)
+        torch.library.opcheck(_ops.scan_backward, (*how, *rest))
 
 
 def test_the_operators_of_the_products_pass_opcheck() -> None:

@@ -94,7 +94,7 @@ def health(model: nn.Module, x: Tensor, loss: Callable[[Any], Tensor] | None = N
     Examples
     --------
     >>> import torch, rsnn.torch as rt
-    >>> net = rt.Sequential(rt.Linear(2, 3), rt.LIF(beta=0.9), rt.Linear(3, 1), rt.LI(beta=0.9))
+    >>> net = rt.Sequential(rt.Linear(2, 3, bias=False), rt.LIF(beta=0.9), rt.Linear(3, 1), rt.LI(beta=0.9))
     >>> report = rt.health(net, torch.zeros(10, 4, 2))
     >>> [layer.rate for layer in report.layers], report.layers[0].neurons
     ([0.0, None], 3)

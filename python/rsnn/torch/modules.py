@@ -186,6 +186,8 @@ class Layer(nn.Module):
             As of `forward`; a name that this neuron cannot record.
         """
         plan = self._current_plan()
+        if self._recurrence is not None:
+            self._recurrence.check(x)
         values = {name: self._value(name) for name in plan.neuron.parameters}
         return functional.run(plan, values, x, state, record, self._options, recurrent=self._weights())
 

@@ -56,6 +56,11 @@ class Recurrence:
             made[BIAS] = nn.Parameter(nn.init.uniform_(torch.empty(n), -bound, bound))
         return made
 
+    def check(self, x: object) -> None:
+        """Refuse data whose last axis is not the neurons; what else is wrong with it is found by the run."""
+        if isinstance(x, Tensor) and x.ndim >= 2 and (x.shape[2:] or (1,))[-1] != self.hidden_size:
+            raise InvalidValueError(f"x has the shape {tuple(x.shape)}: its last axis must be hidden_size={self.hidden_size}")
+
     def used(self, weight: Tensor) -> Tensor:
         """Give the weights at use: without autapses the diagonal is 0, and no gradient flows to it."""
         if self.elementwise or self.autapses:
