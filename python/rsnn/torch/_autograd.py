@@ -91,7 +91,7 @@ class Scan(torch.autograd.Function):
             grad_state,
             record,
             grad_recorded,
-            needs if ctx.needs_input_grad[1] else [],
+            [*(needs if ctx.needs_input_grad[1] else []), *([_ops.RECURRENT] if any(ctx.needs_input_grad[3:5]) else [])],
             weight,
             bias,
             group,

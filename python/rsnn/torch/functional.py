@@ -28,6 +28,9 @@ BLOCK = 32
 DETACHABLE = ("carried", "threshold")
 """What `detach` can hold constant, besides every reset."""
 
+GROUP_BLOCK = 16
+"""The same where neurons act on each other: several sequences go through time side by side, and share the cache with the weights."""
+
 COUNTS = frozenset({"max_spikes", "refractory"})
 """Coefficients that are numbers of spikes or steps: nothing flows through them."""
 
@@ -185,8 +188,12 @@ def run(
     given = x.dtype
     if given not in _checks.NATIVE:
         x = x.float()
-    layout = _Layout.of(x, options.batch_first)
-    group = layout.group if recurrent is not None or "inhibition" in kernel.spec.split(" ") else 0
+    together = recurrent is not None or "inhibition" in kernel.spec.split(" ")
+    turned = options.batch_first and together
+    if turned:
+        x = x.transpose(0, 1)  # sequences whose neurons act on each other go through time side by side
+    layout = _Layout.of(x, options.batch_first and not turned)
+    group = layout.group if together else 0
     weights = None if recurrent is None else _operands(*recurrent, x, group)
     values = {name: effective(plan, name, _wide(name, value, x)) for name, value in values.items()}
     coefficients, needs = _stack_coefficients(plan, values, layout.trailing)
@@ -196,7 +203,7 @@ def run(
     if native:
         if x.device.type != "cpu":
             raise InvalidValueError(f'x is on {x.device}: backend="rust" runs on the CPU; leave backend out, or move x with x.cpu()')
-        every = (options.checkpoint or BLOCK) if torch.is_grad_enabled() else 0
+        every = (options.checkpoint or (GROUP_BLOCK if group else BLOCK)) if torch.is_grad_enabled() else 0
         weight, bias = (None, None) if weights is None else weights
         output, final, traces, _ = apply_scan(
             sequence,
@@ -217,9 +224,14 @@ def run(
         output, final, recorded = _reference.scan(
             kernel, sequence, coefficients, start, record, options.surrogate, options.constant, weights, group
         )
-    output = output.reshape(x.shape).to(given)
+
+    def shaped(over_time: Tensor) -> Tensor:
+        array = over_time.reshape(x.shape)
+        return array.transpose(0, 1).contiguous() if turned else array
+
+    output = shaped(output).to(given)
     after = plan.state(*(_flow(name, each).reshape(layout.step) for name, each in zip(kernel.states, final.unbind(0), strict=True)))
-    return Result(output, after, {name: _flow(name, trace).reshape(x.shape) for name, trace in recorded.items()}, kernel.spiking)
+    return Result(output, after, {name: shaped(_flow(name, trace)) for name, trace in recorded.items()}, kernel.spiking)
 
 
 def _pair(recurrent: Any) -> tuple[Any, Any]:

@@ -15,7 +15,7 @@ use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
-use crate::stage::{Coefficient, Coefficients, Column};
+use crate::stage::{Coefficients, Column};
 
 /// Where the output goes.
 pub enum Output<'a, E> {
@@ -260,11 +260,8 @@ fn look<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>(
         }
         let at = t * common.inner + tile.first;
         let x = load(simd, &tile.x[at + from..at + to]);
-        let mut lead = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
-        for j in 0..K {
-            lead[j] -= k.get(Coefficient::VThreshold, j);
-        }
-        store(&lead, &mut group.lead[from..to]);
+        let u = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
+        store(&group::lead(k, &u), &mut group.lead[from..to]);
         from = to;
     }
 }
@@ -436,24 +433,8 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
     layout::expect("x", x.len(), shape.elements()?)?;
     let Shape { outer, time, inner } = shape;
     let rows = Rows::new(&neuron, &coefficients, inner)?;
-    if let Some(recurrent) = &recurrent {
-        recurrent.check(inner)?;
-    }
-    let size = group.or(recurrent.map(|r| r.size));
-    let ranges = match size {
-        Some(_) if inner == 0 => Vec::new(),
-        Some(size) if size == 0 || !inner.is_multiple_of(size) => {
-            return Err(Error::value(format!("group: {size} neurons do not divide {inner} neurons")));
-        }
-        Some(size) => group::ranges(inner, size),
-        None => layout::ranges(inner),
-    };
-    if group.is_some() != neuron.competes() || recurrent.zip(group).is_some_and(|(r, size)| r.size != size) {
-        return Err(Error::value("group: a spec with inhibition and the size of a group go together; it is also that of the weights"));
-    }
-    if recurrent.is_some() != neuron.is_recurrent() {
-        return Err(Error::value("recurrent: weights and a spec with recurrent or recurrent_merged go together; give both or neither"));
-    }
+    let size = group::checked(&neuron, recurrent.as_ref(), group, inner)?;
+    let ranges = size.map_or_else(|| layout::ranges(inner), |size| group::ranges(inner, size));
     let kept = neuron.states().len();
     let mut states = layout::deal("state", state, (kept, outer, 1, inner), &ranges)?.into_iter();
     let (block, mut marks) = match checkpoints {

@@ -11,6 +11,8 @@ use super::layout::TILE;
 use super::{layout, store};
 use crate::elem::{Elem, V};
 use crate::error::{Error, Result};
+use crate::neuron::Neuron;
+use crate::stage::{Coefficient, Coefficients, Column};
 
 /// How the neurons of a group act on each other in the next step.
 #[derive(Clone, Copy, Debug)]
@@ -131,15 +133,48 @@ fn number(pre: usize) -> u32 {
     u32::try_from(pre).unwrap_or(u32::MAX)
 }
 
+/// Check how neurons act on each other against what they are; the size of their groups, if they come in any.
+pub(super) fn checked<E: Elem>(
+    neuron: &Neuron,
+    recurrent: Option<&Recurrent<'_, E>>,
+    group: Option<usize>,
+    inner: usize,
+) -> Result<Option<usize>> {
+    if let Some(recurrent) = recurrent {
+        recurrent.check(inner)?;
+    }
+    let size = group.or(recurrent.map(|r| r.size));
+    if let Some(size) = size.filter(|size| inner > 0 && (*size == 0 || !inner.is_multiple_of(*size))) {
+        return Err(Error::value(format!("group: {size} neurons do not divide {inner} neurons")));
+    }
+    if group.is_some() != neuron.competes() || recurrent.zip(group).is_some_and(|(r, size)| r.size != size) {
+        return Err(Error::value("group: a spec with inhibition and the size of a group go together; it is also that of the weights"));
+    }
+    if recurrent.is_some() != neuron.is_recurrent() {
+        return Err(Error::value("recurrent: weights and a spec with recurrent or recurrent_merged go together; give both or neither"));
+    }
+    Ok(size)
+}
+
+/// `u - v_threshold`: how far ahead a neuron is of those it competes with.
+#[inline(always)]
+pub(super) fn lead<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(k: &C, u: &Column<E, S, K>) -> Column<E, S, K> {
+    let mut lead = *u;
+    for j in 0..K {
+        lead[j] -= k.get(Coefficient::VThreshold, j);
+    }
+    lead
+}
+
 /// How many groups stand side by side in a tile: about as many neurons as in any, and a whole number of times the 6 rows that the
 /// product backwards takes at once.
 pub(super) fn abreast(size: usize) -> usize {
-    (TILE / size).next_multiple_of(6).max(6)
+    (TILE / size.max(1)).next_multiple_of(6).max(6)
 }
 
 /// The ranges of neurons that tiles hold where they come in groups of `size`; they do not depend on the number of threads.
 pub(super) fn ranges(inner: usize, size: usize) -> Vec<Range<usize>> {
-    let width = abreast(size).saturating_mul(size);
+    let width = abreast(size).saturating_mul(size.max(1));
     (0..inner).step_by(width).map(|from| from..inner.min(from.saturating_add(width))).collect()
 }
 
