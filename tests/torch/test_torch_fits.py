@@ -167,7 +167,8 @@ class _Items(torch.utils.data.Dataset[Tensor]):
 
     def __getitem__(self, k: int) -> Tensor:
         with torch.no_grad():
-            output: Tensor = rt.LIF(beta=0.9, learn="beta")(torch.from_numpy(data((200, 4, 300), seed=k)))[0]
+            net = rt.Sequential(rt.LIF(beta=0.9, learn="beta"), network(recurrent=True))
+            output: Tensor = net(torch.from_numpy(data((200, 40, N), seed=k)))[0]
         return output
 
 

@@ -13,7 +13,7 @@ STEPS, N = 20, 5
 
 
 @pytest.mark.parametrize("recurrent", [None, "full", "elementwise"])
-@pytest.mark.parametrize("name", ["lif-all", "lif-per-neuron", "lif-refractory-next", "li"])
+@pytest.mark.parametrize("name", ["lif-same", "lif-all", "lif-per-neuron", "lif-refractory-next", "li"])
 def test_the_operators_of_a_neuron_pass_opcheck(name: str, recurrent: str | None) -> None:
     kernel = NEURONS[name].kernel(recurrent=recurrent is not None)
     x = torch.from_numpy(data((1, STEPS, N)))

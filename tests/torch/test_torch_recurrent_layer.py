@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 from torch_neurons import data
 
 import rsnn
@@ -174,6 +175,29 @@ def test_parametrize_takes_the_weights_over(x: Tensor) -> None:
     assert grad.count_nonzero() > 0
 
 
+def test_pruning_and_a_bounded_norm_work_on_the_weights(x: Tensor) -> None:
+    pruned = layer()
+    prune.l1_unstructured(pruned, "weight_recurrent", 0.5)
+    weight = (pruned.weight_recurrent_orig * pruned.weight_recurrent_mask).detach()
+    assert weight.count_nonzero() == N * N // 2
+    assert torch.equal(pruned(x)[0], rt.functional.simulate(rsnn.LIF(beta=0.9, alpha=0.5), x, recurrent=weight).output)
+    assert pruned.double()(x.double())[0].dtype == torch.float64
+    bounded = torch.nn.utils.parametrizations.spectral_norm(layer(autapses=True), "weight_recurrent")
+    bounded(x)[0].sum().backward()
+    assert bounded.parametrizations.weight_recurrent.original.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("backend", ["rust", "torch"])
+@pytest.mark.parametrize("shape", [(0, 2, N), (4, 0, N), (0, 0, N), (4, 2, 0, N)])
+def test_an_empty_axis_gives_an_empty_output_and_zero_gradients(shape: tuple[int, ...], backend: str) -> None:
+    mine = layer(recurrent_bias=True, backend=backend)
+    output, state = mine(torch.zeros(shape, requires_grad=True))
+    assert output.shape == shape
+    assert state.s.shape == shape[1:]
+    (output.sum() + state.v.sum() + 0.0 * mine.weight_recurrent.sum() + 0.0 * mine.bias_recurrent.sum()).backward()
+    assert mine.weight_recurrent.grad.count_nonzero() == mine.bias_recurrent.grad.count_nonzero() == 0
+
+
 def test_it_takes_any_neuron_that_can_be_recurrent(x: Tensor) -> None:
     for neuron in (rsnn.IAF(), rsnn.ALIF(beta=0.9), rsnn.LIF(tau_mem=9.0, refractory=2.0).stages):
         mine = rt.Layer(neuron, recurrent=True, hidden_size=N)
@@ -195,6 +219,17 @@ def test_a_sequential_carries_it_and_numpy_runs_the_same(x: Tensor) -> None:
         assert same.spikes[k].any()
         np.testing.assert_array_equal(result.spikes[k].detach().numpy(), same.spikes[k])
         np.testing.assert_array_equal(result.traces[k]["v"].detach().numpy(), same.traces[k]["v"])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_description_makes_the_layer_it_came_from(x: Tensor, form: dict[str, Any]) -> None:
+    mine = layer(**form, learn="beta")
+    again = rt.Layer(mine.neuron, learn="beta")
+    assert torch.equal(again(x)[0], mine(x)[0])
+    assert again.recurrent == mine.recurrent
+    assert set(dict(again.named_parameters())) == set(dict(mine.named_parameters()))
+    with pytest.raises(rsnn.InvalidValueError, match="has weights already; leave out recurrent"):
+        rt.Layer(mine.neuron, recurrent=True, hidden_size=N)
 
 
 def test_repr_says_how_it_is_recurrent() -> None:

@@ -89,7 +89,9 @@ def health(model: nn.Module, x: Tensor, loss: Callable[[Any], Tensor] | None = N
 
     Notes
     -----
-    The model runs in the mode it is in, but without dropout; running statistics are put back, and every ``.grad`` is left as it is.
+    Silent: fires in no step of any sample. Saturated: fires at least nine times in ten steps. Dead: silent, and its gradient is in no
+    step of any sample as large as a thousandth of the layer's largest. The model runs in the mode it is in, but without dropout; running
+    statistics are put back, and every ``.grad`` is left as it is.
 
     Examples
     --------

@@ -56,7 +56,7 @@ class Layer(nn.Module):
     Parameters
     ----------
     neuron : neuron
-        Any neuron, such as ``rsnn.LIF(beta=0.95)``.
+        Any neuron, such as ``rsnn.LIF(beta=0.95)``; or an `rsnn.Recurrent`, whose weights the layer begins with, the diagonal included.
     learn : tuple of str, str or True, default ()
         Which of ``neuron.parameters`` are learned; True: all of them. A parameter that is an array is learned for each of its entries.
     OPTIONS
@@ -98,7 +98,7 @@ class Layer(nn.Module):
 
     def __init__(
         self,
-        neuron: AnyNeuron,
+        neuron: AnyNeuron | Recurrent,
         *,
         learn: Collection[str] | str | bool = (),
         surrogate: Surrogate = ATan(2.0),  # noqa: B008 - a frozen value
@@ -113,6 +113,15 @@ class Layer(nn.Module):
         recurrent_bias: bool = False,
     ) -> None:
         super().__init__()
+        weights: dict[str, nn.Parameter] = {}
+        if isinstance(neuron, Recurrent):
+            self._recurrence: Recurrence | None
+            self._recurrence, weights = Recurrence.of(neuron, recurrent, hidden_size, autapses, recurrent_bias)
+            neuron = neuron.neuron
+        else:
+            self._recurrence = Recurrence.checked(recurrent, hidden_size, autapses, recurrent_bias)
+            if self._recurrence is not None:
+                weights = self._recurrence.parameters()
         if not isinstance(neuron, AnyNeuron):
             raise InvalidTypeError(f"neuron={arguments.shown(neuron)}: must be a neuron, such as rsnn.LIF(beta=0.95)")
         if learn is True:
@@ -121,15 +130,13 @@ class Layer(nn.Module):
             learn = ()
         self._learned = arguments.names("learn", learn, neuron.parameters, "only these can be learned")
         self._options = Options.checked(surrogate, detach_reset, detach, checkpoint, batch_first, backend)
-        self._recurrence = Recurrence.checked(recurrent, hidden_size, autapses, recurrent_bias)
         for name, value in neuron.parameters.items():
             if name in self._learned:
                 self.register_parameter(name, nn.Parameter(torch.tensor(value, dtype=torch.get_default_dtype())))
             else:
                 self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
-        if self._recurrence is not None:
-            for name, parameter in self._recurrence.parameters().items():
-                self.register_parameter(name, parameter)
+        for name, parameter in weights.items():
+            self.register_parameter(name, parameter)
         self._plan = self._plan_of(neuron)
         self._seen = self._versions()
 
@@ -286,10 +293,10 @@ class Layer(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Layer":
         """Move with the module, but keep what is not learned in float64; see Notes."""
-        fixed = dict(self._buffers)
+        fixed = {name: self._buffers.get(name) for name in self._plan.neuron.parameters}
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, before in fixed.items():
-            after = self._buffers[name]
+            after = self._buffers.get(name)
             if before is not None and after is not None and after.dtype != before.dtype:
                 self._buffers[name] = before.to(after.device)
         return self

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.recurrent import Recurrent
 
 WEIGHT, BIAS = "weight_recurrent", "bias_recurrent"
 """What the parameters are called."""
@@ -45,6 +46,16 @@ class Recurrence:
         if elementwise and autapses:
             raise InvalidValueError("autapses=True: recurrent='elementwise' has no others; leave autapses= out")
         return Recurrence(elementwise, arguments.count("hidden_size", hidden_size, 1), autapses, bias)
+
+    @staticmethod
+    def of(neuron: Recurrent, *given: object) -> "tuple[Recurrence, dict[str, nn.Parameter]]":
+        """Take over the weights of a description; arguments that describe others must not be given."""
+        if any(value is not None and value is not False for value in given):
+            came = ", ".join(map(arguments.shown, given))
+            raise InvalidValueError(f"neuron={neuron!r}: has weights already; leave out recurrent and what goes with it ({came} came)")
+        found = {WEIGHT: neuron.weight} | ({} if neuron.bias is None else {BIAS: neuron.bias})
+        made = {name: nn.Parameter(torch.tensor(value, dtype=torch.get_default_dtype())) for name, value in found.items()}
+        return Recurrence(neuron.weight.ndim == 1, len(neuron.weight), neuron.weight.ndim == 2, neuron.bias is not None), made
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Make the parameters: uniform within 1 / sqrt(fan-in), as those of `torch.nn.RNN`; an unused diagonal is 0."""
