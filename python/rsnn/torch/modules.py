@@ -16,7 +16,7 @@ from rsnn.state import State
 from rsnn.surrogate import ATan, Surrogate
 from rsnn.torch import _checks, functional
 from rsnn.torch.functional import Options, Plan
-from rsnn.torch.recurrent import BIAS, WEIGHT, Recurrence
+from rsnn.torch.recurrent import BIAS, WEIGHT, read
 
 OPTIONS = """surrogate : surrogate, default ``rsnn.surrogate.ATan(2.0)``
         Stands in for the derivative of the spike.
@@ -74,7 +74,8 @@ class Layer(nn.Module):
     are float32. Parameters that are not learned stay in float64 whatever the module is converted to, so that the coefficients, formed in
     float64 and rounded once, have the same bits as those of `rsnn.simulate`. Learned ones have torch's default dtype.
     `layer.neuron` is the neuron with the present values, of a recurrent layer an `rsnn.Recurrent`: `rsnn.simulate` gives the same
-    bits. No gradient flows through the refractory time left, ``state.rest``, which counts steps.
+    bits. No gradient flows through the refractory time left, ``state.rest``, which counts steps. Exported under ``torch.no_grad()`` a layer
+    takes any number of steps; what is kept for backward would fix it.
 
     Examples
     --------
@@ -113,15 +114,7 @@ class Layer(nn.Module):
         recurrent_bias: bool = False,
     ) -> None:
         super().__init__()
-        weights: dict[str, nn.Parameter] = {}
-        if isinstance(neuron, Recurrent):
-            self._recurrence: Recurrence | None
-            self._recurrence, weights = Recurrence.of(neuron, recurrent, hidden_size, autapses, recurrent_bias)
-            neuron = neuron.neuron
-        else:
-            self._recurrence = Recurrence.checked(recurrent, hidden_size, autapses, recurrent_bias)
-            if self._recurrence is not None:
-                weights = self._recurrence.parameters()
+        neuron, self._recurrence, weights = read(neuron, recurrent, hidden_size, autapses, recurrent_bias)
         if not isinstance(neuron, AnyNeuron):
             raise InvalidTypeError(f"neuron={arguments.shown(neuron)}: must be a neuron, such as rsnn.LIF(beta=0.95)")
         if learn is True:

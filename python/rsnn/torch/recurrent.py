@@ -47,16 +47,6 @@ class Recurrence:
             raise InvalidValueError("autapses=True: recurrent='elementwise' has no others; leave autapses= out")
         return Recurrence(elementwise, arguments.count("hidden_size", hidden_size, 1), autapses, bias)
 
-    @staticmethod
-    def of(neuron: Recurrent, *given: object) -> "tuple[Recurrence, dict[str, nn.Parameter]]":
-        """Take over the weights of a description; arguments that describe others must not be given."""
-        if any(value is not None and value is not False for value in given):
-            came = ", ".join(map(arguments.shown, given))
-            raise InvalidValueError(f"neuron={neuron!r}: has weights already; leave out recurrent and what goes with it ({came} came)")
-        found = {WEIGHT: neuron.weight} | ({} if neuron.bias is None else {BIAS: neuron.bias})
-        made = {name: nn.Parameter(torch.tensor(value, dtype=torch.get_default_dtype())) for name, value in found.items()}
-        return Recurrence(neuron.weight.ndim == 1, len(neuron.weight), neuron.weight.ndim == 2, neuron.bias is not None), made
-
     def parameters(self) -> dict[str, nn.Parameter]:
         """Make the parameters: uniform within 1 / sqrt(fan-in), as those of `torch.nn.RNN`; an unused diagonal is 0."""
         n = self.hidden_size
@@ -82,3 +72,20 @@ class Recurrence:
         """Give the arguments of `Layer` that are not their default."""
         said: dict[str, Any] = {"recurrent": "elementwise" if self.elementwise else True, "hidden_size": self.hidden_size}
         return said | {name: True for name, value in (("autapses", self.autapses), ("recurrent_bias", self.bias)) if value}
+
+
+def read(neuron: Any, *given: Any) -> tuple[Any, Recurrence | None, dict[str, nn.Parameter]]:
+    """Read the arguments of a layer: the neuron alone, how it is recurrent, and its weights.
+
+    `given` are recurrent, hidden_size, autapses and recurrent_bias. An `rsnn.Recurrent` brings weights of its own.
+    """
+    if not isinstance(neuron, Recurrent):
+        recurrence = Recurrence.checked(*given)
+        return neuron, recurrence, {} if recurrence is None else recurrence.parameters()
+    if any(value is not None and value is not False for value in given):
+        came = ", ".join(map(arguments.shown, given))
+        raise InvalidValueError(f"neuron={neuron!r}: has weights already; leave out recurrent and what goes with it ({came} came)")
+    found = {WEIGHT: neuron.weight} | ({} if neuron.bias is None else {BIAS: neuron.bias})
+    made = {name: nn.Parameter(torch.tensor(value, dtype=torch.get_default_dtype())) for name, value in found.items()}
+    elementwise = neuron.weight.ndim == 1
+    return neuron.neuron, Recurrence(elementwise, len(neuron.weight), not elementwise, neuron.bias is not None), made
