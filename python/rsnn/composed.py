@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from .arguments import LARGEST, SMALLEST, choice, did_you_mean, flag, float_dtype, names, real, scalar, shape_of, shown, whole, within
 from .errors import InvalidValueError
+from .memory import empty
 from .stages import COEFFICIENTS, Blend, BlendSubtract, Description, Drop, Multi, Relu, Stage, ToValue, Whole, parts
 from .state import ORDER, State, make_state
 
@@ -180,7 +181,7 @@ class AnyNeuron(Description):
             whole("rest", start["rest"], 0, "it counts steps")
         arrays = []
         for name in fields:
-            array = np.empty(sizes, kind)
+            array = empty(sizes, kind)
             try:
                 array[...] = start.get(name, 0.0)
             except ValueError:
