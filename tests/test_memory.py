@@ -50,7 +50,9 @@ def test_two_arrays_that_live_never_share_memory() -> None:
     assert all((array == k).all() for k, array in enumerate(kept))
 
 
-@pytest.mark.parametrize("derive", [lambda a: a[3], lambda a: a.T[5:], lambda a: a.reshape(-1)[::2], memoryview, lambda a: a.view(np.uint8)])
+@pytest.mark.parametrize(
+    "derive", [lambda a: a[3], lambda a: a.T[5:], lambda a: a.reshape(-1)[::2], memoryview, lambda a: a.view(np.uint8)]
+)
 def test_a_view_keeps_the_block(derive) -> None:
     array = memory.empty(LARGE, np.float32)
     array[...] = 7.0
@@ -126,7 +128,9 @@ def test_a_limit_that_is_no_number_of_bytes_is_refused(limit: object) -> None:
 @pytest.mark.parametrize(("text", "says"), [("1000", "1000"), ("", str(memory.LIMIT)), ("much", "RSNN_MEMORY_LIMIT='much'")])
 def test_the_environment_variable_is_the_default_limit(text: str, says: str) -> None:
     code = "import rsnn; print(rsnn.memory.get_limit())"
-    run = subprocess.run([sys.executable, "-c", code], env=os.environ | {"RSNN_MEMORY_LIMIT": text}, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"RSNN_MEMORY_LIMIT": text}, capture_output=True, text=True, check=False
+    )
     assert says in run.stdout + run.stderr
 
 
