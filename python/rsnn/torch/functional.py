@@ -231,7 +231,7 @@ def run(
             needs,
             group,
         )
-        recorded = dict(zip(record, traces.unbind(0), strict=True))
+        recorded = dict(zip(record, traces.unbind(0), strict=True)) if record else {}  # torch cannot load a program that unbinds nothing
     else:
         output, final, recorded = _reference.scan(
             kernel, sequence, coefficients, start, record, options.surrogate, options.constant, weights, group
