@@ -119,7 +119,7 @@ def run(settings: Settings) -> command.Outcome:
     print(f"test accuracy after {settings.epochs} epochs: mean {np.mean(last):.2%}, lowest {min(last):.2%}")
     for curve in curves.values():
         figure.axes[3].plot(range(1, settings.epochs + 1), curve, color=plot.FLOAT, alpha=0.7)
-    figure.axes[3].set(xlabel="epoch", ylabel="accuracy", title=f"Held-out digits, {len(last)} splits: mean {np.mean(last):.1%}")
+    figure.axes[3].set(xlabel="epoch", ylabel="accuracy", title=f"Held-out digits: mean over {len(last)} seeds {np.mean(last):.1%}")
     return {"accuracy": dict(zip(curves, last, strict=True)), "epochs": settings.epochs, "curves": curves}, figure
 
 
@@ -134,7 +134,7 @@ def draw(model: rt.Sequential, digits: Digits) -> Figure:
     plot.image(digits.test[shown, 0], axes[0, 0]).set_title(f"A held-out {digits.test_labels[shown]}")
     for position, place, name in ((1, axes[0, 1], "First"), (4, axes[0, 2], "Second")):
         counts = result.spikes[position][:, shown].sum(0)
-        plot.image(mosaic(counts, columns=4), place).set_title(f"{name} layer: {len(counts)} maps, {int(counts.sum())} spikes")
+        plot.image(mosaic(counts, columns=len(counts) // 4), place).set_title(f"{name} layer: {len(counts)} maps, {int(counts.sum())} spikes")
     plot.traces(result.output[:, shown], axes[1, 1], labels=[str(k) for k in range(10)]).set_title(f"Readout: answer {answers[shown]}")
     axes[1, 1].legend(ncols=2, fontsize=7)
     matrix = np.zeros((10, 10), dtype=np.int64)
