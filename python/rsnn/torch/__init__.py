@@ -12,6 +12,7 @@ try:
 except ModuleNotFoundError as error:
     raise ImportError('rsnn.torch needs torch, which is not installed: pip install "rsnn[torch]"') from error
 
+from rsnn.torch import _trees as _trees  # names states for torch.export
 from rsnn.torch import functional, init
 from rsnn.torch._autograd import DifferentiationError
 from rsnn.torch.convert import to_network

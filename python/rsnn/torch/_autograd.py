@@ -57,7 +57,7 @@ class Scan(torch.autograd.Function):
         record: list[str],
         every: int,
         surrogate: tuple[str, list[float]],
-        detach_reset: bool,
+        detach: list[str],
         needs: list[str],
         group: int,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -75,14 +75,14 @@ class Scan(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor | None, grad_state: Tensor | None, grad_recorded: Tensor | None, _: None) -> Any:
         x, coefficients, checkpoints, weight, bias = ctx.saved_tensors
-        spec, record, every, (surrogate, surrogate_params), detach_reset, needs, group = ctx.options
+        spec, record, every, (surrogate, surrogate_params), detach, needs, group = ctx.options
         if grad_state is None:
             grad_state = checkpoints.new_zeros(checkpoints.shape[1:])
         grads = ScanBackward.apply(
             spec,
             surrogate,
             surrogate_params,
-            detach_reset,
+            detach,
             x,
             coefficients,
             checkpoints,
@@ -91,7 +91,7 @@ class Scan(torch.autograd.Function):
             grad_state,
             record,
             grad_recorded,
-            needs if ctx.needs_input_grad[1] else [],
+            [*(needs if ctx.needs_input_grad[1] else []), *([_ops.RECURRENT] if any(ctx.needs_input_grad[3:5]) else [])],
             weight,
             bias,
             group,

@@ -6,8 +6,8 @@ the rows of one tensor and its states the slices of another. They know nothing o
 rsnn::scan            x (outer, T, inner), coefficients (n, P) float64, state (n_states, outer, inner); of neurons that act on each
                       other the weight, (n, n) with a row for each that fires or (n,), the bias (n,), and group = n (else 0)
                       -> output like x, final state, recorded (n_record, outer, T, inner), checkpoints (ceil(T / every), *state)
-rsnn::scan_backward   -> gradients of x, of the initial state, of the coefficients (float64, zero where not in `needs`), and of weight
-                      and bias (empty where there is none)
+rsnn::scan_backward   -> gradients of x, of the initial state, of the coefficients (float64), and of weight and bias (empty where there is
+                      none); zero where not in `needs`
 rsnn::exp             exp of float64 by the same routine as the numpy recipe, so that both sides form the same coefficients
 rsnn::linear, rsnn::conv2d, rsnn::pool2d    rsnn's own products over rows
 """
@@ -22,13 +22,16 @@ from torch import Tensor
 from rsnn import _rsnn
 from rsnn.errors import InvalidValueError
 
+RECURRENT = "recurrent"
+"""In `needs`: the gradients of weight and bias."""
+
 _SCHEMAS = {
     "scan": (
         "(str spec, Tensor x, Tensor coefficients, Tensor state, str[] record, int every, Tensor? weight=None, Tensor? bias=None, "
         "int group=0) -> (Tensor, Tensor, Tensor, Tensor)"
     ),
     "scan_backward": (
-        "(str spec, str surrogate, float[] surrogate_params, bool detach_reset, Tensor x, Tensor coefficients, Tensor checkpoints, "
+        "(str spec, str surrogate, float[] surrogate_params, str[] detach, Tensor x, Tensor coefficients, Tensor checkpoints, "
         "int every, Tensor? grad_output, Tensor grad_state, str[] record, Tensor? grad_recorded, str[] needs, "
         "Tensor? weight=None, Tensor? bias=None, int group=0) -> (Tensor, Tensor, Tensor, Tensor, Tensor)"
     ),
@@ -48,6 +51,10 @@ def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
 
 def _weights(weight: Tensor | None, bias: Tensor | None) -> tuple[Any, Any] | None:
     return None if weight is None else (_numpy(weight), None if bias is None else _numpy(bias))
+
+
+def _competing(spec: str, group: int) -> int | None:
+    return group if "inhibition" in spec.split(" ") else None
 
 
 def _like(operand: Tensor | None, x: Tensor) -> Tensor:
@@ -76,7 +83,7 @@ def _scan(
         output.numpy(),
         record=[(name, recorded[k].numpy()) for k, name in enumerate(record)],
         recurrent=_weights(weight, bias),
-        group=group if "inhibition" in spec.split(" ") else None,
+        group=_competing(spec, group),
         checkpoints=checkpoints.numpy() if every else None,
         every=every,
         threads=torch.get_num_threads(),
@@ -103,7 +110,7 @@ def _scan_backward(
     spec: str,
     surrogate: str,
     surrogate_params: list[float],
-    detach_reset: bool,
+    detach: list[str],
     x: Tensor,
     coefficients: Tensor,
     checkpoints: Tensor,
@@ -117,10 +124,9 @@ def _scan_backward(
     bias: Tensor | None = None,
     group: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    if group:
-        raise InvalidValueError("gradients of neurons that act on each other are not native yet; use backend='torch'")
     grad_x, grad_initial, grad_coefficients = x.new_empty(x.shape), grad_state.new_empty(grad_state.shape), torch.zeros_like(coefficients)
-    grad_weight, grad_bias = _like(weight, x), _like(bias, x)
+    learns = weight is not None and RECURRENT in needs
+    grad_weight, grad_bias = ((torch.empty_like if learns else torch.zeros_like)(_like(each, x)) for each in (weight, bias))
     grad_initial.copy_(grad_state)
     _rsnn.scan_backward(
         spec,
@@ -135,8 +141,11 @@ def _scan_backward(
         grad_initial.numpy(),
         grad_x.numpy(),
         grad_coefficients.numpy(),
-        needs=needs,
-        detach_reset=detach_reset,
+        needs=[name for name in needs if name != RECURRENT],
+        detach=detach,
+        recurrent=_weights(weight, bias),
+        grad_recurrent=(grad_weight.numpy(), None if bias is None else grad_bias.numpy()) if learns else None,
+        group=_competing(spec, group),
         threads=torch.get_num_threads(),
     )
     return grad_x, grad_initial, grad_coefficients, grad_weight, grad_bias
@@ -146,7 +155,7 @@ def _scan_backward_shapes(
     spec: str,
     surrogate: str,
     surrogate_params: list[float],
-    detach_reset: bool,
+    detach: list[str],
     x: Tensor,
     coefficients: Tensor,
     checkpoints: Tensor,

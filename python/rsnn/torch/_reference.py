@@ -163,7 +163,7 @@ def scan(
     state: Tensor,
     record: Collection[str],
     surrogate: Surrogate,
-    detach_reset: bool,
+    constant: Collection[str],
     weights: tuple[Tensor, Tensor | None] | None = None,
     group: int = 0,
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
@@ -187,6 +187,9 @@ def scan(
         chosen: Tensor = _select(s, v_reset.expand(shape), u)
         return chosen
 
+    def detach(value: Tensor, *paths: str) -> Tensor:
+        return value.detach() if any(path in constant for path in paths) else value
+
     stepper = reference.Stepper(
         kernel.spec,
         dict(zip(kernel.coefficients, rows, strict=True)),
@@ -194,7 +197,7 @@ def scan(
         spike=spike,
         select=select,
         exp=_exp,
-        detach=torch.Tensor.detach if detach_reset else lambda s: s,
+        detach=detach,
     )
     begin = dict(zip(kernel.states, state.reshape(len(state), *shape).unbind(0), strict=True))
     operand = None if weights is None else _operand(*weights)

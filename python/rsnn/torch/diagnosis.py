@@ -89,12 +89,14 @@ def health(model: nn.Module, x: Tensor, loss: Callable[[Any], Tensor] | None = N
 
     Notes
     -----
-    The model runs in the mode it is in, but without dropout; running statistics are put back, and every ``.grad`` is left as it is.
+    Silent: fires in no step of any sample. Saturated: fires at least nine times in ten steps. Dead: silent, and its gradient is in no
+    step of any sample as large as a thousandth of the layer's largest. The model runs in the mode it is in, but without dropout; running
+    statistics are put back, and every ``.grad`` is left as it is.
 
     Examples
     --------
     >>> import torch, rsnn.torch as rt
-    >>> net = rt.Sequential(rt.Linear(2, 3), rt.LIF(beta=0.9), rt.Linear(3, 1), rt.LI(beta=0.9))
+    >>> net = rt.Sequential(rt.Linear(2, 3, bias=False), rt.LIF(beta=0.9), rt.Linear(3, 1), rt.LI(beta=0.9))
     >>> report = rt.health(net, torch.zeros(10, 4, 2))
     >>> [layer.rate for layer in report.layers], report.layers[0].neurons
     ([0.0, None], 3)

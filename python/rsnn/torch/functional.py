@@ -25,6 +25,12 @@ __all__ = ["conv2d", "linear", "pool2d", "simulate"]
 BLOCK = 32
 """Steps between two kept states unless `checkpoint` says otherwise: backward recomputes a block of this length into the cache."""
 
+DETACHABLE = ("carried", "threshold")
+"""What `detach` can hold constant, besides every reset."""
+
+GROUP_BLOCK = 16
+"""The same where neurons act on each other: several sequences go through time side by side, and share the cache with the weights."""
+
 COUNTS = frozenset({"max_spikes", "refractory"})
 """Coefficients that are numbers of spikes or steps: nothing flows through them."""
 
@@ -37,14 +43,21 @@ class Options:
 
     surrogate: Surrogate
     detach_reset: bool
+    detach: tuple[str, ...]
+    """What else is held constant."""
     checkpoint: int | None
     batch_first: bool
     backend: str | None
     native_surrogate: tuple[str, list[float]]
     """The surrogate as the native operator takes it."""
 
+    @property
+    def constant(self) -> list[str]:
+        """Everything that is held constant in the gradient, by the words of the native operator."""
+        return [*(["reset"] if self.detach_reset else []), *self.detach]
+
     @staticmethod
-    def checked(surrogate: Any, detach_reset: Any, checkpoint: Any, batch_first: Any, backend: Any) -> "Options":
+    def checked(surrogate: Any, detach_reset: Any, detach: Any, checkpoint: Any, batch_first: Any, backend: Any) -> "Options":
         """Check what a caller handed in."""
         if not isinstance(surrogate, Surrogate):
             raise InvalidTypeError(
@@ -53,6 +66,7 @@ class Options:
         return Options(
             surrogate,
             arguments.flag("detach_reset", detach_reset),
+            arguments.names("detach", detach, DETACHABLE),
             None if checkpoint is None else arguments.count("checkpoint", checkpoint, 1),
             arguments.flag("batch_first", batch_first),
             None if backend is None else arguments.choice("backend", backend, ("rust", "torch")),
@@ -97,6 +111,7 @@ def simulate(
     recurrent: Any = None,
     surrogate: Surrogate = ATan(2.0),  # noqa: B008 - a frozen value
     detach_reset: bool = True,
+    detach: Collection[str] | str = (),
     checkpoint: int | None = None,
     batch_first: bool = False,
     backend: str | None = None,
@@ -118,7 +133,7 @@ def simulate(
     recurrent : tensor (n, n) or (n,), or a pair (W, bias), optional
         Weights by which the last output comes back, as of `rsnn.simulate`: ``W[post, pre]``, n the last axis of x; gradients flow to W and
         bias. They are converted to the dtype of x. The state has a field more, ``s``.
-    surrogate, detach_reset, checkpoint, backend
+    surrogate, detach_reset, detach, checkpoint, backend
         As of `rsnn.torch.Layer`.
 
     Returns
@@ -143,7 +158,7 @@ def simulate(
     """
     if not isinstance(neuron, AnyNeuron):
         raise InvalidTypeError(f"neuron={arguments.shown(neuron)}: must be a neuron, such as rsnn.LIF(beta=0.95)")
-    options = Options.checked(surrogate, detach_reset, checkpoint, batch_first, backend)
+    options = Options.checked(surrogate, detach_reset, detach, checkpoint, batch_first, backend)
     _checks.floating("x", x)
     weights = None if recurrent is None else _pair(recurrent)
     given = {} if parameters is None else parameters
@@ -173,8 +188,12 @@ def run(
     given = x.dtype
     if given not in _checks.NATIVE:
         x = x.float()
-    layout = _Layout.of(x, options.batch_first)
-    group = layout.group if recurrent is not None or "inhibition" in kernel.spec.split(" ") else 0
+    together = recurrent is not None or "inhibition" in kernel.spec.split(" ")
+    turned = options.batch_first and together
+    if turned:
+        x = x.transpose(0, 1)  # sequences whose neurons act on each other go through time side by side
+    layout = _Layout.of(x, options.batch_first and not turned)
+    group = layout.group if together else 0
     weights = None if recurrent is None else _operands(*recurrent, x, group)
     values = {name: effective(plan, name, _wide(name, value, x)) for name, value in values.items()}
     coefficients, needs = _stack_coefficients(plan, values, layout.trailing)
@@ -184,7 +203,7 @@ def run(
     if native:
         if x.device.type != "cpu":
             raise InvalidValueError(f'x is on {x.device}: backend="rust" runs on the CPU; leave backend out, or move x with x.cpu()')
-        every = (options.checkpoint or BLOCK) if torch.is_grad_enabled() else 0
+        every = (options.checkpoint or (GROUP_BLOCK if group else BLOCK)) if torch.is_grad_enabled() else 0
         weight, bias = (None, None) if weights is None else weights
         output, final, traces, _ = apply_scan(
             sequence,
@@ -196,18 +215,23 @@ def run(
             list(record),
             every,
             options.native_surrogate,
-            options.detach_reset,
+            options.constant,
             needs,
             group,
         )
-        recorded = dict(zip(record, traces.unbind(0), strict=True))
+        recorded = dict(zip(record, traces.unbind(0), strict=True)) if record else {}  # torch cannot load a program that unbinds nothing
     else:
         output, final, recorded = _reference.scan(
-            kernel, sequence, coefficients, start, record, options.surrogate, options.detach_reset, weights, group
+            kernel, sequence, coefficients, start, record, options.surrogate, options.constant, weights, group
         )
-    output = output.reshape(x.shape).to(given)
+
+    def shaped(over_time: Tensor) -> Tensor:
+        array = over_time.reshape(x.shape)
+        return array.transpose(0, 1).contiguous() if turned else array
+
+    output = shaped(output).to(given)
     after = plan.state(*(_flow(name, each).reshape(layout.step) for name, each in zip(kernel.states, final.unbind(0), strict=True)))
-    return Result(output, after, {name: _flow(name, trace).reshape(x.shape) for name, trace in recorded.items()}, kernel.spiking)
+    return Result(output, after, {name: shaped(_flow(name, trace)) for name, trace in recorded.items()}, kernel.spiking)
 
 
 def _pair(recurrent: Any) -> tuple[Any, Any]:

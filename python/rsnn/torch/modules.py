@@ -16,12 +16,16 @@ from rsnn.state import State
 from rsnn.surrogate import ATan, Surrogate
 from rsnn.torch import _checks, functional
 from rsnn.torch.functional import Options, Plan
-from rsnn.torch.recurrent import BIAS, WEIGHT, Recurrence
+from rsnn.torch.recurrent import BIAS, WEIGHT, read
 
 OPTIONS = """surrogate : surrogate, default ``rsnn.surrogate.ATan(2.0)``
         Stands in for the derivative of the spike.
     detach_reset : bool, default True
         Whether the reset is left out of the gradient: True as in snnTorch, False as in Norse, sinabs and SpikingJelly.
+    detach : tuple of str, default ()
+        What else is left out of the gradient. "carried": the spikes that late resets read off the membrane carried in, while those of the
+        step still flow (snnTorch with ``reset_delay=False``). "threshold": what an adaptation moves of the threshold, where spikes are
+        tested against it; what a reset takes off still flows (sinabs' ALIF).
     checkpoint : int, optional
         Steps between two states kept for backward, which recomputes those between (default 32). The gradients are the same bits for any
         number; the memory beyond x is 4 / checkpoint bytes for each state, neuron and step.
@@ -52,7 +56,7 @@ class Layer(nn.Module):
     Parameters
     ----------
     neuron : neuron
-        Any neuron, such as ``rsnn.LIF(beta=0.95)``.
+        Any neuron, such as ``rsnn.LIF(beta=0.95)``; or an `rsnn.Recurrent`, whose weights the layer begins with, the diagonal included.
     learn : tuple of str, str or True, default ()
         Which of ``neuron.parameters`` are learned; True: all of them. A parameter that is an array is learned for each of its entries.
     OPTIONS
@@ -70,7 +74,8 @@ class Layer(nn.Module):
     are float32. Parameters that are not learned stay in float64 whatever the module is converted to, so that the coefficients, formed in
     float64 and rounded once, have the same bits as those of `rsnn.simulate`. Learned ones have torch's default dtype.
     `layer.neuron` is the neuron with the present values, of a recurrent layer an `rsnn.Recurrent`: `rsnn.simulate` gives the same
-    bits. No gradient flows through the refractory time left, ``state.rest``, which counts steps.
+    bits. No gradient flows through the refractory time left, ``state.rest``, which counts steps. Exported under ``torch.no_grad()`` a layer
+    takes any number of steps; what is kept for backward would fix it.
 
     Examples
     --------
@@ -94,11 +99,12 @@ class Layer(nn.Module):
 
     def __init__(
         self,
-        neuron: AnyNeuron,
+        neuron: AnyNeuron | Recurrent,
         *,
         learn: Collection[str] | str | bool = (),
         surrogate: Surrogate = ATan(2.0),  # noqa: B008 - a frozen value
         detach_reset: bool = True,
+        detach: Collection[str] | str = (),
         checkpoint: int | None = None,
         batch_first: bool = False,
         backend: str | None = None,
@@ -108,6 +114,7 @@ class Layer(nn.Module):
         recurrent_bias: bool = False,
     ) -> None:
         super().__init__()
+        neuron, self._recurrence, weights = read(neuron, recurrent, hidden_size, autapses, recurrent_bias)
         if not isinstance(neuron, AnyNeuron):
             raise InvalidTypeError(f"neuron={arguments.shown(neuron)}: must be a neuron, such as rsnn.LIF(beta=0.95)")
         if learn is True:
@@ -115,16 +122,14 @@ class Layer(nn.Module):
         elif learn is False:
             learn = ()
         self._learned = arguments.names("learn", learn, neuron.parameters, "only these can be learned")
-        self._options = Options.checked(surrogate, detach_reset, checkpoint, batch_first, backend)
-        self._recurrence = Recurrence.checked(recurrent, hidden_size, autapses, recurrent_bias)
+        self._options = Options.checked(surrogate, detach_reset, detach, checkpoint, batch_first, backend)
         for name, value in neuron.parameters.items():
             if name in self._learned:
                 self.register_parameter(name, nn.Parameter(torch.tensor(value, dtype=torch.get_default_dtype())))
             else:
                 self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
-        if self._recurrence is not None:
-            for name, parameter in self._recurrence.parameters().items():
-                self.register_parameter(name, parameter)
+        for name, parameter in weights.items():
+            self.register_parameter(name, parameter)
         self._plan = self._plan_of(neuron)
         self._seen = self._versions()
 
@@ -181,6 +186,8 @@ class Layer(nn.Module):
             As of `forward`; a name that this neuron cannot record.
         """
         plan = self._current_plan()
+        if self._recurrence is not None:
+            self._recurrence.check(x)
         values = {name: self._value(name) for name in plan.neuron.parameters}
         return functional.run(plan, values, x, state, record, self._options, recurrent=self._weights())
 
@@ -279,10 +286,10 @@ class Layer(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Layer":
         """Move with the module, but keep what is not learned in float64; see Notes."""
-        fixed = dict(self._buffers)
+        fixed = {name: self._buffers.get(name) for name in self._plan.neuron.parameters}
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, before in fixed.items():
-            after = self._buffers[name]
+            after = self._buffers.get(name)
             if before is not None and after is not None and after.dtype != before.dtype:
                 self._buffers[name] = before.to(after.device)
         return self
@@ -329,6 +336,6 @@ def _array(tensor: Tensor | None) -> Any:
     return (tensor if tensor.dtype in _checks.NATIVE else tensor.float()).numpy().copy()
 
 
-_SHOWN = ("surrogate", "detach_reset", "checkpoint", "batch_first", "backend")
-_DEFAULTS = Options.checked(ATan(2.0), True, None, False, None)
+_SHOWN = ("surrogate", "detach_reset", "detach", "checkpoint", "batch_first", "backend")
+_DEFAULTS = Options.checked(ATan(2.0), True, (), None, False, None)
 Layer.__doc__ = (Layer.__doc__ or "").replace("OPTIONS", OPTIONS).replace("RECURRENT", RECURRENT).replace("SIZES", SIZES)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.recurrent import Recurrent
 
 WEIGHT, BIAS = "weight_recurrent", "bias_recurrent"
 """What the parameters are called."""
@@ -56,6 +57,11 @@ class Recurrence:
             made[BIAS] = nn.Parameter(nn.init.uniform_(torch.empty(n), -bound, bound))
         return made
 
+    def check(self, x: object) -> None:
+        """Refuse data whose last axis is not the neurons; what else is wrong with it is found by the run."""
+        if isinstance(x, Tensor) and x.ndim >= 2 and (x.shape[2:] or (1,))[-1] != self.hidden_size:
+            raise InvalidValueError(f"x has the shape {tuple(x.shape)}: its last axis must be hidden_size={self.hidden_size}")
+
     def used(self, weight: Tensor) -> Tensor:
         """Give the weights at use: without autapses the diagonal is 0, and no gradient flows to it."""
         if self.elementwise or self.autapses:
@@ -66,3 +72,20 @@ class Recurrence:
         """Give the arguments of `Layer` that are not their default."""
         said: dict[str, Any] = {"recurrent": "elementwise" if self.elementwise else True, "hidden_size": self.hidden_size}
         return said | {name: True for name, value in (("autapses", self.autapses), ("recurrent_bias", self.bias)) if value}
+
+
+def read(neuron: Any, *given: Any) -> tuple[Any, Recurrence | None, dict[str, nn.Parameter]]:
+    """Read the arguments of a layer: the neuron alone, how it is recurrent, and its weights.
+
+    `given` are recurrent, hidden_size, autapses and recurrent_bias. An `rsnn.Recurrent` brings weights of its own.
+    """
+    if not isinstance(neuron, Recurrent):
+        recurrence = Recurrence.checked(*given)
+        return neuron, recurrence, {} if recurrence is None else recurrence.parameters()
+    if any(value is not None and value is not False for value in given):
+        came = ", ".join(map(arguments.shown, given))
+        raise InvalidValueError(f"neuron={neuron!r}: has weights already; leave out recurrent and what goes with it ({came} came)")
+    found = {WEIGHT: neuron.weight} | ({} if neuron.bias is None else {BIAS: neuron.bias})
+    made = {name: nn.Parameter(torch.tensor(value, dtype=torch.get_default_dtype())) for name, value in found.items()}
+    elementwise = neuron.weight.ndim == 1
+    return neuron.neuron, Recurrence(elementwise, len(neuron.weight), not elementwise, neuron.bias is not None), made

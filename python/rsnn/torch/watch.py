@@ -121,11 +121,11 @@ def checked(model: Any, x: Any) -> Tensor:
         raise InvalidTypeError(f"model={arguments.shown(model)}: must be a torch module, such as rsnn.torch.Sequential(...)")
     if not any(isinstance(each, Layer) for each in model.modules()):
         raise InvalidValueError(f"model: {type(model).__name__} holds no layer of rsnn.torch, such as rsnn.torch.LIF(beta=0.95)")
-    x = _checks.floating("x", x)
-    _checks.axes("x", x, 2, "(T, B, ...)")
-    if not x.numel():
-        raise InvalidValueError(f"x has the shape {tuple(x.shape)}: give at least one step of one sample")
-    return x
+    data = _checks.floating("x", x)
+    _checks.axes("x", data, 2, "(T, B, ...)")
+    if not data.numel():
+        raise InvalidValueError(f"x has the shape {tuple(data.shape)}: give at least one step of one sample")
+    return data
 
 
 def table(rows: list[tuple[str, ...]], left: int) -> str:
