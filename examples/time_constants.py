@@ -165,4 +165,4 @@ def draw(found: dict[str, list[Trained]], seed: int) -> Figure:
 
 
 if __name__ == "__main__":
-    command.main(run, __doc__ or "", epochs=40, quick_epochs=4)
+    command.main(run, __doc__ or "", epochs=40, quick_epochs=20)
