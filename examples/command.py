@@ -4,7 +4,6 @@ Every example is a function from `Settings` to numbers and a picture, handed to 
 """
 
 import argparse
-import importlib.util
 import json
 import sys
 import time
@@ -14,18 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rsnn.demo import INTERRUPTED, NEEDED
+from rsnn.demo import INTERRUPTED
 
-MISSING = [name for module, name in NEEDED.items() if importlib.util.find_spec(module) is None]
-if MISSING:  # before the imports below, which would fail less helpfully
-    sys.exit(f'the examples need {" and ".join(MISSING)}, which this Python does not have: pip install "rsnn[demo]"')
+try:
+    import matplotlib as mpl
+    import torch
+    from matplotlib.figure import Figure
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+except ModuleNotFoundError as error:
+    sys.exit(f'the examples need {error.name}, which this Python does not have: pip install "rsnn[demo]"')
 
-import matplotlib as mpl
-import torch
-from matplotlib.figure import Figure
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlelocation": "left",

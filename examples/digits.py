@@ -7,6 +7,9 @@ and leaky integrators read out the class: the mean of their membranes over time.
 A quarter of the pictures, with every digit in equal share, is held out by the seed and used for nothing but the accuracies told.
 
     python examples/digits.py [--help]
+
+Came out (AMD EPYC, 2 cores, 2026-11-25), after 15 epochs from five seeds, each with its own split: 98.44, 98.67, 98.00, 98.22 and 97.78 %
+of 450 held-out digits right, mean 98.22 %, in 42 s.
 """
 
 from dataclasses import dataclass
@@ -88,7 +91,7 @@ def train(digits: Digits, settings: Settings, seed: int) -> tuple[rt.Sequential,
     accuracies = []
     with command.progress(f"seed {seed}", settings.epochs * batches) as advance:
         for epoch in range(settings.epochs):
-            for chosen in torch.randperm(len(digits.train)).split(BATCH):
+            for chosen in torch.split(torch.randperm(len(digits.train)), BATCH):
                 loss = cross_entropy(logits(model, digits.train[chosen]), digits.train_labels[chosen])
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
@@ -134,7 +137,8 @@ def draw(model: rt.Sequential, digits: Digits) -> Figure:
     plot.image(digits.test[shown, 0], axes[0, 0]).set_title(f"A held-out {digits.test_labels[shown]}")
     for position, place, name in ((1, axes[0, 1], "First"), (4, axes[0, 2], "Second")):
         counts = result.spikes[position][:, shown].sum(0)
-        plot.image(mosaic(counts, columns=len(counts) // 4), place).set_title(f"{name} layer: {len(counts)} maps, {int(counts.sum())} spikes")
+        plot.image(mosaic(counts, columns=len(counts) // 4), place)
+        place.set_title(f"{name} layer: {len(counts)} maps, {int(counts.sum())} spikes")
     plot.traces(result.output[:, shown], axes[1, 1], labels=[str(k) for k in range(10)]).set_title(f"Readout: answer {answers[shown]}")
     axes[1, 1].legend(ncols=2, fontsize=7)
     matrix = np.zeros((10, 10), dtype=np.int64)
@@ -146,7 +150,7 @@ def draw(model: rt.Sequential, digits: Digits) -> Figure:
 def mosaic(maps: Tensor, columns: int) -> Tensor:
     """Lay maps (n, H, W) side by side, with a blank line around each."""
     framed = nn.functional.pad(maps, (1, 1, 1, 1))
-    return torch.cat([torch.cat(list(row), dim=0) for row in framed.split(len(maps) // columns)], dim=1)
+    return torch.cat([torch.cat(list(row), dim=0) for row in torch.split(framed, len(maps) // columns)], dim=1)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The network of `digits.py`, trained by several processes, on one machine or on many.
 
-Every process holds the model and sees its share of each batch; `DistributedDataParallel` averages the gradients over gloo, torch's transport
-between CPUs. A batch is the same 64 pictures for any number of processes, so the numbers differ only by the order of sums and of pictures.
+Every process holds the model and sees its share of each batch; `DistributedDataParallel` averages the gradients over gloo, torch's
+transport between CPUs. A batch is 64 pictures for any number of processes, other ones together.
 Nothing of rsnn is special here: its layers are modules without hidden state, and this is torch's own recipe.
 
     python examples/distributed.py [--help]                                             one process
@@ -10,6 +10,9 @@ Nothing of rsnn is special here: its layers are modules without hidden state, an
                                                                                         on each of four machines, HOST one of them
 
 With Slurm, put ``srun`` before the last and take HOST from ``scontrol show hostnames``. More threads for each process: ``--threads``.
+
+Came out (AMD EPYC, 2 cores, 2026-11-25) after 15 epochs: 98.22 % of 450 held-out digits right with one process, 97.78 %
+with two; half a minute.
 """
 
 import os
@@ -33,7 +36,7 @@ def join() -> None:
     if "RANK" in os.environ:
         dist.init_process_group("gloo")
     else:
-        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]
 
 
 def total(*values: float) -> list[float]:
@@ -81,7 +84,8 @@ def train(settings: Settings, rank: int, processes: int) -> command.Outcome | No
         losses.append(loss_sum / seen)
         accuracies.append(right_sum / len(digits.test))
         if rank == 0:
-            print(f"epoch {epoch + 1}/{settings.epochs}: loss {losses[-1]:.3f}, {accuracies[-1]:.2%} of the held-out digits right", flush=True)
+            said = f"loss {losses[-1]:.3f}, {accuracies[-1]:.2%} of the held-out digits right"
+            print(f"epoch {epoch + 1}/{settings.epochs}: {said}", flush=True)
     if rank != 0:
         return None
     print(f"{processes} process{'es' if processes > 1 else ''}, {loader.batch_size} pictures each in a step")

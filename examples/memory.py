@@ -10,6 +10,10 @@ spiking neurons, NeurIPS 2018, as their tutorial has them (github.com/IGITUGraz/
 1200 ms, a store or recall in every seventh symbol; ours has steps of 5 ms rather than 1 and 40 inputs rather than 100.
 
     python examples/memory.py [--help]
+
+Came out (AMD EPYC, 2 cores, 2026-11-25), recalls answered rightly in 1000 new sequences, five seeds: with adaptation 100.0, 99.7, 99.6,
+99.3 and 98.7 %; without 87.9, 54.8, 99.5, 79.5 and 97.7 %. Adaptation is not the only way to remember two seconds, it is the reliable one.
+Six minutes on a machine that was busy with other work (300 batches for each of ten networks).
 """
 
 from dataclasses import dataclass
@@ -171,8 +175,9 @@ def draw(found: dict[str, list[Trained]], seed: int) -> Figure:
             axes.axvline(k * SYMBOL - 0.5, color=plot.QUIET, linewidth=0.6, zorder=0)
         if given.recall[shown, k]:
             right = bool(answers[k] == given.value[shown, k])
+            said = f"{answers[k]}\n{'right' if right else 'wrong'}"
             color = plot.FLOAT if right else plot.INTEGER
-            inputs.text((k + 0.5) * SYMBOL, INPUTS, f"{answers[k]}\n{'right' if right else 'wrong'}", color=color, ha="center", weight="bold")
+            inputs.text((k + 0.5) * SYMBOL, INPUTS, said, color=color, ha="center", weight="bold")
     learning, delays = figure.add_subplot(grid[3, 0]), figure.add_subplot(grid[3, 1])
     for (name, networks), color in zip(found.items(), (plot.FLOAT, plot.INTEGER), strict=True):
         for k, each in enumerate(networks):

@@ -9,10 +9,15 @@ Compared, with the same weights to begin with: neurons that all have the time co
 logarithmically from 3 to 300; and 64 that begin at 20 and are learned: ``learn="tau_mem"``, nothing else is needed.
 
     python examples/time_constants.py [--help]
+
+Came out (AMD EPYC, 2 cores, 2026-11-25), both answers right in 2000 new trials, mean of five seeds: 51 % with 5, 50 % with 20, 73 % with
+100, 85 % with 300, 97.1 % spread, 98.7 % learned, which is ahead of the spread from each of the five seeds. A good spread, fixed, comes
+near; learning found a better one from a start that alone fails. Six minutes on a machine that was busy with other work.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import command
 import numpy as np
@@ -42,7 +47,15 @@ LEARNING_RATE_TAU = 2.0
 SEEDS = 5
 
 SPREAD = np.exp(np.linspace(np.log(3.0), np.log(300.0), HIDDEN))
-KINDS = {"fixed 5": 5.0, "fixed 20": 20.0, "fixed 100": 100.0, "fixed 300": 300.0, "fixed, spread": SPREAD, "learned": 20.0}
+START = 20.0
+KINDS: dict[str, Any] = {
+    "fixed 5": 5.0,
+    "fixed 20": 20.0,
+    "fixed 100": 100.0,
+    "fixed 300": 300.0,
+    "fixed, spread": SPREAD,
+    "learned": START,
+}
 """The time constants that each kind of network begins with."""
 
 
@@ -117,8 +130,8 @@ def train(kind: str, seed: int, settings: Settings) -> Trained:
     x, answers = trials(TEST, torch.Generator().manual_seed(1_000_000 + seed))
     with torch.no_grad():
         said = network(x).argmax(1)
-    rates = [float(right.float().mean()) for right in (said == answers, said // 2 == answers // 2, said % 2 == answers % 2)]
-    return Trained(*rates, tau_mem=network.neurons.tau_mem.detach().numpy())
+    both, cue, coincident = (float(r.float().mean()) for r in (said == answers, said // 2 == answers // 2, said % 2 == answers % 2))
+    return Trained(both, cue, coincident, network.neurons.tau_mem.detach().numpy())
 
 
 def run(settings: Settings) -> command.Outcome:
@@ -157,12 +170,12 @@ def draw(found: dict[str, list[Trained]], seed: int) -> Figure:
     rates.set_xticklabels(found, rotation=20)
     learned = np.concatenate([each.tau_mem for each in found["learned"]])
     edges = np.geomspace(0.5, max(1000.0, learned.max() * 1.01), 40)
-    times.hist(np.maximum(learned, edges[0]), edges, color=plot.INTEGER, alpha=0.7)
-    times.axvline(KINDS["learned"], color=plot.INK, linewidth=0.9, linestyle=(0, (1, 2)))
+    times.hist(np.maximum(learned, edges[0]), edges.tolist(), color=plot.INTEGER, alpha=0.7)
+    times.axvline(START, color=plot.INK, linewidth=0.9, linestyle=(0, (1, 2)))
     times.set(xscale="log", xlabel="time constant in steps (the first bar: shorter ones too)", ylabel="neurons")
     times.set_title("Learned time constants of all seeds; all began at the dotted line")
     return figure
 
 
 if __name__ == "__main__":
-    command.main(run, __doc__ or "", epochs=40, quick_epochs=20)
+    command.main(run, __doc__ or "", epochs=40, quick_epochs=12)

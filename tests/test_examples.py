@@ -13,9 +13,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "examples"
+TIMEOUT = 280.0
+"""Seconds; a run takes some ten, on a machine with nothing else to do."""
 SHARED = "command"
 """No example, but what they share."""
 EXAMPLES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != SHARED)
+
+pytestmark = pytest.mark.timeout(2 * TIMEOUT + 20)
 
 
 def run(name: str, folder: Path, *arguments: str, launcher: tuple[str, ...] = ("-W", "error")) -> dict[str, Any]:
@@ -23,7 +27,7 @@ def run(name: str, folder: Path, *arguments: str, launcher: tuple[str, ...] = ("
     # gloo then needs neither a network nor a name for this machine.
     environment = os.environ | {"OMP_NUM_THREADS": "1"} | ({"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {})
     command = [sys.executable, *launcher, str(FOLDER / f"{name}.py"), "--quick", "--out", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=110)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
     assert (folder / f"{name}.png").stat().st_size > 10_000
     assert f"{name}.png" in done.stdout.splitlines()[-1]
