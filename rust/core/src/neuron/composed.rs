@@ -146,11 +146,7 @@ impl<P: Plan> Composed<P> {
 impl<P: Plan> Composed<P> {
     /// Gradient of what was sent on: it leaves the step as the output, and as the last spikes that recurrence sees.
     #[inline(always)]
-    fn sent_adjoint<E: Elem, S: Simd, const K: usize>(
-        self,
-        arriving: &Arriving<'_, E, S, K>,
-        d: &States<E, S, K>,
-    ) -> Column<E, S, K> {
+    fn sent_adjoint<E: Elem, S: Simd, const K: usize>(self, arriving: &Arriving<'_, E, S, K>, d: &States<E, S, K>) -> Column<E, S, K> {
         let mut sent = *arriving.out;
         if self.0.spec().keeps(State::S) {
             for j in 0..K {
