@@ -20,15 +20,22 @@ SOURCES := $(shell find rust python -type f \( -name '*.rs' -o -name '*.toml' -o
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check gate gate-update bench bench-peers wheel dev format clean FORCE
+.PHONY: help demo examples test check gate gate-update bench bench-peers wheel dev format clean FORCE
 
 help: ## this list
 	@echo "rsnn: spiking neural networks on a CPU. Targets:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
-	@echo "Options: PYTHON=path of a Python >= 3.11; ARGS='...' for demo, test and bench"
+	@echo "Options: PYTHON=path of a Python >= 3.11; ARGS='...' for demo, examples, test and bench"
 
 demo: $(STAMPS)/extra-demo ## build, install and run the main job on handwritten digits (pictures in out/)
 	$(BIN)/python -m rsnn demo $(ARGS)
+
+examples: $(STAMPS)/extra-demo ## train the tasks in examples/ at full size, minutes each (pictures in out/)
+	$(BIN)/python examples/digits.py $(ARGS)
+	$(BIN)/python examples/time_constants.py $(ARGS)
+	$(BIN)/python examples/memory.py $(ARGS)
+	# torchrun says at length that it sets this to 1, unless it is set.
+	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 examples/distributed.py $(ARGS)
 
 test: $(STAMPS)/extra-test ## run every test: Rust, Python, docstrings, README
 	# In release, as the wheel is built: the kernels take minutes to compile twice.
@@ -52,9 +59,9 @@ gate-update: $(STAMPS)/venv ## record this compiler's instruction counts
 bench: $(STAMPS)/extra-demo ## measure speed against copying and against a torch loop (writes docs/performance.md)
 	$(BIN)/python benchmarks/speed.py $(ARGS)
 
-bench-peers: $(STAMPS)/wheel ## measure against norse, snntorch, sinabs and spikingjelly, installed into .venv-peers
+bench-peers: $(STAMPS)/wheel ## measure against norse, snntorch, sinabs, spikingjelly and jax, installed into .venv-peers
 	@test -d .venv-peers || tools/venv.sh .venv-peers $(PYTHON)
-	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet norse snntorch sinabs spikingjelly $(WHEELS)/rsnn-*.whl
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet norse snntorch sinabs spikingjelly jax $(WHEELS)/rsnn-*.whl
 	.venv-peers/bin/python benchmarks/peers.py
 
 wheel: $(STAMPS)/zig ## build a wheel for old Linux systems and an sdist into dist/, and try both

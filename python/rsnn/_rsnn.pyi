@@ -75,6 +75,9 @@ def scan_backward(
     *,
     needs: Sequence[str],
     detach: Sequence[str],
+    recurrent: tuple[_Array, _Array | None] | None = None,
+    grad_recurrent: tuple[_Array, _Array | None] | None = None,
+    group: int | None = None,
     threads: int = 1,
     level: str | None = None,
 ) -> None: ...

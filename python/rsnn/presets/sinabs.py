@@ -3,7 +3,7 @@
 Time constants are in steps; a decay is ``alpha = exp(-1 / tau)`` in float32. Where sinabs' own exponential rounded it otherwise, give
 the number itself: ``alpha_mem=``, ``alpha_syn=``, ``alpha_adapt=``. sinabs is batch first: ``rsnn.simulate(..., batch_first=True)``.
 
-The recurrent variants (``LIFRecurrent``, ``IAFRecurrent``, ``ALIFRecurrent``) are the same neurons, run with
+The recurrent variants (``LIFRecurrent``, ``IAFRecurrent``, ``ALIFRecurrent``, ``ExpLeakRecurrent``) are the same neurons, run with
 ``rsnn.simulate(..., recurrent=weight)``: the term is added to the input before anything else, as sinabs does.
 
 ``spike_fn`` is `SingleSpike`, `MultiSpike` or ``MaxSpike(n)``; ``reset_fn`` is ``MembraneSubtract()`` or ``MembraneReset()``. Membranes
@@ -347,7 +347,7 @@ def ExpLeak(tau_mem: Parameter | None = None, norm_input: bool = False, *, alpha
     [1.0, 0.5]
     """
     gain = "leak" if flag("norm_input", norm_input) else "unit"
-    return Neuron(membrane=Leaky(beta=_needed("mem", tau_mem, alpha_mem), gain=gain))
+    return Neuron(membrane=Leaky(beta=_needed("mem", tau_mem, alpha_mem), gain=gain), recurrence="merged")
 
 
 def surrogate(name: str, **params: float) -> Surrogate:

@@ -92,7 +92,7 @@ impl Alpha {
 }
 
 impl Whole for Alpha {
-    const ORDER: &'static str = "alpha fire reset [inhibition] [graded]";
+    const ORDER: &'static str = "alpha fire reset [inhibition] [graded] [recurrent_merged]";
     const OWN: &'static [&'static str] = &[];
 
     fn parse(words: &mut Words<'_>) -> Result<Self> {
@@ -147,7 +147,10 @@ impl Model for Alpha {
         let zero = V::<E, S>::splat(simd, E::ZERO);
         let slope = convention.slopes.slope(simd, &at.step.u, &theta);
         let late = convention.slopes.slope(simd, v, &theta);
-        let ds = graded_adjoint(self.graded, k, &at.fired, arriving.out, sums);
+        let mut ds = graded_adjoint(self.graded, k, &at.fired, arriving.out, sums);
+        if self.inhibition {
+            ds = product::<E, S, K>(&ds, inputs.allowed);
+        }
         let [mut alpha, mut scale, mut beta, mut dtheta] = [*v; 4];
         let mut dx = *v;
         for_each_register!(j < K => {

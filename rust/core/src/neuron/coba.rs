@@ -69,7 +69,7 @@ impl Coba {
 }
 
 impl Whole for Coba {
-    const ORDER: &'static str = "coba fire";
+    const ORDER: &'static str = "coba fire [recurrent_merged]";
     const OWN: &'static [&'static str] = &["k_e", "k_i", "g_leak", "e_exc", "e_inh"];
 
     fn parse(words: &mut Words<'_>) -> Result<Self> {

@@ -143,6 +143,20 @@ impl<P: Plan> Composed<P> {
     }
 }
 
+impl<P: Plan> Composed<P> {
+    /// Gradient of what was sent on: it leaves the step as the output, and as the last spikes that recurrence sees.
+    #[inline(always)]
+    fn sent_adjoint<E: Elem, S: Simd, const K: usize>(self, arriving: &Arriving<'_, E, S, K>, d: &States<E, S, K>) -> Column<E, S, K> {
+        let mut sent = *arriving.out;
+        if self.0.spec().keeps(State::S) {
+            for j in 0..K {
+                sent[j] += d[State::S as usize][j];
+            }
+        }
+        sent
+    }
+}
+
 /// Adjoint of the clip: what is held at `v_min` has no slope but that of `v_min`.
 #[inline(always)]
 fn clip_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
@@ -208,8 +222,9 @@ impl<P: Plan> Model for Composed<P> {
         let mut dv = d[State::V as usize];
         let spiking = spec.fire != Fire::None;
         if !spiking {
+            let sent = self.sent_adjoint(arriving, d);
             for j in 0..K {
-                dv[j] += arriving.out[j];
+                dv[j] += sent[j];
             }
         }
         clip_adjoint(simd, k, spec.clip, &at.unclipped, &mut dv, sums);
@@ -222,13 +237,7 @@ impl<P: Plan> Model for Composed<P> {
         let da = if spec.keeps(State::W) { d[State::W as usize] } else { d[State::A as usize] };
         let dslow = spec.adaptation.after_adjoint::<E, S, C, K>(k, [&at.slow, s], &da, &mut ds, sums);
         if spiking {
-            let mut sent = *arriving.out;
-            if spec.keeps(State::S) {
-                for j in 0..K {
-                    sent[j] += d[State::S as usize][j];
-                }
-            }
-            sent = graded_adjoint(spec.graded, k, s, &sent, sums);
+            let sent = graded_adjoint(spec.graded, k, s, &self.sent_adjoint(arriving, d), sums);
             for j in 0..K {
                 ds[j] += sent[j];
             }
@@ -236,6 +245,9 @@ impl<P: Plan> Model for Composed<P> {
                 for j in 0..K {
                     ds[j] = choose::<E, S>(at.held[j], zero, ds[j]);
                 }
+            }
+            if spec.inhibition {
+                ds = product::<E, S, K>(&ds, inputs.allowed);
             }
             let slope = convention.slopes.slope(simd, u, &at.theta);
             if convention.detach.threshold && spec.adaptation.moves_threshold() {

@@ -104,7 +104,7 @@ impl Glif3 {
 }
 
 impl Whole for Glif3 {
-    const ORDER: &'static str = "glif3 fire [refractory]";
+    const ORDER: &'static str = "glif3 fire [refractory] [recurrent_merged]";
     const OWN: &'static [&'static str] = &["decay_1", "decay_2", "keep_1", "keep_2", "jump_1", "jump_2"];
 
     fn parse(words: &mut Words<'_>) -> Result<Self> {

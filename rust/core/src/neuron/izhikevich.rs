@@ -94,7 +94,7 @@ impl Izhikevich {
 }
 
 impl Whole for Izhikevich {
-    const ORDER: &'static str = "izhikevich [recovery] fire";
+    const ORDER: &'static str = "izhikevich [recovery] fire [recurrent_merged]";
     const OWN: &'static [&'static str] = &["a", "b", "c", "d", "sq", "mn", "const"];
 
     fn parse(words: &mut Words<'_>) -> Result<Self> {

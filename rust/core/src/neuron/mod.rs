@@ -14,10 +14,12 @@ pub mod coba;
 pub mod composed;
 pub mod glif3;
 pub mod izhikevich;
+pub mod merged;
 pub mod spec;
 
 use composed::Composed;
-use spec::{Everyday, Plain, Spec, Words};
+use merged::Merged;
+use spec::{Everyday, Plain, Plan, Spec, Words};
 
 /// The states a neuron can have, in the order every interface lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -203,7 +205,12 @@ macro_rules! whole_models {
         pub enum Neuron {
             /// Of stages.
             Composed(Spec),
-            $($(#[$about])* $name($model),)*
+            $($(#[$about])* $name {
+                /// Which of its forms.
+                model: $model,
+                /// Whether its own output comes back to it.
+                recurrent: bool,
+            },)*
         }
 
         impl Neuron {
@@ -214,7 +221,8 @@ macro_rules! whole_models {
                     let mut words = Words::of(text, order);
                     if order.split(' ').next().is_some_and(|name| words.flag(name)) {
                         let model = <$model as Whole>::parse(&mut words)?;
-                        return words.end().map(|()| Self::$name(model));
+                        let recurrent = words.flag("recurrent_merged");
+                        return words.end().map(|()| Self::$name { model, recurrent });
                     }
                 )*
                 Spec::parse(text).map(Self::Composed)
@@ -225,7 +233,7 @@ macro_rules! whole_models {
             pub fn keeps(&self, state: State) -> bool {
                 match self {
                     Self::Composed(spec) => spec.keeps(state),
-                    $(Self::$name(model) => model.keeps(state),)*
+                    $(Self::$name { model, recurrent } => model.keeps(state) || (*recurrent && state == State::S),)*
                 }
             }
 
@@ -234,7 +242,7 @@ macro_rules! whole_models {
             pub fn reads(&self, which: Coefficient) -> bool {
                 match self {
                     Self::Composed(spec) => spec.reads(which),
-                    $(Self::$name(model) => model.reads(which),)*
+                    $(Self::$name { model, .. } => model.reads(which),)*
                 }
             }
 
@@ -243,7 +251,7 @@ macro_rules! whole_models {
             pub fn competes(&self) -> bool {
                 match self {
                     Self::Composed(spec) => spec.inhibition,
-                    $(Self::$name(model) => model.competes(),)*
+                    $(Self::$name { model, .. } => model.competes(),)*
                 }
             }
 
@@ -251,7 +259,7 @@ macro_rules! whole_models {
             fn own(&self) -> &'static [&'static str] {
                 match self {
                     Self::Composed(_) => &[],
-                    $(Self::$name(_) => <$model as Whole>::OWN,)*
+                    $(Self::$name { .. } => <$model as Whole>::OWN,)*
                 }
             }
         }
@@ -263,7 +271,8 @@ macro_rules! whole_models {
                     Some(plain) => work.with_shared(Composed(plain)),
                     None => work.with_shared(Composed(spec)),
                 },
-                $(Neuron::$name(model) => work.with_shared(model),)*
+                $(Neuron::$name { model, recurrent: false } => work.with_shared(model),)*
+                $(Neuron::$name { model, recurrent: true } => work.with_shared(Merged(model)),)*
             }
         }
 
@@ -271,7 +280,8 @@ macro_rules! whole_models {
         pub fn with_model(neuron: Neuron, work: impl WithModel) {
             match neuron {
                 Neuron::Composed(spec) => with_composed(spec, work),
-                $(Neuron::$name(model) => work.with(model),)*
+                $(Neuron::$name { model, recurrent: false } => work.with(model),)*
+                $(Neuron::$name { model, recurrent: true } => work.with(Merged(model)),)*
             }
         }
     };
@@ -326,10 +336,16 @@ pub trait WithModel {
 
 fn with_composed(spec: Spec, work: impl WithModel) {
     let gain = spec.membrane.gain;
-    if spec == spec::Plan::spec(Everyday::<true> { gain }) {
-        work.with_everyday(Composed(Everyday::<true> { gain }));
-    } else if spec == spec::Plan::spec(Everyday::<false> { gain }) {
-        work.with_everyday(Composed(Everyday::<false> { gain }));
+    let (current, bare) = (Everyday::<true, false> { gain }, Everyday::<false, false> { gain });
+    let (current_back, bare_back) = (Everyday::<true, true> { gain }, Everyday::<false, true> { gain });
+    if spec == current.spec() {
+        work.with_everyday(Composed(current));
+    } else if spec == bare.spec() {
+        work.with_everyday(Composed(bare));
+    } else if spec == current_back.spec() {
+        work.with_everyday(Composed(current_back));
+    } else if spec == bare_back.spec() {
+        work.with_everyday(Composed(bare_back));
     } else if let Some(plain) = Plain::of(spec) {
         work.with(Composed(plain));
     } else {

@@ -4,10 +4,15 @@
 //! tape is run in reverse: every adjoint sees every intermediate, and no model needs a list of what to save. The recomputation has
 //! the forward's own bits, so the gradients do not depend on how often the state was kept.
 
+use std::ops::Range;
+
 use fearless_simd::{Level, prelude::*};
 
+use super::backward_group::{self, Share};
 use super::forward::Trace;
+use super::group::{self, Recurrent};
 use super::layout::{self, Shape};
+use super::outgoing::{self, Outgoing};
 use super::{Kernels, Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
@@ -16,6 +21,7 @@ use crate::neuron::{
     with_shared_model,
 };
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::{fence, prefetch};
 use crate::stage::{COEFFICIENTS, Coefficient, Column, Gradients};
 use crate::surrogate::{Apart, Slopes, Surrogate, Usual};
 
@@ -37,6 +43,12 @@ pub struct Backward<'a, E> {
     pub every: usize,
     /// The states kept, `(ceil(time / every), states, outer, inner)`.
     pub checkpoints: &'a [E],
+    /// The weights of the forward run.
+    pub recurrent: Option<Recurrent<'a, E>>,
+    /// Neurons of a group that compete.
+    pub group: Option<usize>,
+    /// Gradients of the weights, of their shape, and of the bias.
+    pub grad_recurrent: Option<(&'a mut [E], Option<&'a mut [E]>)>,
     /// Gradient of the output, if there is one.
     pub grad_output: Option<&'a [E]>,
     /// Gradients of what was recorded.
@@ -49,33 +61,70 @@ pub struct Backward<'a, E> {
     pub wanted: Vec<Coefficient>,
 }
 
-struct Tile<'a, E> {
-    outer: usize,
-    first: usize,
-    width: usize,
-    grad_state: Vec<&'a mut [E]>,
-    grad_x: Vec<&'a mut [E]>,
+/// Steps between asking for a row and using it.
+const AHEAD: usize = 8;
+
+pub(super) struct Tile<'a, E> {
+    pub outer: usize,
+    pub first: usize,
+    pub width: usize,
+    pub grad_state: Vec<&'a mut [E]>,
+    pub grad_x: Outgoing<'a, E>,
     /// A row for each wanted coefficient.
-    sums: Vec<&'a mut [E]>,
+    pub sums: Vec<&'a mut [E]>,
+    /// What its groups add to the gradients of the weights.
+    pub share: Option<&'a mut Share<E>>,
 }
 
-struct Common<'a, E> {
-    rows: &'a Rows<E>,
-    slots: [Option<usize>; STATES],
-    kept: usize,
-    shape: Shape,
-    every: usize,
-    x: &'a [E],
-    checkpoints: &'a [E],
-    grad_output: Option<&'a [E]>,
-    grad_record: &'a [(Trace, &'a [E])],
-    wanted: &'a [Coefficient],
+pub(super) struct Common<'a, E> {
+    pub rows: &'a Rows<E>,
+    pub slots: [Option<usize>; STATES],
+    pub kept: usize,
+    pub shape: Shape,
+    pub every: usize,
+    pub x: &'a [E],
+    pub checkpoints: &'a [E],
+    pub grad_output: Option<&'a [E]>,
+    pub grad_record: &'a [(Trace, &'a [E])],
+    pub wanted: &'a [Coefficient],
+    /// Where neurons act on each other, how they do.
+    pub groups: Option<backward_group::Groups<'a, E>>,
 }
 
 impl<E: Elem> Common<'_, E> {
     #[inline(always)]
-    fn at(&self, outer: usize, t: usize, lane: usize) -> usize {
+    pub fn at(&self, outer: usize, t: usize, lane: usize) -> usize {
         (outer * self.shape.time + t) * self.shape.inner + lane
+    }
+
+    /// Where the state before a block of steps is kept.
+    #[inline(always)]
+    pub fn kept_at(&self, block: usize, k: usize, outer: usize) -> usize {
+        ((block * self.kept + k) * self.shape.outer + outer) * self.shape.inner
+    }
+
+    /// The gradients that arrive at a step from outside, of its output and of the membrane before the reset; those of recorded states
+    /// are added to `d`.
+    #[inline(always)]
+    pub fn arriving<S: Simd, const K: usize>(&self, simd: S, here: Range<usize>, d: &mut States<E, S, K>) -> [Column<E, S, K>; 2] {
+        let zero = [V::<E, S>::splat(simd, E::ZERO); K];
+        let mut out = zero;
+        if let Some(array) = self.grad_output {
+            out = load(simd, &array[here.clone()]);
+        }
+        let mut u = zero;
+        for (trace, array) in self.grad_record {
+            let arriving = load::<E, S, K>(simd, &array[here.clone()]);
+            if *trace == Trace::U {
+                add::<E, S, K>(&mut u, &arriving);
+            }
+            for_each_state!(N => {
+                if *trace == Trace::After(State::ALL[N].0) {
+                    add::<E, S, K>(&mut d[N], &arriving);
+                }
+            });
+        }
+        [out, u]
     }
 
     #[inline(always)]
@@ -83,7 +132,7 @@ impl<E: Elem> Common<'_, E> {
         let mut states = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
         for_each_state!(N => {
             if let Some(k) = self.slots[N] {
-                let row = ((block * self.kept + k) * self.shape.outer + outer) * self.shape.inner;
+                let row = self.kept_at(block, k, outer);
                 states[N] = load(simd, &self.checkpoints[row + from..row + to]);
             }
         });
@@ -111,14 +160,16 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
     for_each_state!(N => {
         keeps[N] = model.keeps(State::ALL[N].0);
     });
-    let steps = common.every.min(time);
+    let longest = common.every.min(time);
     let mut k = common.rows.each::<S, K>(simd);
-    let mut tape: [Vec<Column<E, S, K>>; STATES] = std::array::from_fn(|n| vec![zero; if keeps[n] { steps } else { 0 }]);
+    let mut tape: [Vec<Column<E, S, K>>; STATES] = std::array::from_fn(|n| vec![zero; if keeps[n] { longest } else { 0 }]);
+    let mut xs = vec![zero; longest];
     for block in (0..time.div_ceil(common.every)).rev() {
         if stop.now() {
             return;
         }
         let (t0, t1) = (block * common.every, ((block + 1) * common.every).min(time));
+        tile.grad_x.begin((t0, t1));
         let mut from = 0;
         while from < tile.width {
             let to = (from + wide).min(tile.width);
@@ -126,6 +177,9 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
             if !common.rows.shared {
                 common.rows.fill(simd, &mut k, lane);
             }
+            // A step some way ahead in this column, or, near its end, the same way into the next one.
+            let steps = t1 - t0;
+            let ahead = |step: usize| if step + AHEAD < steps { (step + AHEAD, lane) } else { (step + AHEAD - steps, end) };
             let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
             for t in t0..t1 {
                 for_each_state!(N => {
@@ -135,6 +189,9 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 });
                 let at = common.at(tile.outer, t, lane);
                 let x = load(simd, &common.x[at..at + (to - from)]);
+                let (step, from) = ahead(t - t0);
+                prefetch(common.x, common.at(tile.outer, t0 + step, from), wide);
+                xs[t - t0] = x;
                 states = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero }).after;
             }
             let mut d: States<E, S, K> = load_states(simd, &common.slots, &tile.grad_state, from, to);
@@ -145,22 +202,11 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
             for t in (t0..t1).rev() {
                 let at = common.at(tile.outer, t, lane);
                 let here = at..at + (to - from);
-                let x = load(simd, &common.x[here.clone()]);
-                let mut out = zero;
+                let x = xs[t - t0];
+                let [out, u] = common.arriving(simd, here, &mut d);
                 if let Some(array) = common.grad_output {
-                    out = load(simd, &array[here.clone()]);
-                }
-                let mut u = zero;
-                for (trace, array) in common.grad_record {
-                    let arriving = load::<E, S, K>(simd, &array[here.clone()]);
-                    if *trace == Trace::U {
-                        add::<E, S, K>(&mut u, &arriving);
-                    }
-                    for_each_state!(N => {
-                        if *trace == Trace::After(State::ALL[N].0) {
-                            add::<E, S, K>(&mut d[N], &arriving);
-                        }
-                    });
+                    let (step, from) = ahead(t1 - 1 - t);
+                    prefetch(array, common.at(tile.outer, t1 - 1 - step.min(steps - 1), from), wide);
                 }
                 let mut before = [zero; STATES];
                 for_each_state!(N => {
@@ -171,15 +217,17 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 let arriving = Arriving { out: &out, u: &u };
                 let inputs = Inputs { states: &before, x: &x, operand: &zero, allowed: &zero };
                 let [dx, _] = model.adjoint(simd, convention, &k, &inputs, &arriving, &mut d, &mut sums);
-                store(&dx, &mut tile.grad_x[t][from..to]);
+                tile.grad_x.write(t, (from, to), &dx);
             }
             store_states(&common.slots, &d, &mut tile.grad_state, from, to);
             for (which, row) in common.wanted.iter().zip(&mut tile.sums) {
                 store(&sums.sums[*which as usize], &mut row[from..to]);
             }
+            tile.grad_x.leave(simd.level(), (t0, t1), (from, to));
             from = to;
         }
     }
+    fence();
 }
 
 /// 4 registers at once: the adjoint holds more values than the forward, and the tape must stay in the cache.
@@ -214,10 +262,24 @@ struct Run<'a, 'b, E: Elem> {
     stop: &'a Stop<'a>,
 }
 
+impl<E: Elem> Run<'_, '_, E> {
+    fn run<M: Model, H: Slopes<E>>(&mut self, model: (M, Convention<H>)) {
+        // What a model never is, is known when it is compiled, and not compiled for it.
+        let recurrent = model.0.keeps(State::S);
+        match &self.common.groups {
+            Some(groups) if recurrent || model.0.competes() => {
+                backward_group::enter(self.level, model, (self.common, groups), &mut self.tile, self.stop);
+            }
+            _ if recurrent => {}
+            _ => enter(self.level, model, self.common, &mut self.tile, self.stop),
+        }
+    }
+}
+
 impl<E: Elem> WithSharedModel for Run<'_, '_, E> {
     fn with_shared<M: Model>(mut self, model: M) {
         let Convention { slopes, detach } = self.convention;
-        enter(self.level, (model, Convention { slopes: Apart(slopes), detach }), self.common, &mut self.tile, self.stop);
+        self.run((model, Convention { slopes: Apart(slopes), detach }));
     }
 }
 
@@ -233,8 +295,9 @@ impl<E: Elem> WithModel for UsualRun<'_, '_, E> {
     }
 
     fn with_everyday<M: Model>(self, model: M) {
-        let Run { level, convention: Convention { detach, .. }, common, mut tile, stop } = self.run;
-        enter(level, (model, Convention { slopes: self.slopes, detach }), common, &mut tile, stop);
+        let Self { mut run, slopes } = self;
+        let detach = run.convention.detach;
+        run.run((model, Convention { slopes, detach }));
     }
 }
 
@@ -253,6 +316,9 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
         coefficients,
         every,
         checkpoints,
+        recurrent,
+        group,
+        grad_recurrent,
         grad_output,
         grad_record,
         grad_state,
@@ -265,12 +331,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
         return Err(Error::value("every: 0 steps between checkpoints; give at least 1"));
     }
     let rows = Rows::new(&neuron, &coefficients, inner)?;
-    if neuron.is_recurrent() {
-        return Err(Error::value("recurrent: gradients through recurrence are not there yet"));
-    }
-    if neuron.competes() {
-        return Err(Error::value("inhibition: gradients through it are not there yet"));
-    }
+    let size = group::checked(&neuron, recurrent.as_ref(), group, inner)?;
     let kept = neuron.states().len();
     layout::expect("x", x.len(), elements)?;
     layout::expect("checkpoints", checkpoints.len(), time.div_ceil(every) * kept * outer * inner)?;
@@ -283,11 +344,19 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
     if let Some(which) = wanted.iter().find(|w| !neuron.reads(**w)) {
         return Err(Error::value(format!("needs: this neuron does not read {which:?}")));
     }
-    let ranges = layout::ranges(inner);
+    let ranges = size.map_or_else(|| layout::ranges(inner), |size| backward_group::ranges(inner, size, recurrent.as_ref()));
     let mut sums = vec![E::ZERO; wanted.len() * outer * inner];
     let mut grad_states = layout::deal("grad_state", grad_state, (kept, outer, 1, inner), &ranges)?.into_iter();
     let mut grad_xs = layout::deal("grad_x", grad_x, (1, outer, time, inner), &ranges)?.into_iter();
     let mut sum_rows = layout::deal("sums", &mut sums, (wanted.len(), outer, 1, inner), &ranges)?.into_iter();
+    let mut shares: Vec<Share<E>> = Vec::new();
+    if let (Some((weight, bias)), Some(recurrent)) = (&grad_recurrent, &recurrent) {
+        layout::expect("grad_recurrent", weight.len(), recurrent.weight.len())?;
+        layout::expect("grad_recurrent bias", bias.as_ref().map_or(recurrent.size, |b| b.len()), recurrent.size)?;
+        shares.resize_with(outer * ranges.len(), Share::default);
+    }
+    let mut each_share = shares.iter_mut();
+    let streamed = outgoing::is_large::<E>(x.len()) && size.is_none();
     let mut tiles = Vec::new();
     for b in 0..outer {
         for range in &ranges {
@@ -296,8 +365,9 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
                 first: range.start,
                 width: range.len(),
                 grad_state: grad_states.next().unwrap_or_default(),
-                grad_x: grad_xs.next().unwrap_or_default(),
+                grad_x: Outgoing::new(grad_xs.next().unwrap_or_default(), streamed),
                 sums: sum_rows.next().unwrap_or_default(),
+                share: each_share.next(),
             });
         }
     }
@@ -312,8 +382,10 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
         grad_output,
         grad_record: &grad_record,
         wanted: &wanted,
+        groups: size.map(|size| backward_group::Groups::new(level, size, recurrent)),
     };
-    let context = Context { threads: worthwhile(context.threads, elements), poll: context.poll };
+    let work = group::work(elements, recurrent.as_ref());
+    let context = Context { threads: worthwhile(context.threads, work), poll: context.poll };
     let usual = Usual::of(convention.slopes);
     for_each(&context, tiles, |tile, stop| {
         let run = Run { level, convention, common: &common, tile, stop };
@@ -322,6 +394,9 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
             None => with_shared_model(neuron, run),
         }
     })?;
+    if let Some((weight, bias)) = grad_recurrent {
+        Share::total(&shares, weight, bias);
+    }
     let period = coefficients.period;
     let lanes = outer * inner;
     Ok((0..wanted.len())

@@ -1,6 +1,6 @@
 //! Forwards in time: `(x, state) -> (output, traces, state)`.
 //!
-//! A recurrent neuron needs the last spikes of all its group before the next step: there time is outermost, a group is a tile, and the
+//! A recurrent neuron needs the last spikes of all its group before the next step: there time is outermost, some groups are a tile, and the
 //! operand `r = W s + bias` is gathered from the rows of `W` whose neurons fired, in ascending order of the neurons. The same holds for
 //! neurons that compete: a step is looked at first, and then taken with one neuron of the group allowed to fire.
 
@@ -8,14 +8,16 @@ use std::ops::Range;
 
 use fearless_simd::{Level, prelude::*};
 
-use super::group::{Group, Recurrent};
+use super::group::{self, Group, Recurrent};
 use super::layout::{self, Shape};
-use super::{BLOCK, Kernels, Rows, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
+use super::outgoing::{self, Outgoing};
+use super::{BLOCK, FAR, Kernels, NEAR_BLOCK, Rows, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
-use crate::stage::{Coefficient, Coefficients, Column};
+use crate::raw::{fence, prefetch};
+use crate::stage::{Coefficients, Column};
 
 /// Where the output goes.
 pub enum Output<'a, E> {
@@ -88,11 +90,15 @@ trait Sink<E: Elem>: Send {
         u: &Column<E, S, K>,
         after: &States<E, S, K>,
     );
+
+    /// The steps of a block begin.
+    fn begin(&mut self, _steps: (usize, usize)) {}
+
+    /// Neurons `from..to` have taken the steps of the block.
+    fn leave(&mut self, _level: Level, _steps: (usize, usize), _lanes: (usize, usize)) {}
 }
 
-struct Dense<'a, E>(Vec<&'a mut [E]>);
-
-impl<E: Elem> Sink<E> for Dense<'_, E> {
+impl<E: Elem> Sink<E> for Outgoing<'_, E> {
     #[inline(always)]
     fn put<S: Simd, const K: usize>(
         &mut self,
@@ -102,7 +108,17 @@ impl<E: Elem> Sink<E> for Dense<'_, E> {
         _: &Column<E, S, K>,
         _: &States<E, S, K>,
     ) {
-        store(s, &mut self.0[t][from..to]);
+        self.write(t, (from, to), s);
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, steps: (usize, usize)) {
+        Outgoing::begin(self, steps);
+    }
+
+    #[inline(always)]
+    fn leave(&mut self, level: Level, steps: (usize, usize), lanes: (usize, usize)) {
+        Outgoing::leave(self, level, steps, lanes);
     }
 }
 
@@ -137,7 +153,7 @@ impl<E: Elem> Sink<E> for Bits<'_> {
 }
 
 struct Recorder<'a, E> {
-    dense: Option<Dense<'a, E>>,
+    dense: Option<Outgoing<'a, E>>,
     bits: Option<Bits<'a>>,
     traces: Vec<(Trace, Vec<&'a mut [E]>)>,
     /// The neurons of the tile that are recorded, as numbers in `inner`, and its first neuron.
@@ -209,6 +225,20 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
             });
         }
     }
+
+    #[inline(always)]
+    fn begin(&mut self, steps: (usize, usize)) {
+        if let Some(dense) = &mut self.dense {
+            dense.begin(steps);
+        }
+    }
+
+    #[inline(always)]
+    fn leave(&mut self, level: Level, steps: (usize, usize), lanes: (usize, usize)) {
+        if let Some(dense) = &mut self.dense {
+            dense.leave(level, steps, lanes);
+        }
+    }
 }
 
 struct Tile<'a, E, O> {
@@ -230,7 +260,11 @@ struct Common<'a, E> {
     time: usize,
     inner: usize,
     block: usize,
+    /// Steps between two checkpoints.
+    every: usize,
     recurrent: Option<Recurrent<'a, E>>,
+    /// Neurons of a group, where they act on each other.
+    size: usize,
 }
 
 /// How far the neurons of a group would be above their threshold after step `t`.
@@ -258,11 +292,8 @@ fn look<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>(
         }
         let at = t * common.inner + tile.first;
         let x = load(simd, &tile.x[at + from..at + to]);
-        let mut lead = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
-        for j in 0..K {
-            lead[j] -= k.get(Coefficient::VThreshold, j);
-        }
-        store(&lead, &mut group.lead[from..to]);
+        let u = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
+        store(&group::lead(k, &u), &mut group.lead[from..to]);
         from = to;
     }
 }
@@ -281,13 +312,16 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
 ) {
     let wide = K * V::<E, S>::LEN;
     let kept = tile.state.len();
+    // Steps of the next block are asked for while this one is worked on; of groups the next few.
+    let ahead = if model.keeps(State::S) || model.competes() { 2 } else { common.block } * common.inner;
+    tile.sink.begin((t0, t1));
     let mut from = 0;
     while from < tile.width {
         let to = (from + wide).min(tile.width);
         refill(k, tile.first + from);
         let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
-        if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.block) {
-            let b = t0 / common.block;
+        if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.every) {
+            let b = t0 / common.every;
             store_states(&common.slots, &states, &mut tile.checkpoints[b * kept..(b + 1) * kept], from, to);
         }
         let mut r = [V::<E, S>::splat(simd, E::ZERO); K];
@@ -301,11 +335,13 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
         for t in t0..t1 {
             let at = t * common.inner + tile.first;
             let x = load(simd, &tile.x[at + from..at + to]);
+            prefetch(tile.x, at + ahead + from, wide);
             let step = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &may });
             tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
             states = step.after;
         }
         store_states(&common.slots, &states, &mut tile.state, from, to);
+        tile.sink.leave(simd.level(), (t0, t1), (from, to));
         from = to;
     }
 }
@@ -321,13 +357,16 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
     refill: impl Fn(&mut C, usize),
 ) {
     if !model.keeps(State::S) && !model.competes() {
-        for t0 in (0..common.time).step_by(common.block) {
+        let mut t0 = 0;
+        while t0 < common.time {
             if stop.now() {
                 return;
             }
-            let steps = (t0, (t0 + common.block).min(common.time));
-            advance(simd, model, common, tile, steps, (&[], &[]), k, &refill);
+            let t1 = (t0 + common.block).min((t0 - t0 % common.every).saturating_add(common.every)).min(common.time);
+            advance(simd, model, common, tile, (t0, t1), (&[], &[]), k, &refill);
+            t0 = t1;
         }
+        fence();
         return;
     }
     let mut group = Group::default();
@@ -340,12 +379,16 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
             return;
         }
         if let (Some(recurrent), Some(slot)) = (&common.recurrent, common.slots[State::S as usize]) {
-            group.operand.resize(recurrent.size, E::ZERO);
-            recurrent.gather(simd, tile.state[slot], &mut group.operand, &mut group.fired);
+            group.operand.resize(tile.width, E::ZERO);
+            for (s, r) in tile.state[slot].chunks_exact(common.size).zip(group.operand.chunks_exact_mut(common.size)) {
+                group.fired.clear();
+                recurrent.list(simd, s, &mut group.fired);
+                recurrent.gather(simd, s, r, &group.fired);
+            }
         }
         if model.competes() {
             look(simd, model, common, tile, t, &mut group, k, &refill);
-            group.allow();
+            group::allow(&group.lead, &mut group.allowed, common.size);
         }
         advance(simd, model, common, tile, (t, t + 1), (&group.operand, &group.allowed), k, &refill);
     }
@@ -430,29 +473,14 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
     layout::expect("x", x.len(), shape.elements()?)?;
     let Shape { outer, time, inner } = shape;
     let rows = Rows::new(&neuron, &coefficients, inner)?;
-    if let Some(recurrent) = &recurrent {
-        recurrent.check(inner)?;
-    }
-    let ranges = match group.or(recurrent.map(|r| r.size)) {
-        Some(_) if inner == 0 => Vec::new(),
-        Some(size) if size == 0 || !inner.is_multiple_of(size) => {
-            return Err(Error::value(format!("group: {size} neurons do not divide {inner} neurons")));
-        }
-        Some(size) => (0..inner).step_by(size).map(|from| from..from + size).collect(),
-        None => layout::ranges(inner),
-    };
-    if group.is_some() != neuron.competes() || recurrent.zip(group).is_some_and(|(r, size)| r.size != size) {
-        return Err(Error::value("group: a spec with inhibition and the size of a group go together; it is also that of the weights"));
-    }
-    if recurrent.is_some() != neuron.is_recurrent() {
-        return Err(Error::value("recurrent: weights and a spec with recurrent or recurrent_merged go together; give both or neither"));
-    }
+    let size = group::checked(&neuron, recurrent.as_ref(), group, inner)?;
+    let ranges = size.map_or_else(|| layout::ranges(inner), |size| group::ranges(inner, size));
     let kept = neuron.states().len();
     let mut states = layout::deal("state", state, (kept, outer, 1, inner), &ranges)?.into_iter();
-    let (block, mut marks) = match checkpoints {
+    let (every, mut marks) = match checkpoints {
         Some((0, _)) => return Err(Error::value("every: 0 steps between checkpoints; give at least 1")),
         Some((every, array)) => (every, layout::deal("checkpoints", array, (time.div_ceil(every) * kept, outer, 1, inner), &ranges)?),
-        None => (BLOCK, (0..outer * ranges.len()).map(|_| Vec::new()).collect()),
+        None => (usize::MAX, (0..outer * ranges.len()).map(|_| Vec::new()).collect()),
     };
     let mut marks = marks.drain(..);
     let shape = (1, outer, time, inner);
@@ -478,12 +506,14 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
             bits = Some(layout::deal("out", words, (1, outer, time, inner.div_ceil(64)), &in_words)?.into_iter());
         }
     }
-    let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, recurrent };
+    let streamed = outgoing::is_large::<E>(x.len()) && size.is_none();
+    let block = if streamed || inner * size_of::<E>() >= FAR { NEAR_BLOCK } else { BLOCK };
+    let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, every, recurrent, size: size.unwrap_or(0) };
     let mut tiles = Vec::new();
     for b in 0..outer {
         for (range, slots) in ranges.iter().zip(&in_slots) {
             let sink = Recorder {
-                dense: dense.as_mut().and_then(Iterator::next).map(Dense),
+                dense: dense.as_mut().and_then(Iterator::next).map(|rows| Outgoing::new(rows, streamed)),
                 bits: bits.as_mut().and_then(Iterator::next).map(Bits),
                 traces: traces.iter_mut().filter_map(|(trace, rows)| Some((*trace, rows.next()?))).collect(),
                 picked: picked.map(|all| (&all[slots.clone()], range.start)),
@@ -498,7 +528,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
             });
         }
     }
-    let context = Context { threads: worthwhile(context.threads, x.len()), poll: context.poll };
+    let context = Context { threads: worthwhile(context.threads, group::work(x.len(), recurrent.as_ref())), poll: context.poll };
     for_each(&context, tiles, |tile, stop| with_model(neuron, Run { level, common: &common, tile, plain, stop }))
 }
 
