@@ -90,7 +90,10 @@ class Surrogate:
         return replace(self, height=self.height * scalar("factor", factor))
 
     def of(self, v: Any, theta: Any, xp: Any = np, exp: Callable[[Any], Any] | None = None) -> Any:
-        """Evaluate at arrays of one dtype over the namespace `xp` (numpy or torch), with the bits of the native engine."""
+        """Evaluate at arrays of one dtype over the namespace `xp`, numpy or torch, with the bits of the native engine.
+
+        Over torch that of `Circ` may differ in the last bit: torch rounds its square root otherwise.
+        """
         from .reference.surrogate import slope
 
         return slope(str(self.kernel), self._numbers(), v, theta, xp, exp)
