@@ -90,7 +90,8 @@ def sinabs() -> Layer:
 
     def run(x: torch.Tensor) -> torch.Tensor:
         layer.reset_states()
-        return layer(x.transpose(0, 1))
+        spikes: torch.Tensor = layer(x.transpose(0, 1))
+        return spikes
 
     return run
 
@@ -103,7 +104,8 @@ def spikingjelly() -> Layer:
 
     def run(x: torch.Tensor) -> torch.Tensor:
         reset(node)
-        return node(x)
+        spikes: torch.Tensor = node(x)
+        return spikes
 
     return run
 
@@ -112,15 +114,13 @@ def jax_scan(x: Array, gradient: Array) -> tuple[Callable[[], Any], Callable[[],
     """Compile a scan over time, and its vector-Jacobian product; give both as calls that wait for the result."""
     jax = importlib.import_module("jax")
     jnp = jax.numpy
+    spike = jax.custom_jvp(lambda y: (y >= 0).astype(y.dtype))
 
-    @jax.custom_jvp
-    def spike(y: Any) -> Any:
-        return (y >= 0).astype(y.dtype)
-
-    @spike.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def slope(primals: Any, tangents: Any) -> Any:
         (y,), (dy,) = primals, tangents
         return spike(y), dy / (1 + (jnp.pi * y) ** 2)
+
+    spike.defjvp(slope)
 
     def step(state: Any, x_t: Any) -> Any:
         i, v = state
