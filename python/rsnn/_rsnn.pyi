@@ -74,7 +74,10 @@ def scan_backward(
     grad_coefficients: _Array,
     *,
     needs: Sequence[str],
-    detach_reset: bool,
+    detach: Sequence[str],
+    recurrent: tuple[_Array, _Array | None] | None = None,
+    grad_recurrent: tuple[_Array, _Array | None] | None = None,
+    group: int | None = None,
     threads: int = 1,
     level: str | None = None,
 ) -> None: ...

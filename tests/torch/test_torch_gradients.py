@@ -195,3 +195,49 @@ def test_only_what_is_asked_for_is_differentiated() -> None:
     assert layer.v_threshold.grad != 0
     assert layer.beta.grad is None
     assert not layer.beta.requires_grad
+
+
+@pytest.mark.parametrize("backend", ["rust", "torch"])
+def test_a_threshold_held_constant_takes_no_gradient_from_spikes_and_still_the_one_of_the_reset(backend: str) -> None:
+    neuron = rsnn.ALIF(beta=0.5, v_threshold=1.0, adapt_scale=2.0, tau_adapt=10.0)
+    found = {}
+    for detach in ((), "threshold"):
+        v, a = (torch.tensor([[value]], dtype=torch.float64, requires_grad=True) for value in (0.0, 0.25))
+        state = type(neuron.init_state((1, 1), "float64"))(v, a)
+        learned = {"v_threshold": torch.tensor(1.0, dtype=torch.float64, requires_grad=True)}
+        x = torch.full((1, 1, 1), 1.75, dtype=torch.float64)  # u = 1.75 meets theta = 1.5
+        result = functional.simulate(
+            neuron, x, state, parameters=learned, surrogate=FastSigmoid(4.0), detach_reset=True, detach=detach, backend=backend
+        )
+        leaves = (a, learned["v_threshold"])
+        found[detach] = [
+            [float(g) for g in torch.autograd.grad(value.sum(), leaves, retain_graph=True)] for value in (result.output, result.state.v)
+        ]
+    slope = 0.25  # 1 / (1 + 4 (1.75 - 1.5))^2
+    assert found[()] == [[-2.0 * slope, -slope], [-2.0, -1.0]]
+    assert found["threshold"] == [[0.0, -slope], [-2.0, -1.0]]
+
+
+@pytest.mark.parametrize("backend", ["rust", "torch"])
+def test_spikes_carried_in_can_be_held_constant_alone(backend: str) -> None:
+    neuron = rsnn.LIF(beta=0.5, reset_timing="residual")
+    found = {}
+    for detach_reset, detach in ((False, ()), (False, "carried"), (True, ())):
+        v = torch.tensor([[1.25]], dtype=torch.float64, requires_grad=True)
+        x = torch.full((1, 1, 1), 1.625, dtype=torch.float64, requires_grad=True)  # r = 1, u = 0.625 + 1.625 - 1 = 1.25, s = 1
+        result = functional.simulate(
+            neuron,
+            x,
+            type(neuron.init_state((1, 1), "float64"))(v),
+            surrogate=FastSigmoid(4.0),
+            detach_reset=detach_reset,
+            detach=detach,
+            backend=backend,
+        )
+        assert result.state.v.item() == 1.25  # u - (s - r) theta
+        found[detach_reset, detach] = [float(g) for g in torch.autograd.grad(result.state.v.sum(), (x, v))]
+    h = 0.25  # the slope at 1.25, of both
+    # v = u - (s - r): by x through s, by v through s and r, and r takes 1 off u
+    assert found[False, ()] == [1.0 - h, (0.5 - h) * (1.0 - h) + h]
+    assert found[False, "carried"] == [1.0 - h, 0.5 * (1.0 - h)]
+    assert found[True, ()] == [1.0, 0.5]

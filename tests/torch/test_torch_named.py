@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import rsnn
-from rsnn.torch.modules import LAYERS
+from rsnn.torch.named import LAYERS
 
 DRIVES = {"ALIF": 3.0, "Alpha": 3.0, "EIF": 20.0, "QIF": 2.0, "AdEx": 3000.0, "Izhikevich": 30.0, "GLIF3": 1500.0}
 

@@ -136,6 +136,67 @@ def test_an_empty_sequence_keeps_the_state(x: Tensor) -> None:
     assert net(x[:, :0])[0].shape == (STEPS, 0, 2)
 
 
+def test_recurrent_layers_cells_pooling_and_normalisation_go_inside(x: Tensor) -> None:
+    torch.manual_seed(0)
+    net = rt.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), rt.IAFCell(), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Flatten(),
+        rt.LIFRecurrent(beta=0.9, hidden_size=4), rt.Lift(nn.Linear(4, 3)), rt.Dropout(0.5), rt.LIFRecurrentCell(beta=0.5, hidden_size=3),
+    ).eval()  # fmt: skip
+    result = net.run(x, record=("v", "s"))
+    assert list(result.state) == list(result.spikes) == [2, 6, 9]
+    assert {k: list(traces) for k, traces in result.traces.items()} == {2: ["v"], 6: ["v", "s"], 9: ["v", "s"]}
+    assert torch.equal(result.traces[6]["s"], result.spikes[6])
+    pieces, state = [], None
+    for piece in x.split([5, 0, 7]):
+        output, state = net(piece, state)
+        pieces.append(output)
+    torch.testing.assert_close(torch.cat(pieces), result.output)
+    result.output.sum().backward()
+    assert net[0].weight.grad.abs().sum() > 0
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert torch.equal(twin(x)[0], result.output)
+    assert net.double()(x.double())[0].dtype == torch.float64
+
+
+def test_a_slice_is_a_sequential_that_keeps_the_layout(x: Tensor) -> None:
+    net = network()
+    first, second = net[:5], net[5:]
+    assert isinstance(first, rt.Sequential)
+    assert torch.equal(second(first(x)[0])[0], net(x)[0])
+    assert first[1] is net[1]
+    assert network(batch_first=True)[2:5].batch_first
+    assert not net[2:5].batch_first
+
+
+def test_what_is_put_in_later_is_held_to_the_same_layout(x: Tensor) -> None:
+    net = rt.Sequential(nn.Flatten(), rt.IAF())
+    net.append(rt.LIF(beta=0.9))
+    assert list(net(x)[1]) == [1, 2]
+    net.append(rt.IAF(batch_first=True))
+    with pytest.raises(rsnn.InvalidValueError, match=r"module 3 \(IAF\): batch_first=True: the Sequential it was put into has False"):
+        net(x)
+    net[3] = nn.GRU(36, 2)
+    with pytest.raises(rsnn.InvalidTypeError, match=r"module 3 \(GRU\): GRU returned tuple"):
+        net(x)
+
+
+def test_a_learned_parameter_inside_is_parametrized(x: Tensor) -> None:
+    class Half(nn.Module):
+        def forward(self, value: Tensor) -> Tensor:
+            return value / 2
+
+    net = rt.Sequential(nn.Flatten(), rt.LIF(beta=0.9, learn="beta"), rt.LIFRecurrent(beta=0.9, hidden_size=36))
+    torch.nn.utils.parametrize.register_parametrization(net[1], "beta", Half())
+    torch.nn.utils.parametrize.register_parametrization(net[2], "weight_recurrent", Half())
+    result = net.run(x)
+    assert torch.equal(result.spikes[1], rt.LIF(beta=torch.tensor(0.9).div(2).item())(x.flatten(2))[0])
+    weight = net[2].parametrizations.weight_recurrent.original / 2
+    assert torch.equal(result.output, rt.functional.simulate(rsnn.LIF(beta=0.9), result.spikes[1], recurrent=weight).output)
+    result.output.sum().backward()
+    assert net[1].parametrizations.beta.original.grad != 0
+    assert net[2].parametrizations.weight_recurrent.original.grad.abs().sum() > 0
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [

@@ -17,8 +17,8 @@ SURROGATES = [rsnn.surrogate.ATan(2.0), rsnn.surrogate.FastSigmoid(10.0)]
 
 
 @settings(deadline=None, max_examples=200)
-@given(every(3), st.integers(0, 2**32 - 1), st.sampled_from(SURROGATES), st.booleans())
-def test_native_gradients_equal_those_of_the_reference(neuron: Any, seed: int, surrogate: Any, detach_reset: bool) -> None:
+@given(every(3), st.integers(0, 2**32 - 1), st.sampled_from(SURROGATES), st.sets(st.sampled_from(("reset", "carried", "threshold"))))
+def test_native_gradients_equal_those_of_the_reference(neuron: Any, seed: int, surrogate: Any, constant: set[str]) -> None:
     assume(not neuron.inhibition)  # neurons that compete are not trained
     rng = np.random.default_rng(seed)
     data, weights = rng.normal(0.3, 1.0, (7, 2, 3)), torch.tensor(rng.normal(0.0, 1.0, (7, 2, 3)))
@@ -27,7 +27,14 @@ def test_native_gradients_equal_those_of_the_reference(neuron: Any, seed: int, s
         x = torch.tensor(data, requires_grad=True)
         learned = {name: torch.tensor(value, requires_grad=True) for name, value in neuron.parameters.items()}
         result = rt.functional.simulate(
-            neuron, x, parameters=learned, record="u", surrogate=surrogate, detach_reset=detach_reset, backend=backend
+            neuron,
+            x,
+            parameters=learned,
+            record="u",
+            surrogate=surrogate,
+            detach_reset="reset" in constant,
+            detach=constant - {"reset"},
+            backend=backend,
         )
         loss = (result.output * weights).sum() + (result.u * weights.flip(0)).sum()
         loss = loss + sum(field.sum() for name, field in result.state._asdict().items() if name != "rest")

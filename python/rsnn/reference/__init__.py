@@ -21,13 +21,13 @@ from rsnn.state import State, make_state
 
 from .chain import Chain
 from .exponential import exp
-from .hooks import Array, Exp, Fire, Hooks, Select, Spike, fire_rule, hard_spike
+from .hooks import Array, Detach, Exp, Fire, Hooks, Select, Spike, fire_rule, hard_spike, keep
 from .whole import WHOLES
 
 if TYPE_CHECKING:
     from rsnn.neurons import AnyNeuron
 
-__all__ = ["Array", "Exp", "Fire", "Select", "Spike", "Stepper", "exp", "fire_rule", "hard_spike", "run", "simulate"]
+__all__ = ["Array", "Detach", "Exp", "Fire", "Select", "Spike", "Stepper", "exp", "fire_rule", "hard_spike", "run", "simulate"]
 
 
 class Stepper:
@@ -42,7 +42,8 @@ class Stepper:
     select : the reset to a value, ``select(s, v_reset, u)``: v_reset where s != 0, else u. A hook for gradients gives it the
         derivative of ``u - s (u - v_reset)``, which has the same value.
     exp : the exponential; a hook for gradients gives it its own value as its derivative
-    detach : applied to spikes before they reset anything; one that stops gradients makes the reset constant
+    detach : ``detach(value, *paths)``, applied to what a gradient may hold constant, with the names of what holds it: "reset" (spikes
+        before they reset anything), "carried" (those read off the membrane carried in), "threshold" (what an adaptation moves of it)
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Stepper:
         spike: Spike = hard_spike,
         select: Select | None = None,
         exp: Exp | None = None,
-        detach: Callable[[Array], Array] = lambda s: s,
+        detach: Detach = keep,
     ) -> None:
         self.xp = xp
         hooks = Hooks(xp, spike, select, exp, detach)
@@ -109,20 +110,21 @@ def run(
     return over_time(outputs), state, {name: over_time(trace) for name, trace in traces.items()}
 
 
-def recurrence(weight: Array, bias: Array | None = None) -> Callable[[Array], Array]:
+def recurrence(weight: Array, bias: Array | None = None, xp: Any = np) -> Callable[[Array], Array]:
     """Give what spikes bring to the next step: ``W s + bias``, summed over ascending neurons from +0, the bias last.
 
     Parameters
     ----------
     weight : (n, n) [to, from], or (n,) for each neuron to itself alone
     bias : (n,), optional
+    xp : numpy or torch
     """
 
     def operand(s: Array) -> Array:
         if weight.ndim == 1:
             r = weight * s
         else:
-            r = np.zeros_like(s)
+            r = xp.zeros_like(s)
             for j in range(weight.shape[1]):
                 r = r + weight[:, j] * s[..., j, None]
         return r if bias is None else r + bias

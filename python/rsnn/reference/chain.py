@@ -69,7 +69,7 @@ class Chain:
         z, i, h, operand = synapse(axes["synapse"], c, x, state.get("i"), state.get("h"), operand)
 
         reset, early = axes["reset"], axes["timing"] in ("next", "residual")
-        before = self.hooks.detach(self.fire(v, c["v_threshold"])) if early and self.fire else None
+        before = self.hooks.detach(self.fire(v, c["v_threshold"]), "reset", "carried") if early and self.fire else None
         v0 = self._to_value(before, v) if early and reset in ("value", "blend") else v
 
         if "bias" in axes["membrane"]:
@@ -92,8 +92,8 @@ class Chain:
 
         if self.fire is None:
             return self._bounded(u), u, {"v": self._bounded(u), "i": i, "h": h}
-        theta, a = self._adapt_before(a, v, u)
-        s = self.fire(u, theta)
+        theta, tested, a = self._adapt_before(a, v, u)
+        s = self.fire(u, tested)
         if "inhibition" in options:
             s = s * self.hooks.winner(u - c["v_threshold"])
         if rest is not None:
@@ -107,19 +107,22 @@ class Chain:
             s = s * c["graded"]
         return s, u, {"v": v, "i": i, "h": h, self.slow: a, "rest": rest, "s": s}
 
-    def _adapt_before(self, a: Array, v: Array, u: Array) -> tuple[Array, Array]:
-        """Give theta, and the slow variable before the spikes."""
-        c, theta = self.c, self.c["v_threshold"]
+    def _adapt_before(self, a: Array, v: Array, u: Array) -> tuple[Array, Array, Array]:
+        """Give theta, the same as spikes are tested against it (other gradients may flow), and the slow variable before the spikes."""
+        c, theta, detach = self.c, self.c["v_threshold"], self.hooks.detach
+        tested = theta
         match self.adaptation:
             case "threshold":
-                theta = theta + c["kappa"] * a
+                raised = c["kappa"] * a
+                theta, tested = theta + raised, theta + detach(raised, "threshold")
             case "relax":
                 theta = a = a + c["couple"] * (theta - a)
+                tested = detach(theta, "threshold")
             case "current":
                 a = a + c["rho"] * (c["couple"] * (v - c["v_leak"]) - a)
             case "recovery":
                 a = a + (c["couple"] * (u - c["v_leak"]) - a) / c["rho"]
-        return theta, a
+        return theta, tested, a
 
     def _adapt_after(self, a: Array, s: Array) -> Array:
         match self.adaptation:
@@ -134,7 +137,7 @@ class Chain:
         reset, timing, c, xp = self.axes["reset"], self.axes["timing"], self.c, self.hooks.xp
         if reset == "none" or timing == "next":
             return u
-        s = self.hooks.detach(s)
+        s = self.hooks.detach(s, "reset")
         if timing == "residual":
             d = s - before
             return u - d * {"subtract": theta, "drop": u}[reset] if reset in ("subtract", "drop") else u - d * (u - c["v_reset"])

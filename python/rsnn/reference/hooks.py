@@ -14,6 +14,7 @@ Fire = Callable[[Array, Array], Array]
 Spike = Callable[[Array, Array, Fire], Array]
 Select = Callable[[Array, Array, Array], Array]
 Exp = Callable[[Array], Array]
+Detach = Callable[..., Array]
 
 
 def hard_spike(v: Array, theta: Array, fire: Fire) -> Array:
@@ -22,6 +23,11 @@ def hard_spike(v: Array, theta: Array, fire: Fire) -> Array:
     A hook with a surrogate returns the value of ``fire(v, theta)`` and gives it the derivative of its own.
     """
     return fire(v, theta)
+
+
+def keep(value: Array, *_: str) -> Array:
+    """Hold nothing constant: the hook `detach` of a run without gradients."""
+    return value
 
 
 def fire_rule(kind: str, max_spikes: Array, xp: Any) -> Fire:
@@ -50,7 +56,7 @@ def fire_rule(kind: str, max_spikes: Array, xp: Any) -> Fire:
 class Hooks:
     """The namespace, and the hooks of a `Stepper`."""
 
-    def __init__(self, xp: Any, spike: Spike, select: Select | None, exponential: Exp | None, detach: Callable[[Array], Array]) -> None:
+    def __init__(self, xp: Any, spike: Spike, select: Select | None, exponential: Exp | None, detach: Detach) -> None:
         self.xp = xp
         self.spike = spike
         self.select = select or (lambda s, v_reset, u: xp.where(s != 0, v_reset, u))

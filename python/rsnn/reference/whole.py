@@ -40,7 +40,7 @@ class Izhikevich:
         else:
             y = w + c["a"] * (c["b"] * (u if self.recovery == "updated" else v) - w)
         spikes = self.fire(u, c["v_threshold"])
-        s = self.hooks.detach(spikes)
+        s = self.hooks.detach(spikes, "reset")
         return spikes, u, {"v": (1 - s) * u + s * c["c"], "w": (1 - s) * y + s * (y + c["d"])}
 
 
@@ -70,7 +70,7 @@ class Alpha:
         c, i, h, theta = self.c, state["i"], state["h"], self.c["v_threshold"]
         e, f = c["alpha"] * i + x, c["beta"] * h - x
         m = c["scale"] * (e + f)
-        before = self.hooks.detach(self.fire(state["v"], theta))
+        before = self.hooks.detach(self.fire(state["v"], theta), "reset", "carried")
         match self.reset:
             case "subtract":
                 i, h, v = e - theta * before, f - f * before, m + h * before
@@ -110,7 +110,7 @@ class Coba:
         i, h = i + c["k_e"] * i, h + c["k_i"] * h
         u = v + c["k"] * ((c["g_leak"] * (c["v_leak"] - v) + i * (c["e_exc"] - v)) + h * (c["e_inh"] - v))
         spikes = self.fire(u, c["v_threshold"])
-        s = self.hooks.detach(spikes)
+        s = self.hooks.detach(spikes, "reset")
         return spikes, u, {"v": (1 - s) * u + s * c["v_reset"], "i": i, "h": h}
 
 
@@ -148,7 +148,7 @@ class Glif3:
             new["rest"] = xp.where(spikes != 0, c["refractory"] + zero, xp.where(held, rest - 1, zero))
         else:
             spikes = self.fire(u, c["v_threshold"])
-        s = self.hooks.detach(spikes)
+        s = self.hooks.detach(spikes, "reset")
         new["v"] = (1 - s) * u + s * c["v_reset"]
         new["a"] = (1 - s) * p + s * (c["jump_1"] + c["keep_1"] * p)
         new["w"] = (1 - s) * q + s * (c["jump_2"] + c["keep_2"] * q)

@@ -42,7 +42,7 @@ class ScanBackward(torch.autograd.Function):
 
 
 class Scan(torch.autograd.Function):
-    """A whole sequence of one neuron: kept for backward are x, the coefficients and the state before every `every`-th step."""
+    """A whole sequence of one neuron: kept for backward are x, the coefficients, the state before every `every`-th step, and weights."""
 
     generate_vmap_rule = True
 
@@ -51,35 +51,38 @@ class Scan(torch.autograd.Function):
         x: Tensor,
         coefficients: Tensor,
         state: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
         spec: str,
         record: list[str],
         every: int,
         surrogate: tuple[str, list[float]],
-        detach_reset: bool,
+        detach: list[str],
         needs: list[str],
+        group: int,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        results: tuple[Tensor, Tensor, Tensor, Tensor] = _ops.scan(spec, x, coefficients, state, record, every)
+        results: tuple[Tensor, Tensor, Tensor, Tensor] = _ops.scan(spec, x, coefficients, state, record, every, weight, bias, group)
         return results
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        x, coefficients, _, *ctx.options = inputs
+        x, coefficients, _, weight, bias, *ctx.options = inputs
         checkpoints = output[3]
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(checkpoints)
-        ctx.save_for_backward(x, coefficients, checkpoints)
+        ctx.save_for_backward(x, coefficients, checkpoints, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor | None, grad_state: Tensor | None, grad_recorded: Tensor | None, _: None) -> Any:
-        x, coefficients, checkpoints = ctx.saved_tensors
-        spec, record, every, (surrogate, surrogate_params), detach_reset, needs = ctx.options
+        x, coefficients, checkpoints, weight, bias = ctx.saved_tensors
+        spec, record, every, (surrogate, surrogate_params), detach, needs, group = ctx.options
         if grad_state is None:
             grad_state = checkpoints.new_zeros(checkpoints.shape[1:])
         grads = ScanBackward.apply(
             spec,
             surrogate,
             surrogate_params,
-            detach_reset,
+            detach,
             x,
             coefficients,
             checkpoints,
@@ -88,10 +91,14 @@ class Scan(torch.autograd.Function):
             grad_state,
             record,
             grad_recorded,
-            needs if ctx.needs_input_grad[1] else [],
+            [*(needs if ctx.needs_input_grad[1] else []), *([_ops.RECURRENT] if any(ctx.needs_input_grad[3:5]) else [])],
+            weight,
+            bias,
+            group,
         )
-        grad_x, grad_initial, grad_coefficients = grads
-        return grad_x, grad_coefficients, grad_initial, None, None, None, None, None, None
+        grad_x, grad_initial, grad_coefficients, grad_weight, grad_bias = grads
+        of_weights = (None if weight is None else grad_weight, None if bias is None else grad_bias)
+        return grad_x, grad_coefficients, grad_initial, *of_weights, *(None for _ in ctx.options)
 
 
 class ScanOutsideTracing(Scan):

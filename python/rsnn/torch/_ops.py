@@ -3,9 +3,11 @@
 Each operator has a fixed number of arguments and results, whatever the neuron: a neuron is its `spec` string, its coefficients are
 the rows of one tensor and its states the slices of another. They know nothing of gradients; `_autograd` joins forward and backward.
 
-rsnn::scan            x (outer, T, inner), coefficients (n, P) float64, state (n_states, outer, inner)
+rsnn::scan            x (outer, T, inner), coefficients (n, P) float64, state (n_states, outer, inner); of neurons that act on each
+                      other the weight, (n, n) with a row for each that fires or (n,), the bias (n,), and group = n (else 0)
                       -> output like x, final state, recorded (n_record, outer, T, inner), checkpoints (ceil(T / every), *state)
-rsnn::scan_backward   -> gradients of x, of the initial state and of the coefficients (float64, zero where not in `needs`)
+rsnn::scan_backward   -> gradients of x, of the initial state, of the coefficients (float64), and of weight and bias (empty where there is
+                      none); zero where not in `needs`
 rsnn::exp             exp of float64 by the same routine as the numpy recipe, so that both sides form the same coefficients
 rsnn::linear, rsnn::conv2d, rsnn::pool2d    rsnn's own products over rows
 """
@@ -20,11 +22,18 @@ from torch import Tensor
 from rsnn import _rsnn
 from rsnn.errors import InvalidValueError
 
+RECURRENT = "recurrent"
+"""In `needs`: the gradients of weight and bias."""
+
 _SCHEMAS = {
-    "scan": "(str spec, Tensor x, Tensor coefficients, Tensor state, str[] record, int every) -> (Tensor, Tensor, Tensor, Tensor)",
+    "scan": (
+        "(str spec, Tensor x, Tensor coefficients, Tensor state, str[] record, int every, Tensor? weight=None, Tensor? bias=None, "
+        "int group=0) -> (Tensor, Tensor, Tensor, Tensor)"
+    ),
     "scan_backward": (
-        "(str spec, str surrogate, float[] surrogate_params, bool detach_reset, Tensor x, Tensor coefficients, Tensor checkpoints, "
-        "int every, Tensor? grad_output, Tensor grad_state, str[] record, Tensor? grad_recorded, str[] needs) -> (Tensor, Tensor, Tensor)"
+        "(str spec, str surrogate, float[] surrogate_params, str[] detach, Tensor x, Tensor coefficients, Tensor checkpoints, "
+        "int every, Tensor? grad_output, Tensor grad_state, str[] record, Tensor? grad_recorded, str[] needs, "
+        "Tensor? weight=None, Tensor? bias=None, int group=0) -> (Tensor, Tensor, Tensor, Tensor, Tensor)"
     ),
     "exp": "(Tensor x) -> Tensor",
     "linear": "(Tensor x, Tensor weight, Tensor? bias) -> Tensor",
@@ -40,10 +49,31 @@ def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
     return tensor.detach().resolve_neg().contiguous().numpy()
 
 
+def _weights(weight: Tensor | None, bias: Tensor | None) -> tuple[Any, Any] | None:
+    return None if weight is None else (_numpy(weight), None if bias is None else _numpy(bias))
+
+
+def _competing(spec: str, group: int) -> int | None:
+    return group if "inhibition" in spec.split(" ") else None
+
+
+def _like(operand: Tensor | None, x: Tensor) -> Tensor:
+    """Make room for the gradient of an operand, none where it is not there."""
+    return x.new_empty((0,) if operand is None else operand.shape)
+
+
 def _scan(
-    spec: str, x: Tensor, coefficients: Tensor, state: Tensor, record: list[str], every: int
+    spec: str,
+    x: Tensor,
+    coefficients: Tensor,
+    state: Tensor,
+    record: list[str],
+    every: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    group: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    output, final, recorded, checkpoints = _scan_shapes(spec, x, coefficients, state, record, every)
+    output, final, recorded, checkpoints = _scan_shapes(spec, x, coefficients, state, record, every, weight, bias, group)
     final.copy_(state)
     _rsnn.scan(
         spec,
@@ -52,6 +82,8 @@ def _scan(
         final.numpy(),
         output.numpy(),
         record=[(name, recorded[k].numpy()) for k, name in enumerate(record)],
+        recurrent=_weights(weight, bias),
+        group=_competing(spec, group),
         checkpoints=checkpoints.numpy() if every else None,
         every=every,
         threads=torch.get_num_threads(),
@@ -60,7 +92,15 @@ def _scan(
 
 
 def _scan_shapes(
-    spec: str, x: Tensor, coefficients: Tensor, state: Tensor, record: list[str], every: int
+    spec: str,
+    x: Tensor,
+    coefficients: Tensor,
+    state: Tensor,
+    record: list[str],
+    every: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    group: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     blocks = -(-x.shape[1] // every) if every else 0
     return x.new_empty(x.shape), state.new_empty(state.shape), x.new_empty((len(record), *x.shape)), state.new_empty((blocks, *state.shape))
@@ -70,7 +110,7 @@ def _scan_backward(
     spec: str,
     surrogate: str,
     surrogate_params: list[float],
-    detach_reset: bool,
+    detach: list[str],
     x: Tensor,
     coefficients: Tensor,
     checkpoints: Tensor,
@@ -80,8 +120,13 @@ def _scan_backward(
     record: list[str],
     grad_recorded: Tensor | None,
     needs: list[str],
-) -> tuple[Tensor, Tensor, Tensor]:
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    group: int = 0,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     grad_x, grad_initial, grad_coefficients = x.new_empty(x.shape), grad_state.new_empty(grad_state.shape), torch.zeros_like(coefficients)
+    learns = weight is not None and RECURRENT in needs
+    grad_weight, grad_bias = ((torch.empty_like if learns else torch.zeros_like)(_like(each, x)) for each in (weight, bias))
     grad_initial.copy_(grad_state)
     _rsnn.scan_backward(
         spec,
@@ -96,18 +141,21 @@ def _scan_backward(
         grad_initial.numpy(),
         grad_x.numpy(),
         grad_coefficients.numpy(),
-        needs=needs,
-        detach_reset=detach_reset,
+        needs=[name for name in needs if name != RECURRENT],
+        detach=detach,
+        recurrent=_weights(weight, bias),
+        grad_recurrent=(grad_weight.numpy(), None if bias is None else grad_bias.numpy()) if learns else None,
+        group=_competing(spec, group),
         threads=torch.get_num_threads(),
     )
-    return grad_x, grad_initial, grad_coefficients
+    return grad_x, grad_initial, grad_coefficients, grad_weight, grad_bias
 
 
 def _scan_backward_shapes(
     spec: str,
     surrogate: str,
     surrogate_params: list[float],
-    detach_reset: bool,
+    detach: list[str],
     x: Tensor,
     coefficients: Tensor,
     checkpoints: Tensor,
@@ -117,8 +165,12 @@ def _scan_backward_shapes(
     record: list[str],
     grad_recorded: Tensor | None,
     needs: list[str],
-) -> tuple[Tensor, Tensor, Tensor]:
-    return x.new_empty(x.shape), grad_state.new_empty(grad_state.shape), coefficients.new_empty(coefficients.shape)
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    group: int = 0,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    made = x.new_empty(x.shape), grad_state.new_empty(grad_state.shape), coefficients.new_empty(coefficients.shape)
+    return *made, _like(weight, x), _like(bias, x)
 
 
 def _exp(x: Tensor) -> Tensor:

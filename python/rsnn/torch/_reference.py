@@ -4,7 +4,7 @@ This is what runs on other devices and with ``backend="torch"``, and what the na
 operation, so gradients of gradients and forward-mode derivatives exist here; time and memory are those of a loop over time.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -110,20 +110,74 @@ class ExpOutsideTracing(Exp):
         return moved
 
 
+class Recur(torch.autograd.Function):
+    """What spikes (..., n) bring to the next step by weights (n, n) [post, pre]: ordered sums forward, torch's fast products backward."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(s: Tensor, weight: Tensor) -> Tensor:
+        brought: Tensor = reference.recurrence(weight, xp=torch)(s)
+        return brought
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        s, weight = ctx.saved_tensors
+        n = weight.shape[0]
+        return grad @ weight, grad.reshape(-1, n).T @ s.reshape(-1, n)
+
+
+class RecurOutsideTracing(Recur):
+    """The same with its forward-mode derivative."""
+
+    @staticmethod
+    def jvp(ctx: Any, s_tangent: Tensor, weight_tangent: Tensor) -> Tensor:
+        s, weight = ctx.saved_tensors
+        tangent: Tensor = s_tangent @ weight.T + s @ weight_tangent.T
+        return tangent
+
+
 _spike = outside_tracing(Spike, SpikeOutsideTracing)
 _select = outside_tracing(Select, SelectOutsideTracing)
 _exp = outside_tracing(Exp, ExpOutsideTracing)
+_recur = outside_tracing(Recur, RecurOutsideTracing)
+
+
+def _operand(weight: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+    def bring(s: Tensor) -> Tensor:
+        brought: Tensor = weight * s if weight.ndim == 1 else _recur(s, weight)
+        return brought if bias is None else brought + bias
+
+    return bring
 
 
 def scan(
-    kernel: Kernel, x: Tensor, coefficients: Tensor, state: Tensor, record: Collection[str], surrogate: Surrogate, detach_reset: bool
+    kernel: Kernel,
+    x: Tensor,
+    coefficients: Tensor,
+    state: Tensor,
+    record: Collection[str],
+    surrogate: Surrogate,
+    constant: Collection[str],
+    weights: tuple[Tensor, Tensor | None] | None = None,
+    group: int = 0,
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """Run over x (outer, T, inner) as the native operator does; return the output, the final states and the traces by name."""
-    inner = x.shape[2]
+    """Run over x (outer, T, inner) as the native operator does; return the output, the final states and the traces by name.
+
+    `weights` of recurrent neurons are those of `rsnn.simulate`, `group` the length of the axis along which neurons act on each other.
+    """
+    outer, steps, inner = x.shape
     period = coefficients.shape[1]
     rows = coefficients.to(x.dtype)
     rows = rows.repeat(1, inner // period) if period > 1 else rows.expand(-1, inner)
-    shape = state.shape[1:]
+    each = (inner // group, group) if group else (inner,)
+    shape = torch.Size((outer, *each))
+    rows = rows.reshape(len(rows), *each)
 
     def spike(v: Tensor, theta: Tensor, fire: reference.Fire) -> Tensor:
         spikes: Tensor = _spike(v, theta.expand(shape), fire, surrogate)
@@ -133,6 +187,9 @@ def scan(
         chosen: Tensor = _select(s, v_reset.expand(shape), u)
         return chosen
 
+    def detach(value: Tensor, *paths: str) -> Tensor:
+        return value.detach() if any(path in constant for path in paths) else value
+
     stepper = reference.Stepper(
         kernel.spec,
         dict(zip(kernel.coefficients, rows, strict=True)),
@@ -140,8 +197,14 @@ def scan(
         spike=spike,
         select=select,
         exp=_exp,
-        detach=torch.Tensor.detach if detach_reset else lambda s: s,
+        detach=detach,
     )
-    output, after, traces = reference.run(stepper, x.moveaxis(1, 0), dict(zip(kernel.states, state.unbind(0), strict=True)), record)
-    final = torch.stack([each.expand(shape) for each in after.values()])
-    return output.moveaxis(0, 1), final, {name: trace.moveaxis(0, 1) for name, trace in traces.items()}
+    begin = dict(zip(kernel.states, state.reshape(len(state), *shape).unbind(0), strict=True))
+    operand = None if weights is None else _operand(*weights)
+    output, after, traces = reference.run(stepper, x.moveaxis(1, 0).reshape(steps, *shape), begin, record, operand)
+
+    def lying(over_time: Tensor) -> Tensor:
+        return over_time.reshape(steps, outer, inner).moveaxis(0, 1)
+
+    final = torch.stack([each.expand(shape) for each in after.values()]).reshape(state.shape)
+    return lying(output), final, {name: lying(trace) for name, trace in traces.items()}

@@ -10,17 +10,19 @@ from torch import Tensor, nn
 import rsnn
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.torch.layers import AvgPool2d, SumPool2d, frame_padding
+from rsnn.torch.lift import Dropout, Lift
 from rsnn.torch.modules import Layer
 
-_IN_EVALUATION_ABSENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+_IN_EVALUATION_ABSENT = (nn.Identity, Dropout, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def to_network(module: nn.Module, input_shape: int | Sequence[int]) -> "rsnn.Network":
     """Make an `rsnn.Network` of a torch module, with copies of its weights.
 
-    What is converted: neurons of rsnn.torch, `Linear` and `Conv2d` (rsnn's and torch's), `Flatten`, `AvgPool2d`, `SumPool2d`, lists of
-    these. Batch normalisation is folded into the layer before it as evaluation applies it; dropout is left out. Of rsnn's own layers the
+    What is converted: neurons of rsnn.torch, recurrent ones too, `Linear` and `Conv2d` (rsnn's and torch's), `Flatten`, `AvgPool2d`,
+    `SumPool2d`, these in `Lift`, lists of these. Batch normalisation is folded into the layer before it as evaluation applies it; dropout
+    is left out. Of rsnn's own layers the
     network gives the same bits as the module; torch's own `Linear`, `Conv2d` and `AvgPool2d` sum in another order, which may flip a few
     spikes in a million.
 
@@ -75,6 +77,8 @@ def _flat(module: nn.Module, position: str) -> Iterator[tuple[str, nn.Module]]:
     if isinstance(module, nn.Sequential):
         for name, each in module.named_children():
             yield from _flat(each, f"{position}.{name}" if position else name)
+    elif isinstance(module, Lift):
+        yield from _flat(module.module, f"{position}.module" if position else "module")
     else:
         yield position or "itself", module
 

@@ -25,6 +25,12 @@ __all__ = ["conv2d", "linear", "pool2d", "simulate"]
 BLOCK = 32
 """Steps between two kept states unless `checkpoint` says otherwise: backward recomputes a block of this length into the cache."""
 
+DETACHABLE = ("carried", "threshold")
+"""What `detach` can hold constant, besides every reset."""
+
+GROUP_BLOCK = 16
+"""The same where neurons act on each other: several sequences go through time side by side, and share the cache with the weights."""
+
 COUNTS = frozenset({"max_spikes", "refractory"})
 """Coefficients that are numbers of spikes or steps: nothing flows through them."""
 
@@ -37,14 +43,21 @@ class Options:
 
     surrogate: Surrogate
     detach_reset: bool
+    detach: tuple[str, ...]
+    """What else is held constant."""
     checkpoint: int | None
     batch_first: bool
     backend: str | None
     native_surrogate: tuple[str, list[float]]
     """The surrogate as the native operator takes it."""
 
+    @property
+    def constant(self) -> list[str]:
+        """Everything that is held constant in the gradient, by the words of the native operator."""
+        return [*(["reset"] if self.detach_reset else []), *self.detach]
+
     @staticmethod
-    def checked(surrogate: Any, detach_reset: Any, checkpoint: Any, batch_first: Any, backend: Any) -> "Options":
+    def checked(surrogate: Any, detach_reset: Any, detach: Any, checkpoint: Any, batch_first: Any, backend: Any) -> "Options":
         """Check what a caller handed in."""
         if not isinstance(surrogate, Surrogate):
             raise InvalidTypeError(
@@ -53,6 +66,7 @@ class Options:
         return Options(
             surrogate,
             arguments.flag("detach_reset", detach_reset),
+            arguments.names("detach", detach, DETACHABLE),
             None if checkpoint is None else arguments.count("checkpoint", checkpoint, 1),
             arguments.flag("batch_first", batch_first),
             None if backend is None else arguments.choice("backend", backend, ("rust", "torch")),
@@ -70,19 +84,21 @@ class Plan:
     needs: tuple[str, ...]
     ranges: Mapping[str, tuple[float, float]]
     """The valid range of every learned parameter."""
+    recurrent: bool = False
+    """Whether its own output comes back to it."""
 
     @staticmethod
-    def of(neuron: AnyNeuron, learned: Collection[str]) -> "Plan":
-        """Plan a neuron some of whose parameters will change."""
-        kernel = neuron.kernel(learned)
+    def of(neuron: AnyNeuron, learned: Collection[str], recurrent: bool = False) -> "Plan":
+        """Plan a neuron some of whose parameters will change, and whose own output may come back to it."""
+        kernel = neuron.kernel(learned, recurrent=recurrent)
         # A coefficient is reached by a parameter if it becomes NaN with it.
         marked = neuron.coefficients({name: np.full_like(neuron.parameters[name], np.nan) for name in learned})
         needs = tuple(name for name in kernel.coefficients if name not in COUNTS and np.isnan(marked[name]).any())
         ranges = {name: neuron.ranges[name] for name in learned}
-        return Plan(neuron, kernel, type(make_state(kernel.states, kernel.states)), needs, ranges)
+        return Plan(neuron, kernel, type(make_state(kernel.states, kernel.states)), needs, ranges, recurrent)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Plan.of, (self.neuron, tuple(self.ranges))
+        return Plan.of, (self.neuron, tuple(self.ranges), self.recurrent)
 
 
 def simulate(
@@ -92,8 +108,10 @@ def simulate(
     *,
     parameters: Mapping[str, Any] | None = None,
     record: Collection[str] | str = (),
+    recurrent: Any = None,
     surrogate: Surrogate = ATan(2.0),  # noqa: B008 - a frozen value
     detach_reset: bool = True,
+    detach: Collection[str] | str = (),
     checkpoint: int | None = None,
     batch_first: bool = False,
     backend: str | None = None,
@@ -112,7 +130,10 @@ def simulate(
         Values to use in place of the neuron's own; gradients flow to them. They are held in the neuron's ranges.
     record : str or tuple of str, default ()
         State fields (after each step) and ``"u"``, the membrane before reset.
-    surrogate, detach_reset, checkpoint, backend
+    recurrent : tensor (n, n) or (n,), or a pair (W, bias), optional
+        Weights by which the last output comes back, as of `rsnn.simulate`: ``W[post, pre]``, n the last axis of x; gradients flow to W and
+        bias. They are converted to the dtype of x. The state has a field more, ``s``.
+    surrogate, detach_reset, detach, checkpoint, backend
         As of `rsnn.torch.Layer`.
 
     Returns
@@ -137,17 +158,29 @@ def simulate(
     """
     if not isinstance(neuron, AnyNeuron):
         raise InvalidTypeError(f"neuron={arguments.shown(neuron)}: must be a neuron, such as rsnn.LIF(beta=0.95)")
-    options = Options.checked(surrogate, detach_reset, checkpoint, batch_first, backend)
+    options = Options.checked(surrogate, detach_reset, detach, checkpoint, batch_first, backend)
     _checks.floating("x", x)
+    weights = None if recurrent is None else _pair(recurrent)
     given = {} if parameters is None else parameters
     arguments.names("parameters", given, neuron.parameters)
-    plan = Plan.of(neuron, tuple(given))
+    plan = Plan.of(neuron, tuple(given), weights is not None)
     values = {name: torch.as_tensor(given.get(name, own), device=x.device) for name, own in neuron.parameters.items()}
-    return run(plan, values, x, state, record, options)
+    return run(plan, values, x, state, record, options, weights)
 
 
-def run(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: State | None, record: Collection[str], options: Options) -> Result:
-    """Run a planned neuron whose parameters are `values` (tensors, by name); see `simulate`."""
+def run(
+    plan: Plan,
+    values: Mapping[str, Tensor],
+    x: Tensor,
+    state: State | None,
+    record: Collection[str],
+    options: Options,
+    recurrent: tuple[Tensor, Tensor | None] | None = None,
+) -> Result:
+    """Run a planned neuron whose parameters are `values` (tensors, by name); see `simulate`.
+
+    `recurrent` are the weights and the bias, if any, of a plan that is recurrent.
+    """
     kernel = plan.kernel
     record = arguments.names("record", record, (*kernel.states, "u"))
     x = _checks.floating("x", x)
@@ -155,7 +188,13 @@ def run(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: State | None
     given = x.dtype
     if given not in _checks.NATIVE:
         x = x.float()
-    layout = _Layout.of(x, options.batch_first)
+    together = recurrent is not None or "inhibition" in kernel.spec.split(" ")
+    turned = options.batch_first and together
+    if turned:
+        x = x.transpose(0, 1)  # sequences whose neurons act on each other go through time side by side
+    layout = _Layout.of(x, options.batch_first and not turned)
+    group = layout.group if together else 0
+    weights = None if recurrent is None else _operands(*recurrent, x, group)
     values = {name: effective(plan, name, _wide(name, value, x)) for name, value in values.items()}
     coefficients, needs = _stack_coefficients(plan, values, layout.trailing)
     start = _stack_state(plan, values, x, state, layout)
@@ -164,24 +203,59 @@ def run(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: State | None
     if native:
         if x.device.type != "cpu":
             raise InvalidValueError(f'x is on {x.device}: backend="rust" runs on the CPU; leave backend out, or move x with x.cpu()')
-        every = (options.checkpoint or BLOCK) if torch.is_grad_enabled() else 0
+        every = (options.checkpoint or (GROUP_BLOCK if group else BLOCK)) if torch.is_grad_enabled() else 0
+        weight, bias = (None, None) if weights is None else weights
         output, final, traces, _ = apply_scan(
             sequence,
             coefficients,
             start,
+            weight if weight is None else weight.t(),
+            bias,
             kernel.spec,
             list(record),
             every,
             options.native_surrogate,
-            options.detach_reset,
+            options.constant,
             needs,
+            group,
         )
-        recorded = dict(zip(record, traces.unbind(0), strict=True))
+        recorded = dict(zip(record, traces.unbind(0), strict=True)) if record else {}  # torch cannot load a program that unbinds nothing
     else:
-        output, final, recorded = _reference.scan(kernel, sequence, coefficients, start, record, options.surrogate, options.detach_reset)
-    output = output.reshape(x.shape).to(given)
+        output, final, recorded = _reference.scan(
+            kernel, sequence, coefficients, start, record, options.surrogate, options.constant, weights, group
+        )
+
+    def shaped(over_time: Tensor) -> Tensor:
+        array = over_time.reshape(x.shape)
+        return array.transpose(0, 1).contiguous() if turned else array
+
+    output = shaped(output).to(given)
     after = plan.state(*(_flow(name, each).reshape(layout.step) for name, each in zip(kernel.states, final.unbind(0), strict=True)))
-    return Result(output, after, {name: _flow(name, trace).reshape(x.shape) for name, trace in recorded.items()}, kernel.spiking)
+    return Result(output, after, {name: shaped(_flow(name, trace)) for name, trace in recorded.items()}, kernel.spiking)
+
+
+def _pair(recurrent: Any) -> tuple[Any, Any]:
+    """Read the argument: W, or a pair (W, bias)."""
+    if not isinstance(recurrent, tuple):
+        return recurrent, None
+    if len(recurrent) != 2:
+        raise InvalidValueError(f"recurrent: a tuple of {len(recurrent)} came; give W, or the pair (W, bias)")
+    return recurrent
+
+
+def _operands(weight: Any, bias: Any, x: Tensor, n: int) -> tuple[Tensor, Tensor | None]:
+    """Check weights against x, in whose dtype they are used."""
+    for name, value, shapes in (("weight", weight, ((n, n), (n,))), ("bias", bias, ((n,),))):
+        if name == "bias" and value is None:
+            continue
+        _checks.floating(f"recurrent: {name}", value)
+        if tuple(value.shape) not in shapes:
+            wanted = f"{(n, n)} with weight[post, pre], or {(n,)}" if name == "weight" else f"{(n,)}"
+            raise InvalidValueError(
+                f"recurrent: {name} has the shape {tuple(value.shape)}: for x of shape {tuple(x.shape)} it must be {wanted}"
+            )
+        _checks.together(f"recurrent: {name}", value, "x", x, "layer.to(x.device) moves the layer")
+    return weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
 
 
 def _flow(name: str, value: Tensor) -> Tensor:
@@ -201,6 +275,11 @@ class _Layout:
     sequence: tuple[int, int, int]
     step: tuple[int, ...]
     trailing: tuple[int, ...]
+
+    @property
+    def group(self) -> int:
+        """The length of the axis along which neurons act on each other: the last of a sample."""
+        return self.trailing[-1] if self.trailing else 1
 
     @staticmethod
     def of(x: Tensor, batch_first: bool) -> "_Layout":

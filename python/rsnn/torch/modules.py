@@ -1,8 +1,7 @@
-"""Neurons as torch modules: one class for all of them, and the named ones made from a table."""
+"""Neurons as torch modules: one class for all of them, over a sequence or step by step."""
 
-import inspect
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -10,17 +9,23 @@ from torch import Tensor, nn
 
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError
-from rsnn.neurons import NAMED, AnyNeuron
+from rsnn.neurons import AnyNeuron
+from rsnn.recurrent import Recurrent
 from rsnn.simulation import Result
 from rsnn.state import State
 from rsnn.surrogate import ATan, Surrogate
 from rsnn.torch import _checks, functional
 from rsnn.torch.functional import Options, Plan
+from rsnn.torch.recurrent import BIAS, WEIGHT, read
 
-_OPTIONS = """surrogate : surrogate, default ``rsnn.surrogate.ATan(2.0)``
+OPTIONS = """surrogate : surrogate, default ``rsnn.surrogate.ATan(2.0)``
         Stands in for the derivative of the spike.
     detach_reset : bool, default True
         Whether the reset is left out of the gradient: True as in snnTorch, False as in Norse, sinabs and SpikingJelly.
+    detach : tuple of str, default ()
+        What else is left out of the gradient. "carried": the spikes that late resets read off the membrane carried in, while those of the
+        step still flow (snnTorch with ``reset_delay=False``). "threshold": what an adaptation moves of the threshold, where spikes are
+        tested against it; what a reset takes off still flows (sinabs' ALIF).
     checkpoint : int, optional
         Steps between two states kept for backward, which recomputes those between (default 32). The gradients are the same bits for any
         number; the memory beyond x is 4 / checkpoint bytes for each state, neuron and step.
@@ -29,6 +34,16 @@ _OPTIONS = """surrogate : surrogate, default ``rsnn.surrogate.ATan(2.0)``
     backend : {"rust", "torch"}, optional
         The native kernels, or the same steps in plain torch operations (slower; any device; differentiable twice and in forward mode).
         By default native on the CPU and torch elsewhere."""
+RECURRENT = """recurrent : bool or "elementwise", default False
+        Whether the output of the last step comes back as input, through weights that the layer holds and learns: ``weight_recurrent``
+        of the shape (n, n), ``[post, pre]``, or of the shape (n,) with ``"elementwise"``, one weight from each neuron to itself. They
+        begin uniform within 1 / sqrt(n) (elementwise: within 1). What is weighted and summed is that of `rsnn.Recurrent`."""
+SIZES = """hidden_size : int
+        n, the last axis of the data, of a recurrent layer; there are no input weights.
+    autapses : bool, default False
+        Whether neurons act on themselves. If not, the diagonal of the weights is 0 at use, and its gradient is 0.
+    recurrent_bias : bool, default False
+        Whether there is a ``bias_recurrent`` (n,) as well, which begins as the weights do."""
 
 
 class Layer(nn.Module):
@@ -41,22 +56,26 @@ class Layer(nn.Module):
     Parameters
     ----------
     neuron : neuron
-        Any neuron, such as ``rsnn.LIF(beta=0.95)``.
+        Any neuron, such as ``rsnn.LIF(beta=0.95)``; or an `rsnn.Recurrent`, whose weights the layer begins with, the diagonal included.
     learn : tuple of str, str or True, default ()
         Which of ``neuron.parameters`` are learned; True: all of them. A parameter that is an array is learned for each of its entries.
     OPTIONS
+    RECURRENT
+    SIZES
 
     Raises
     ------
     InvalidTypeError, InvalidValueError
-        An argument of another type or outside what is accepted.
+        An argument of another type or outside what is accepted, or arguments that contradict each other.
 
     Notes
     -----
     float32 and float64 are computed in themselves. Half precision is computed in float32: the output has the dtype of x, states and traces
     are float32. Parameters that are not learned stay in float64 whatever the module is converted to, so that the coefficients, formed in
     float64 and rounded once, have the same bits as those of `rsnn.simulate`. Learned ones have torch's default dtype.
-    `layer.neuron` is the neuron with the present values.
+    `layer.neuron` is the neuron with the present values, of a recurrent layer an `rsnn.Recurrent`: `rsnn.simulate` gives the same
+    bits. No gradient flows through the refractory time left, ``state.rest``, which counts steps. Exported under ``torch.no_grad()`` a layer
+    takes any number of steps; what is kept for backward would fix it.
 
     Examples
     --------
@@ -68,20 +87,34 @@ class Layer(nn.Module):
     >>> spikes.sum().backward()
     >>> layer.beta.grad is not None
     True
+    >>> memory = rt.Layer(rsnn.LIF(beta=0.9), recurrent=True, hidden_size=2)
+    >>> memory.weight_recurrent.shape, memory(torch.ones(3, 1, 2))[1]._fields
+    (torch.Size([2, 2]), ('v', 's'))
     """
+
+    _short_for: ClassVar[type[AnyNeuron] | None] = None
+    """The neuron whose arguments the layer is made with, of a named layer."""
+    _implied: ClassVar[tuple[str, ...]] = ()
+    """Arguments that the class stands for and `repr` leaves out."""
 
     def __init__(
         self,
-        neuron: AnyNeuron,
+        neuron: AnyNeuron | Recurrent,
         *,
         learn: Collection[str] | str | bool = (),
         surrogate: Surrogate = ATan(2.0),  # noqa: B008 - a frozen value
         detach_reset: bool = True,
+        detach: Collection[str] | str = (),
         checkpoint: int | None = None,
         batch_first: bool = False,
         backend: str | None = None,
+        recurrent: bool | str = False,
+        hidden_size: int | None = None,
+        autapses: bool = False,
+        recurrent_bias: bool = False,
     ) -> None:
         super().__init__()
+        neuron, self._recurrence, weights = read(neuron, recurrent, hidden_size, autapses, recurrent_bias)
         if not isinstance(neuron, AnyNeuron):
             raise InvalidTypeError(f"neuron={arguments.shown(neuron)}: must be a neuron, such as rsnn.LIF(beta=0.95)")
         if learn is True:
@@ -89,13 +122,15 @@ class Layer(nn.Module):
         elif learn is False:
             learn = ()
         self._learned = arguments.names("learn", learn, neuron.parameters, "only these can be learned")
-        self._options = Options.checked(surrogate, detach_reset, checkpoint, batch_first, backend)
+        self._options = Options.checked(surrogate, detach_reset, detach, checkpoint, batch_first, backend)
         for name, value in neuron.parameters.items():
             if name in self._learned:
                 self.register_parameter(name, nn.Parameter(torch.tensor(value, dtype=torch.get_default_dtype())))
             else:
                 self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
-        self._plan = Plan.of(neuron, self._learned)
+        for name, parameter in weights.items():
+            self.register_parameter(name, parameter)
+        self._plan = self._plan_of(neuron)
         self._seen = self._versions()
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
@@ -127,8 +162,8 @@ class Layer(nn.Module):
         _checks.floating("x", x)
         _checks.axes("x", x, 1, "(B, ...)")
         axis = 1 if self._options.batch_first else 0
-        output, state = self.forward(x.unsqueeze(axis), state)
-        return output.squeeze(axis), state
+        result = self.run(x.unsqueeze(axis), state, ())
+        return result.output.squeeze(axis), result.state
 
     def run(self, x: Tensor, state: State | None = None, record: Collection[str] | str = ("v",)) -> Result:
         """Run a sequence and record what happens inside.
@@ -151,17 +186,36 @@ class Layer(nn.Module):
             As of `forward`; a name that this neuron cannot record.
         """
         plan = self._current_plan()
+        if self._recurrence is not None:
+            self._recurrence.check(x)
         values = {name: self._value(name) for name in plan.neuron.parameters}
-        return functional.run(plan, values, x, state, record, self._options)
+        return functional.run(plan, values, x, state, record, self._options, recurrent=self._weights())
 
     @property
-    def neuron(self) -> AnyNeuron:
-        """The neuron with the values that the layer has now (on the meta device, where there are none: had when it was made)."""
+    def neuron(self) -> AnyNeuron | Recurrent:
+        """The neuron with the values that the layer has now (on the meta device, where there are none: had when it was made).
+
+        Of a recurrent layer an `rsnn.Recurrent` with its weights (on the meta device the neuron alone).
+        """
+        neuron, weights = self._neuron(), self._weights()
+        return neuron if weights is None or self._is_meta() else Recurrent(neuron, *map(_array, weights))
+
+    @property
+    def recurrent(self) -> bool | str:
+        """Whether the output comes back as input: False, True or "elementwise"."""
+        return False if self._recurrence is None else ("elementwise" if self._recurrence.elementwise else True)
+
+    def _neuron(self) -> AnyNeuron:
         if self._is_meta():
             return self._plan.neuron
         with torch.no_grad():
             values = {name: functional.effective(self._plan, name, self._value(name).double()) for name in self._plan.neuron.parameters}
         return self._plan.neuron.replace(**{name: np.array(value.tolist()) for name, value in values.items()})
+
+    @property
+    def spiking(self) -> bool:
+        """Whether the output is spikes; else it is the membrane."""
+        return self._plan.kernel.spiking
 
     @property
     def recordable(self) -> tuple[str, ...]:
@@ -177,13 +231,15 @@ class Layer(nn.Module):
         """Show the neuron as it is now, and every option that is not the default."""
         values = {} if self._is_meta() else {name: self._value(name).detach().cpu().numpy() for name in self._learned}
         # A float32 parameter is shown as it was given: 0.9 rather than the float64 nearest to it.
-        shown = self.neuron.replace(**{name: value.astype(str).astype(np.float64) for name, value in values.items()})
+        shown = self._neuron().replace(**{name: value.astype(str).astype(np.float64) for name, value in values.items()})
         text = repr(shown)
-        own = text.partition("(")[0] == type(self).__name__
+        own = type(shown) is self._short_for
         said = [part for part in [text.partition("(")[2][:-1] if own else text] if part]
         if self._learned:
             said.append(f"learn={self._learned}")
         said += [f"{name}={getattr(self._options, name)!r}" for name in _SHOWN if getattr(self._options, name) != getattr(_DEFAULTS, name)]
+        if self._recurrence is not None:
+            said += [f"{name}={value!r}" for name, value in self._recurrence.arguments().items() if name not in self._implied]
         return ", ".join(said)
 
     def __getattr__(self, name: str) -> Any:
@@ -216,68 +272,70 @@ class Layer(nn.Module):
         if not torch.compiler.is_compiling() and not self._is_meta():
             seen = self._versions()
             if seen != self._seen:
-                self._plan, self._seen = Plan.of(self.neuron, self._learned), seen
+                self._plan, self._seen = self._plan_of(self._neuron()), seen
         return self._plan
+
+    def _plan_of(self, neuron: AnyNeuron) -> Plan:
+        return Plan.of(neuron, self._learned, self._recurrence is not None)
+
+    def _weights(self) -> tuple[Tensor, Tensor | None] | None:
+        """Give the recurrent weights and bias as they are used."""
+        if self._recurrence is None:
+            return None
+        return self._recurrence.used(self._value(WEIGHT)), self._value(BIAS) if self._recurrence.bias else None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Layer":
         """Move with the module, but keep what is not learned in float64; see Notes."""
-        fixed = dict(self._buffers)
+        fixed = {name: self._buffers.get(name) for name in self._plan.neuron.parameters}
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, before in fixed.items():
-            after = self._buffers[name]
+            after = self._buffers.get(name)
             if before is not None and after is not None and after.dtype != before.dtype:
                 self._buffers[name] = before.to(after.device)
         return self
 
 
-_SHOWN = ("surrogate", "detach_reset", "checkpoint", "batch_first", "backend")
-_DEFAULTS = Options.checked(ATan(2.0), True, None, False, None)
-Layer.__doc__ = (Layer.__doc__ or "").replace("OPTIONS", _OPTIONS)
+class Cell(Layer):
+    """A layer whose call is one time step, for loops of one's own; `run` takes sequences, as that of any `Layer`.
 
+    Parameters
+    ----------
+    neuron, **options
+        As of `Layer`.
 
-def _named(neuron: type[AnyNeuron]) -> Any:
-    """Make the layer of a named neuron: its arguments and those of `Layer` in one signature."""
-    name = neuron.__name__
-    own = list(inspect.signature(neuron).parameters.values())
-    options = [p for p in inspect.signature(Layer).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    signature = inspect.Signature([*own, *options])
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        As of `Layer`.
 
-    def __init__(self: Layer, *args: Any, **kwargs: Any) -> None:
-        try:
-            signature.bind(*args, **kwargs)
-        except TypeError as error:
-            near = "".join(arguments.did_you_mean(given, signature.parameters) for given in kwargs if given not in signature.parameters)
-            raise InvalidTypeError(f"rsnn.torch.{name}: {error}{near}; accepted are {', '.join(signature.parameters)}") from None
-        mine = {p.name: kwargs.pop(p.name) for p in options if p.name in kwargs}
-        Layer.__init__(self, neuron(*args, **kwargs), **mine)
-
-    doc = (neuron.__doc__ or "").partition("\n")
-    body = {
-        "__init__": __init__,
-        "__signature__": signature,
-        "__module__": __name__,
-        "__qualname__": name,
-        "__doc__": f"""A layer of `rsnn.{name}` neurons: `Layer` with the neuron written out.
-
-    {doc[0]}{doc[2].partition("    Raises")[0].rstrip()}
-    learn : tuple of str, str or True, default ()
-        Which of the neuron's numbers are learned; True: all of them.
-    {_OPTIONS}
-
-    See `Layer` for what it holds and returns, and `rsnn.{name}` for the errors.
+    Notes
+    -----
+    A sequence in one call of a `Layer` is far faster than a loop over its steps; the bits are the same. Inside `Sequential` a cell runs
+    over the sequence, as every layer does.
 
     Examples
     --------
-    >>> import torch, rsnn.torch as rt
-    >>> output, state = rt.{name}()(torch.zeros(10, 2, 3))
-    >>> output.shape
-    torch.Size([10, 2, 3])
-    """,
-    }
-    return type(name, (Layer,), body)
+    >>> import rsnn, torch, rsnn.torch as rt
+    >>> cell, state = rt.Cell(rsnn.LIF(beta=0.5)), None
+    >>> for x in torch.full((4, 1, 2), 0.75):
+    ...     spikes, state = cell(x, state)
+    >>> spikes
+    tensor([[1., 1.]])
+    """
+
+    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run one time step: x (B, ...); the same as `step`."""
+        return self.step(x, state)
 
 
-LAYERS: dict[str, Any] = {neuron.__name__: _named(neuron) for neuron in NAMED.values()}
-"""The layer of every named neuron, by its name."""
+def _array(tensor: Tensor | None) -> Any:
+    """Copy to numpy, as float32 or float64."""
+    if tensor is None:
+        return None
+    tensor = tensor.detach().cpu()
+    return (tensor if tensor.dtype in _checks.NATIVE else tensor.float()).numpy().copy()
 
-LI, LIF, IAF = LAYERS["LI"], LAYERS["LIF"], LAYERS["IAF"]
+
+_SHOWN = ("surrogate", "detach_reset", "detach", "checkpoint", "batch_first", "backend")
+_DEFAULTS = Options.checked(ATan(2.0), True, (), None, False, None)
+Layer.__doc__ = (Layer.__doc__ or "").replace("OPTIONS", OPTIONS).replace("RECURRENT", RECURRENT).replace("SIZES", SIZES)

@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.torch import _checks
-from rsnn.torch.layers import Conv2d, Linear, Pool2d
+from rsnn.torch.lift import Dropout, over_time, refuse_state
 from rsnn.torch.modules import Layer
-
-_STATEFUL = (Layer, nn.RNNBase, nn.RNNCellBase)
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,9 @@ class SequentialResult:
 class Sequential(nn.Sequential):
     """Modules one after another over a sequence, with an explicit state.
 
-    Neurons (`Layer` and its named forms) and inner `Sequential` get the whole sequence. Every other module is stateless: it is applied to
-    each time step, to all of them at once, (T, B, ...) folded to (T * B, ...).
+    Neurons (`Layer` and its named forms, also cells), inner `Sequential` and `Dropout` get the whole sequence. Every other module is
+    stateless: it is applied to each time step, to all of them at once, (T, B, ...) folded to (T * B, ...), as `Lift` does. So batch
+    normalisation takes its statistics over steps and samples, and ``torch.nn.Dropout`` drops anew in every step.
 
     Parameters
     ----------
@@ -62,23 +61,18 @@ class Sequential(nn.Sequential):
     def __init__(self, *modules: Any, batch_first: bool | None = None) -> None:
         named = modules[0].items() if len(modules) == 1 and isinstance(modules[0], OrderedDict) else enumerate(modules)
         for name, module in named:
-            if not isinstance(module, nn.Module):
-                raise InvalidTypeError(
-                    f"module {name} is {arguments.shown(module)}: must be a torch module, such as rsnn.torch.LIF(beta=0.95)"
-                )
-            if not isinstance(module, (Layer, Sequential)) and any(isinstance(each, _STATEFUL) for each in module.modules()):
-                cure = "its state would be lost, it is applied step by step; use neurons of rsnn.torch, in a rsnn.torch.Sequential"
-                raise InvalidTypeError(f"module {name} is or holds a {type(module).__name__}: {cure}")
+            if not isinstance(module, (Layer, Sequential)):
+                refuse_state(f"module {name}", module, "rsnn.torch.LIF(beta=0.95)")
         super().__init__(*modules)
-        said: set[bool] = {module.batch_first for module in self if isinstance(module, (Layer, Sequential))}
+        said: set[bool] = {module.batch_first for module in self if isinstance(module, (Layer, Sequential, Dropout))}
         if len(said) > 1:
-            raise InvalidValueError("batch_first: the neurons disagree; give all of them the same")
+            raise InvalidValueError("batch_first: the neurons and dropouts disagree; give all of them the same")
         if batch_first is None:
             batch_first = said.pop() if said else False
         self.batch_first: bool = arguments.flag("batch_first", batch_first)
         if said and self.batch_first not in said:
             raise InvalidValueError(
-                f"batch_first={batch_first}: the neurons were made with batch_first={not batch_first}; give them the same"
+                f"batch_first={batch_first}: the modules were made with batch_first={not batch_first}; give them the same"
             )
 
     def forward(self, x: Tensor, state: Mapping[int, Any] | None = None) -> tuple[Tensor, dict[int, Any]]:
@@ -143,6 +137,8 @@ class Sequential(nn.Sequential):
         after: dict[int, Any] = {}
         for k, module in enumerate(self):
             try:
+                if isinstance(module, (Layer, Sequential, Dropout)) and module.batch_first is not self.batch_first:
+                    raise InvalidValueError(f"batch_first={module.batch_first}: the Sequential it was put into has {self.batch_first}")
                 if isinstance(module, (Layer, Sequential)):
                     result: Any = module.run(x, states[k], wanted[k])
                     x, after[k] = result.output, result.state
@@ -157,6 +153,12 @@ class Sequential(nn.Sequential):
             except (InvalidTypeError, InvalidValueError) as error:
                 raise type(error)(f"module {k} ({type(module).__name__}): {error}") from error
         return SequentialResult(x, spikes, after, traces)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Give a module, or with a slice a `Sequential` of some."""
+        if isinstance(index, slice):
+            return type(self)(OrderedDict(list(self._modules.items())[index]), batch_first=self.batch_first)
+        return super().__getitem__(index)
 
     @property
     def recordable(self) -> tuple[str, ...]:
@@ -195,17 +197,3 @@ class Sequential(nn.Sequential):
                 f"state: states of the modules {came} came; the neurons are {known}; pass what a call of this module returned"
             )
         return dict(state)
-
-
-def over_time(module: nn.Module, x: Tensor) -> Tensor:
-    """Apply a stateless module to every time step of (T, B, ...), or of (B, T, ...), at once."""
-    if isinstance(module, (Linear, Conv2d, Pool2d)):
-        return module(x)  # type: ignore[no-any-return]  # takes any leading axes
-    first, second, *trailing = x.shape
-    output = module(x.reshape(first * second, *trailing))
-    if not isinstance(output, Tensor):
-        raise InvalidTypeError(f"{type(module).__name__} returned {type(output).__name__}: a stateless module must return one tensor")
-    if output.shape[:1] != (first * second,):
-        came = f"{type(module).__name__} returned the shape {tuple(output.shape)} for {first} x {second} frames"
-        raise InvalidValueError(f"{came}: it must keep the first axis, (T * B, ...)")
-    return output.reshape(first, second, *output.shape[1:])

@@ -7,7 +7,7 @@ use rsnn_core::chip::dynapcnn::{Outputs, layer};
 use rsnn_core::chip::integer;
 use rsnn_core::chip::product::Geometry;
 use rsnn_core::elem::{Elem, levels};
-use rsnn_core::neuron::{Convention, Neuron};
+use rsnn_core::neuron::{Convention, Detach, Neuron};
 use rsnn_core::pool::Context;
 use rsnn_core::product::{Conv2d, conv2d, linear};
 use rsnn_core::scan::backward::{Backward, backward};
@@ -92,13 +92,16 @@ fn neuron_backward<E: Kernels>(text: &str, repeats: usize) -> Result<()> {
     for _ in 0..repeats {
         let job = Backward {
             neuron,
-            convention: Convention { surrogate: Surrogate::named("atan", &[2.0])?, detach_reset: true },
+            convention: Convention { slopes: Surrogate::named("atan", &[2.0])?, detach: Detach { reset: true, ..Detach::default() } },
             level: level()?.1,
             shape: SHAPE,
             x: &x,
             coefficients: Table { values: &values, period: 1 },
             every: EVERY,
             checkpoints: &checkpoints,
+            recurrent: None,
+            group: None,
+            grad_recurrent: None,
             grad_output: Some(&gradient),
             grad_record: Vec::new(),
             grad_state: &mut grad_state,

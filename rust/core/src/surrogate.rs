@@ -11,6 +11,73 @@ use crate::elem::{Elem, V};
 use crate::error::{Error, Result};
 use crate::stage::Column;
 
+/// Something that knows the slope of a spike: what the adjoint of a model is written over.
+pub trait Slopes<E: Elem>: Copy + Send + Sync {
+    /// The slope at `v` with threshold `theta`.
+    fn slope<S: Simd, const K: usize>(self, simd: S, v: &Column<E, S, K>, theta: &Column<E, S, K>) -> Column<E, S, K>;
+}
+
+/// The surrogates that most people train with, compiled into the kernels of everyday neurons.
+#[derive(Clone, Copy, Debug)]
+pub enum Usual<E> {
+    /// [`Surrogate::ATan`].
+    ATan {
+        /// Peak.
+        half: E,
+        /// Steepness.
+        scale: E,
+    },
+    /// [`Surrogate::FastSigmoid`].
+    FastSigmoid {
+        /// Steepness.
+        slope: E,
+    },
+}
+
+impl<E: Elem> Usual<E> {
+    /// This surrogate as a usual one, if it is.
+    #[must_use]
+    pub fn of(surrogate: Surrogate<E>) -> Option<Self> {
+        match surrogate {
+            Surrogate::ATan { half, scale } => Some(Self::ATan { half, scale }),
+            Surrogate::FastSigmoid { slope } => Some(Self::FastSigmoid { slope }),
+        }
+    }
+}
+
+impl<E: Elem> Slopes<E> for Usual<E> {
+    #[inline(always)]
+    fn slope<S: Simd, const K: usize>(self, simd: S, v: &Column<E, S, K>, theta: &Column<E, S, K>) -> Column<E, S, K> {
+        match self {
+            Self::ATan { half, scale } => Surrogate::ATan { half, scale }.slope(simd, v, theta),
+            Self::FastSigmoid { slope } => Surrogate::FastSigmoid { slope }.slope(simd, v, theta),
+        }
+    }
+}
+
+/// Any surrogate, called once a column: one compiled function for each instruction set, where to compile every form into every model
+/// would double the code and take the registers of the adjoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Apart<E>(pub Surrogate<E>);
+
+impl<E: Elem> Slopes<E> for Apart<E> {
+    #[inline(always)]
+    fn slope<S: Simd, const K: usize>(self, simd: S, v: &Column<E, S, K>, theta: &Column<E, S, K>) -> Column<E, S, K> {
+        let mut h = *v;
+        apart(simd, &self.0, &mut h, theta);
+        h
+    }
+}
+
+/// `vectorize` gives the instruction set back that a function of its own would lose.
+#[inline(never)]
+fn apart<E: Elem, S: Simd, const K: usize>(simd: S, surrogate: &Surrogate<E>, h: &mut Column<E, S, K>, theta: &Column<E, S, K>) {
+    simd.vectorize(
+        #[inline(always)]
+        || *h = surrogate.slope(simd, h, theta),
+    );
+}
+
 /// A surrogate and its numbers, rounded once to the data's type.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Surrogate<E> {
@@ -45,7 +112,7 @@ impl<E: Elem> Surrogate<E> {
 
     /// The slope at `v` with threshold `theta`.
     #[inline(always)]
-    pub fn slope<S: Simd, const K: usize>(self, simd: S, v: &Column<E, S, K>, theta: &Column<E, S, K>) -> Column<E, S, K> {
+    fn slope<S: Simd, const K: usize>(self, simd: S, v: &Column<E, S, K>, theta: &Column<E, S, K>) -> Column<E, S, K> {
         let one = V::<E, S>::splat(simd, E::ONE);
         let mut h = *v;
         match self {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use rsnn_core::elem::{Elem, levels};
-use rsnn_core::neuron::{Convention, Neuron, State};
+use rsnn_core::neuron::{Convention, Detach, Neuron, State};
 use rsnn_core::pool::Context;
 use rsnn_core::scan::backward::{Backward, backward};
 use rsnn_core::scan::forward::{Forward, Output, Trace, forward};
@@ -436,13 +436,16 @@ fn gradients_are_differences(spec: &str, seed: f64, every: usize) -> Result<(), 
         let (mut grad_state, mut grad_x) = (ends.clone(), vec![0.0; run.x.len()]);
         let job = Backward {
             neuron,
-            convention: Convention { surrogate: Surrogate::named("fast_sigmoid", &[2.0]).unwrap(), detach_reset: false },
+            convention: Convention { slopes: Surrogate::named("fast_sigmoid", &[2.0]).unwrap(), detach: Detach::default() },
             level,
             shape,
             x: &run.x,
             coefficients: table,
             every,
             checkpoints: &marks,
+            recurrent: None,
+            group: None,
+            grad_recurrent: None,
             grad_output: Some(&weights),
             grad_record: vec![(Trace::U, &weights[..])],
             grad_state: &mut grad_state,

@@ -5,7 +5,7 @@ use numpy::{Element, PyArrayDescrMethods, PyReadonlyArrayDyn, PyReadwriteArrayDy
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use rsnn_core::elem::levels;
-use rsnn_core::neuron::{Convention, Neuron};
+use rsnn_core::neuron::{Convention, Detach, Neuron};
 use rsnn_core::scan::backward::{Backward, backward};
 use rsnn_core::scan::forward::{Forward, Output, Trace, forward};
 use rsnn_core::scan::group::Recurrent;
@@ -81,6 +81,21 @@ type Named<'py> = (String, Bound<'py, PyAny>);
 /// The weights of a recurrent neuron, `(n, n)` with a row for each neuron that fired or `(n,)`, and its bias.
 type Weights<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
+/// The same, as the core reads them.
+type Read<'py, E> = (PyReadonlyArrayDyn<'py, E>, Option<PyReadonlyArrayDyn<'py, E>>);
+
+fn read_weights<'py, E: Element>((weight, bias): &Weights<'py>) -> PyResult<Read<'py, E>> {
+    Ok((read::<E>("recurrent", weight)?, bias.as_ref().map(|b| read::<E>("recurrent bias", b)).transpose()?))
+}
+
+fn weights_of<'a, E: Element>((weight, bias): &'a Read<'_, E>) -> PyResult<Recurrent<'a, E>> {
+    let bias = match bias {
+        Some(array) => Some(array.as_slice()?),
+        None => None,
+    };
+    Ok(Recurrent { size: weight.shape().first().copied().unwrap_or(0), weight: weight.as_slice()?, bias })
+}
+
 struct Request<'a, 'py> {
     spec: &'a str,
     x: &'a Bound<'py, PyAny>,
@@ -135,10 +150,7 @@ fn scan_typed<E: Kernels + Element>(
         expect_shape("record", array.shape(), &[outer, time, picked.as_ref().map_or(inner, Vec::len)])?;
         traces.push((Trace::named(&neuron, name).map_err(|e| to_python(&e))?, array));
     }
-    let recurrent = match recurrent {
-        None => None,
-        Some((weight, bias)) => Some((read::<E>("recurrent", weight)?, bias.as_ref().map(|b| read::<E>("recurrent bias", b)).transpose()?)),
-    };
+    let recurrent = recurrent.map(read_weights::<E>).transpose()?;
     let mut checkpoints = checkpoints.map(|c| write::<E>("checkpoints", c)).transpose()?;
     if let Some(array) = &checkpoints {
         let blocks = if every == 0 { 0 } else { time.div_ceil(every) };
@@ -159,17 +171,7 @@ fn scan_typed<E: Kernels + Element>(
         picked: picked.as_deref(),
         group,
         record: traces.iter_mut().map(|(t, a)| Ok((*t, a.as_slice_mut()?))).collect::<PyResult<_>>()?,
-        recurrent: match &recurrent {
-            None => None,
-            Some((weight, bias)) => Some(Recurrent {
-                size: weight.shape().first().copied().unwrap_or(0),
-                weight: weight.as_slice()?,
-                bias: match bias {
-                    Some(array) => Some(array.as_slice()?),
-                    None => None,
-                },
-            }),
-        },
+        recurrent: recurrent.as_ref().map(weights_of).transpose()?,
         checkpoints: match &mut checkpoints {
             Some(array) => Some((every, array.as_slice_mut()?)),
             None => None,
@@ -211,8 +213,11 @@ fn scan(
 /// The arrays of a backward run.
 struct Reverse<'a, 'py> {
     surrogate: (&'a str, &'a [f64]),
-    detach_reset: bool,
+    detach: &'a [String],
     needs: &'a [String],
+    recurrent: Option<&'a Weights<'py>>,
+    grad_recurrent: Option<&'a Weights<'py>>,
+    group: Option<usize>,
     every: usize,
     checkpoints: &'a Bound<'py, PyAny>,
     grad_out: Option<&'a Bound<'py, PyAny>>,
@@ -229,7 +234,8 @@ fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Rev
     let full = [outer, time, inner];
     let kept = neuron.states().len();
     let (name, numbers) = reverse.surrogate;
-    let surrogate = Surrogate::named(name, numbers).map_err(|e| to_python(&e))?;
+    let slopes = Surrogate::named(name, numbers).map_err(|e| to_python(&e))?;
+    let detach = Detach::named(reverse.detach).map_err(|e| to_python(&e))?;
     let x = read::<E>("x", request.x)?;
     let coefficients = read::<E>("coefficients", request.coefficients)?;
     let period = period(&neuron, coefficients.shape())?;
@@ -263,16 +269,36 @@ fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Rev
             })
         })
         .collect::<PyResult<Vec<usize>>>()?;
+    let recurrent = reverse.recurrent.map(read_weights::<E>).transpose()?;
+    let mut grad_weights = None;
+    if let (Some((to, to_bias)), Some((weight, bias))) = (reverse.grad_recurrent, &recurrent) {
+        let array = write::<E>("grad_recurrent", to)?;
+        expect_shape("grad_recurrent", array.shape(), weight.shape())?;
+        let of_bias = to_bias.as_ref().filter(|_| bias.is_some()).map(|b| write::<E>("grad_recurrent bias", b)).transpose()?;
+        grad_weights = Some((array, of_bias));
+    }
     let wanted: Vec<Coefficient> = rows.iter().map(|row| names[*row].0).collect();
     let job = Backward {
         neuron,
-        convention: Convention { surrogate, detach_reset: reverse.detach_reset },
+        convention: Convention { slopes, detach },
         level,
         shape,
         x: x.as_slice()?,
         coefficients: Table { values: coefficients.as_slice()?, period },
         every: reverse.every,
         checkpoints: checkpoints.as_slice()?,
+        recurrent: recurrent.as_ref().map(weights_of).transpose()?,
+        group: reverse.group,
+        grad_recurrent: match &mut grad_weights {
+            None => None,
+            Some((weight, bias)) => Some((
+                weight.as_slice_mut()?,
+                match bias {
+                    Some(array) => Some(array.as_slice_mut()?),
+                    None => None,
+                },
+            )),
+        },
         grad_output: match &grad_out {
             Some(array) => Some(array.as_slice()?),
             None => None,
@@ -292,7 +318,7 @@ fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Rev
 
 /// Run a neuron backwards; writes `grad_state`, `grad_x` and the needed rows of `grad_coefficients` in place.
 #[pyfunction]
-#[pyo3(signature = (spec, surrogate, surrogate_params, x, coefficients, checkpoints, every, grad_out, grad_record, grad_state, grad_x, grad_coefficients, *, needs, detach_reset, threads=1, level=None))]
+#[pyo3(signature = (spec, surrogate, surrogate_params, x, coefficients, checkpoints, every, grad_out, grad_record, grad_state, grad_x, grad_coefficients, *, needs, detach, recurrent=None, grad_recurrent=None, group=None, threads=1, level=None))]
 fn scan_backward(
     spec: &str,
     surrogate: &str,
@@ -307,15 +333,21 @@ fn scan_backward(
     grad_x: &Bound<'_, PyAny>,
     grad_coefficients: &Bound<'_, PyAny>,
     needs: Vec<String>,
-    detach_reset: bool,
+    detach: Vec<String>,
+    recurrent: Option<Weights<'_>>,
+    grad_recurrent: Option<Weights<'_>>,
+    group: Option<usize>,
     threads: usize,
     level: Option<&str>,
 ) -> PyResult<()> {
     let request = Request { spec, x, coefficients, threads, level };
     let reverse = Reverse {
         surrogate: (surrogate, &surrogate_params),
-        detach_reset,
+        detach: &detach,
         needs: &needs,
+        recurrent: recurrent.as_ref(),
+        grad_recurrent: grad_recurrent.as_ref(),
+        group,
         every,
         checkpoints,
         grad_out,

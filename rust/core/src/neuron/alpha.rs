@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::stage::fire::{Fire, graded_adjoint, product};
 use crate::stage::reset::Reset;
 use crate::stage::{Coefficient, Coefficients, Column, Gradients, for_each_register};
+use crate::surrogate::Slopes;
 
 /// The model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl Alpha {
 }
 
 impl Whole for Alpha {
-    const ORDER: &'static str = "alpha fire reset [inhibition] [graded]";
+    const ORDER: &'static str = "alpha fire reset [inhibition] [graded] [recurrent_merged]";
     const OWN: &'static [&'static str] = &[];
 
     fn parse(words: &mut Words<'_>) -> Result<Self> {
@@ -128,10 +129,10 @@ impl Model for Alpha {
     }
 
     #[inline(always)]
-    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, H: Slopes<E>, const K: usize>(
         self,
         simd: S,
-        convention: Convention<E>,
+        convention: Convention<H>,
         k: &C,
         inputs: &Inputs<'_, E, S, K>,
         arriving: &Arriving<'_, E, S, K>,
@@ -144,9 +145,12 @@ impl Model for Alpha {
         let theta = k.column(Coefficient::VThreshold);
         let one = V::<E, S>::splat(simd, E::ONE);
         let zero = V::<E, S>::splat(simd, E::ZERO);
-        let slope = convention.surrogate.slope(simd, &at.step.u, &theta);
-        let late = convention.surrogate.slope(simd, v, &theta);
-        let ds = graded_adjoint(self.graded, k, &at.fired, arriving.out, sums);
+        let slope = convention.slopes.slope(simd, &at.step.u, &theta);
+        let late = convention.slopes.slope(simd, v, &theta);
+        let mut ds = graded_adjoint(self.graded, k, &at.fired, arriving.out, sums);
+        if self.inhibition {
+            ds = product::<E, S, K>(&ds, inputs.allowed);
+        }
         let [mut alpha, mut scale, mut beta, mut dtheta] = [*v; 4];
         let mut dx = *v;
         for_each_register!(j < K => {
@@ -177,7 +181,7 @@ impl Model for Alpha {
             alpha[j] = i[j] * de;
             beta[j] = h[j] * df;
             dx[j] = de - df;
-            let back = if convention.detach_reset { zero } else { late[j] * dr };
+            let back = if convention.detach.carried() { zero } else { late[j] * dr };
             dtheta[j] -= back;
             d[State::V as usize][j] = back;
             d[State::I as usize][j] = k.get(Coefficient::Alpha, j) * de;

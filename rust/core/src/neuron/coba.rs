@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::stage::Coefficient::{Own0 as K_E, Own1 as K_I, Own2 as G_LEAK, Own3 as E_EXC, Own4 as E_INH};
 use crate::stage::fire::Fire;
 use crate::stage::{Coefficient, Coefficients, Column, Gradients, choose, for_each_register};
+use crate::surrogate::Slopes;
 
 /// The coefficients it reads, in the order of its gradients.
 const READS: [Coefficient; 9] =
@@ -68,7 +69,7 @@ impl Coba {
 }
 
 impl Whole for Coba {
-    const ORDER: &'static str = "coba fire";
+    const ORDER: &'static str = "coba fire [recurrent_merged]";
     const OWN: &'static [&'static str] = &["k_e", "k_i", "g_leak", "e_exc", "e_inh"];
 
     fn parse(words: &mut Words<'_>) -> Result<Self> {
@@ -97,10 +98,10 @@ impl Model for Coba {
     }
 
     #[inline(always)]
-    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, H: Slopes<E>, const K: usize>(
         self,
         simd: S,
-        convention: Convention<E>,
+        convention: Convention<H>,
         k: &C,
         inputs: &Inputs<'_, E, S, K>,
         arriving: &Arriving<'_, E, S, K>,
@@ -111,13 +112,13 @@ impl Model for Coba {
         let (zero, one) = (V::<E, S>::splat(simd, E::ZERO), V::<E, S>::splat(simd, E::ONE));
         let Step { s, u, after } = &at.step;
         let (v, x) = (&inputs.states[State::V as usize], inputs.x);
-        let slope = convention.surrogate.slope(simd, u, &k.column(Coefficient::VThreshold));
+        let slope = convention.slopes.slope(simd, u, &k.column(Coefficient::VThreshold));
         let mut grads = [*v; 9];
         let mut dx = *v;
         for_each_register!(j < K => {
             let dv = d[State::V as usize][j];
             let mut ds = arriving.out[j];
-            if !convention.detach_reset {
+            if !convention.detach.reset {
                 ds += (k.get(Coefficient::VReset, j) - u[j]) * dv;
             }
             let e = slope[j] * ds;

@@ -22,10 +22,12 @@ use fearless_simd::prelude::*;
 use super::spec::{Clip, Operand, Plan};
 use super::{Arriving, Convention, Inputs, Model, State, States, Step};
 use crate::elem::{Elem, V};
+use crate::stage::adaptation::Adaptation;
 use crate::stage::fire::{Fire, graded_adjoint, product};
 use crate::stage::membrane::Inflow;
 use crate::stage::synapse::{Current, Synapse};
 use crate::stage::{Coefficient, Coefficients, Column, Gradients, Mask, Maybe, choose};
+use crate::surrogate::Slopes;
 
 /// A neuron of stages.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +143,24 @@ impl<P: Plan> Composed<P> {
     }
 }
 
+impl<P: Plan> Composed<P> {
+    /// Gradient of what was sent on: it leaves the step as the output, and as the last spikes that recurrence sees.
+    #[inline(always)]
+    fn sent_adjoint<E: Elem, S: Simd, const K: usize>(
+        self,
+        arriving: &Arriving<'_, E, S, K>,
+        d: &States<E, S, K>,
+    ) -> Column<E, S, K> {
+        let mut sent = *arriving.out;
+        if self.0.spec().keeps(State::S) {
+            for j in 0..K {
+                sent[j] += d[State::S as usize][j];
+            }
+        }
+        sent
+    }
+}
+
 /// Adjoint of the clip: what is held at `v_min` has no slope but that of `v_min`.
 #[inline(always)]
 fn clip_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
@@ -187,10 +207,10 @@ impl<P: Plan> Model for Composed<P> {
     }
 
     #[inline(always)]
-    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, H: Slopes<E>, const K: usize>(
         self,
         simd: S,
-        convention: Convention<E>,
+        convention: Convention<H>,
         k: &C,
         inputs: &Inputs<'_, E, S, K>,
         arriving: &Arriving<'_, E, S, K>,
@@ -206,13 +226,14 @@ impl<P: Plan> Model for Composed<P> {
         let mut dv = d[State::V as usize];
         let spiking = spec.fire != Fire::None;
         if !spiking {
+            let sent = self.sent_adjoint(arriving, d);
             for j in 0..K {
-                dv[j] += arriving.out[j];
+                dv[j] += sent[j];
             }
         }
         clip_adjoint(simd, k, spec.clip, &at.unclipped, &mut dv, sums);
         let [mut du, mut ds, mut dr, mut dtheta] =
-            spec.rule.after_adjoint::<E, S, C, K>(simd, k, [u, s, &at.r, &at.theta], &dv, convention.detach_reset, sums);
+            spec.rule.after_adjoint::<E, S, C, K>(simd, k, [u, s, &at.r, &at.theta], &dv, convention.detach.reset, sums);
         for j in 0..K {
             du[j] += arriving.u[j];
         }
@@ -220,13 +241,7 @@ impl<P: Plan> Model for Composed<P> {
         let da = if spec.keeps(State::W) { d[State::W as usize] } else { d[State::A as usize] };
         let dslow = spec.adaptation.after_adjoint::<E, S, C, K>(k, [&at.slow, s], &da, &mut ds, sums);
         if spiking {
-            let mut sent = *arriving.out;
-            if spec.keeps(State::S) {
-                for j in 0..K {
-                    sent[j] += d[State::S as usize][j];
-                }
-            }
-            sent = graded_adjoint(spec.graded, k, s, &sent, sums);
+            let sent = graded_adjoint(spec.graded, k, s, &self.sent_adjoint(arriving, d), sums);
             for j in 0..K {
                 ds[j] += sent[j];
             }
@@ -235,11 +250,27 @@ impl<P: Plan> Model for Composed<P> {
                     ds[j] = choose::<E, S>(at.held[j], zero, ds[j]);
                 }
             }
-            let slope = convention.surrogate.slope(simd, u, &at.theta);
-            for j in 0..K {
-                let e = slope[j] * ds[j];
-                du[j] += e;
-                dtheta[j] -= e;
+            if spec.inhibition {
+                ds = product::<E, S, K>(&ds, inputs.allowed);
+            }
+            let slope = convention.slopes.slope(simd, u, &at.theta);
+            if convention.detach.threshold && spec.adaptation.moves_threshold() {
+                // The spikes see the threshold at rest alone; what a reset takes off is the whole of it still.
+                let mut rest = dtheta;
+                for j in 0..K {
+                    let e = slope[j] * ds[j];
+                    du[j] += e;
+                    rest[j] = -e;
+                }
+                if spec.adaptation == Adaptation::Threshold {
+                    sums.add(Coefficient::VThreshold, &rest);
+                }
+            } else {
+                for j in 0..K {
+                    let e = slope[j] * ds[j];
+                    du[j] += e;
+                    dtheta[j] -= e;
+                }
             }
         }
         let mut carried = [zero; K];
@@ -258,8 +289,8 @@ impl<P: Plan> Model for Composed<P> {
         let inflow = Inflow { c: &at.current.c, operand: &to_membrane, y: &y };
         let flows = spec.membrane.adjoint(simd, k, &at.w, &inflow, &du, sums);
         dv = spec.rule.before_adjoint::<E, S, C, K>(simd, k, (v, &at.r), &flows.v, &mut dr, sums);
-        if spec.rule.is_late() && !convention.detach_reset {
-            let slope = convention.surrogate.slope(simd, v, &at.theta);
+        if spec.rule.is_late() && !convention.detach.carried() {
+            let slope = convention.slopes.slope(simd, v, &at.theta);
             let mut dtheta = dr;
             for j in 0..K {
                 let e = slope[j] * dr[j];

@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::stage::Coefficient::{Own0 as DECAY_1, Own1 as DECAY_2, Own2 as KEEP_1, Own3 as KEEP_2, Own4 as JUMP_1, Own5 as JUMP_2};
 use crate::stage::fire::Fire;
 use crate::stage::{Coefficient, Coefficients, Column, Gradients, Mask, choose, for_each_register};
+use crate::surrogate::Slopes;
 
 /// The coefficients it reads, in the order of its gradients; those of a refractory period come on top.
 const READS: [Coefficient; 11] = [
@@ -103,7 +104,7 @@ impl Glif3 {
 }
 
 impl Whole for Glif3 {
-    const ORDER: &'static str = "glif3 fire [refractory]";
+    const ORDER: &'static str = "glif3 fire [refractory] [recurrent_merged]";
     const OWN: &'static [&'static str] = &["decay_1", "decay_2", "keep_1", "keep_2", "jump_1", "jump_2"];
 
     fn parse(words: &mut Words<'_>) -> Result<Self> {
@@ -133,10 +134,10 @@ impl Model for Glif3 {
     }
 
     #[inline(always)]
-    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, H: Slopes<E>, const K: usize>(
         self,
         simd: S,
-        convention: Convention<E>,
+        convention: Convention<H>,
         k: &C,
         inputs: &Inputs<'_, E, S, K>,
         arriving: &Arriving<'_, E, S, K>,
@@ -150,12 +151,12 @@ impl Model for Glif3 {
         let (v, a, w) = (&states[State::V as usize], &states[State::A as usize], &states[State::W as usize]);
         let [p, q] = &at.decayed;
         let (dv, da, dw) = (d[State::V as usize], d[State::A as usize], d[State::W as usize]);
-        let slope = convention.surrogate.slope(simd, u, &k.column(Coefficient::VThreshold));
+        let slope = convention.slopes.slope(simd, u, &k.column(Coefficient::VThreshold));
         let mut grads = [*v; 11];
         let mut dx = *v;
         for_each_register!(j < K => {
             let mut ds = arriving.out[j];
-            if !convention.detach_reset {
+            if !convention.detach.reset {
                 ds += (k.get(Coefficient::VReset, j) - u[j]) * dv[j] + (at.jumped[0][j] - p[j]) * da[j] + (at.jumped[1][j] - q[j]) * dw[j];
             }
             let e = choose::<E, S>(at.held[j], zero, slope[j] * ds);

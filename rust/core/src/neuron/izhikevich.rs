@@ -21,6 +21,7 @@ use crate::error::Result;
 use crate::stage::Coefficient::{Own0 as A, Own1 as B, Own2 as C_AFTER, Own3 as D, Own4 as SQ, Own5 as MN, Own6 as CONST};
 use crate::stage::fire::Fire;
 use crate::stage::{Coefficient, Coefficients, Column, Gradients, for_each_register};
+use crate::surrogate::Slopes;
 
 /// The coefficients it reads, in the order of its gradients; `v_leak` where the recovery drifts.
 const READS: [Coefficient; 10] = [Coefficient::K, Coefficient::VThreshold, A, B, C_AFTER, D, SQ, MN, CONST, Coefficient::VLeak];
@@ -93,7 +94,7 @@ impl Izhikevich {
 }
 
 impl Whole for Izhikevich {
-    const ORDER: &'static str = "izhikevich [recovery] fire";
+    const ORDER: &'static str = "izhikevich [recovery] fire [recurrent_merged]";
     const OWN: &'static [&'static str] = &["a", "b", "c", "d", "sq", "mn", "const"];
 
     fn parse(words: &mut Words<'_>) -> Result<Self> {
@@ -125,10 +126,10 @@ impl Model for Izhikevich {
     }
 
     #[inline(always)]
-    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, H: Slopes<E>, const K: usize>(
         self,
         simd: S,
-        convention: Convention<E>,
+        convention: Convention<H>,
         k: &C,
         inputs: &Inputs<'_, E, S, K>,
         arriving: &Arriving<'_, E, S, K>,
@@ -141,14 +142,14 @@ impl Model for Izhikevich {
         let (zero, one) = (V::<E, S>::splat(simd, E::ZERO), V::<E, S>::splat(simd, E::ONE));
         let (dv, dw) = (d[State::V as usize], d[State::W as usize]);
         let theta = k.column(Coefficient::VThreshold);
-        let slope = convention.surrogate.slope(simd, u, &theta);
+        let slope = convention.slopes.slope(simd, u, &theta);
         let mut grads = [dv; 10];
         let mut dx = dv;
         let carried = self.recovery == Recovery::Carried;
         let decays = self.recovery != Recovery::Drift;
         for_each_register!(j < K => {
             let mut ds = arriving.out[j];
-            if !convention.detach_reset {
+            if !convention.detach.reset {
                 ds += (k.get(C_AFTER, j) - u[j]) * dv[j] + (at.jumped[j] - at.y[j]) * dw[j];
             }
             let e = slope[j] * ds;

@@ -5,18 +5,20 @@
 use fearless_simd::prelude::*;
 
 use crate::elem::Elem;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::stage::{Coefficient, Coefficients, Column, Gradients};
-use crate::surrogate::Surrogate;
+use crate::surrogate::Slopes;
 
 pub mod alpha;
 pub mod coba;
 pub mod composed;
 pub mod glif3;
 pub mod izhikevich;
+pub mod merged;
 pub mod spec;
 
 use composed::Composed;
+use merged::Merged;
 use spec::{Everyday, Plain, Spec, Words};
 
 /// The states a neuron can have, in the order every interface lists them.
@@ -106,11 +108,45 @@ pub struct Arriving<'a, E: Elem, S: Simd, const K: usize> {
 
 /// How spikes are differentiated.
 #[derive(Clone, Copy)]
-pub struct Convention<E> {
-    /// What stands for `ds/du`.
-    pub surrogate: Surrogate<E>,
-    /// Whether the reset is taken as a constant.
-    pub detach_reset: bool,
+pub struct Convention<H> {
+    /// What stands for `ds/du`: a [`Slopes`].
+    pub slopes: H,
+    /// What is taken as a constant.
+    pub detach: Detach,
+}
+
+/// What a gradient takes as a constant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Detach {
+    /// `reset`: the spikes, in what every reset does with them.
+    pub reset: bool,
+    /// `carried`: the spikes that late resets read off the membrane carried in; those of the step flow (snnTorch's `reset_delay=False`).
+    pub carried: bool,
+    /// `threshold`: what an adaptation moves of the threshold, where spikes are tested against it; what resets take off flows (sinabs' ALIF).
+    pub threshold: bool,
+}
+
+impl Detach {
+    /// The paths of these names.
+    pub fn named<T: AsRef<str>>(names: &[T]) -> Result<Self> {
+        let mut detach = Self::default();
+        for name in names {
+            match name.as_ref() {
+                "reset" => detach.reset = true,
+                "carried" => detach.carried = true,
+                "threshold" => detach.threshold = true,
+                other => return Err(Error::value(format!("detach: {other:?} is not known; accepted are reset, carried, threshold"))),
+            }
+        }
+        Ok(detach)
+    }
+
+    /// Whether spikes read off the membrane carried in are constants.
+    #[inline(always)]
+    #[must_use]
+    pub fn carried(self) -> bool {
+        self.reset || self.carried
+    }
 }
 
 /// One step of a neuron and its adjoint.
@@ -134,10 +170,10 @@ pub trait Model: Copy + Send + Sync {
 
     /// One step backwards: `d` holds the gradients of the states after the step and leaves with those before; returns the gradients of
     /// the input and of the operand.
-    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+    fn adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, H: Slopes<E>, const K: usize>(
         self,
         simd: S,
-        convention: Convention<E>,
+        convention: Convention<H>,
         k: &C,
         inputs: &Inputs<'_, E, S, K>,
         arriving: &Arriving<'_, E, S, K>,
@@ -169,7 +205,12 @@ macro_rules! whole_models {
         pub enum Neuron {
             /// Of stages.
             Composed(Spec),
-            $($(#[$about])* $name($model),)*
+            $($(#[$about])* $name {
+                /// Which of its forms.
+                model: $model,
+                /// Whether its own output comes back to it.
+                recurrent: bool,
+            },)*
         }
 
         impl Neuron {
@@ -180,7 +221,8 @@ macro_rules! whole_models {
                     let mut words = Words::of(text, order);
                     if order.split(' ').next().is_some_and(|name| words.flag(name)) {
                         let model = <$model as Whole>::parse(&mut words)?;
-                        return words.end().map(|()| Self::$name(model));
+                        let recurrent = words.flag("recurrent_merged");
+                        return words.end().map(|()| Self::$name { model, recurrent });
                     }
                 )*
                 Spec::parse(text).map(Self::Composed)
@@ -191,7 +233,7 @@ macro_rules! whole_models {
             pub fn keeps(&self, state: State) -> bool {
                 match self {
                     Self::Composed(spec) => spec.keeps(state),
-                    $(Self::$name(model) => model.keeps(state),)*
+                    $(Self::$name { model, recurrent } => model.keeps(state) || (*recurrent && state == State::S),)*
                 }
             }
 
@@ -200,7 +242,7 @@ macro_rules! whole_models {
             pub fn reads(&self, which: Coefficient) -> bool {
                 match self {
                     Self::Composed(spec) => spec.reads(which),
-                    $(Self::$name(model) => model.reads(which),)*
+                    $(Self::$name { model, .. } => model.reads(which),)*
                 }
             }
 
@@ -209,7 +251,7 @@ macro_rules! whole_models {
             pub fn competes(&self) -> bool {
                 match self {
                     Self::Composed(spec) => spec.inhibition,
-                    $(Self::$name(model) => model.competes(),)*
+                    $(Self::$name { model, .. } => model.competes(),)*
                 }
             }
 
@@ -217,7 +259,7 @@ macro_rules! whole_models {
             fn own(&self) -> &'static [&'static str] {
                 match self {
                     Self::Composed(_) => &[],
-                    $(Self::$name(_) => <$model as Whole>::OWN,)*
+                    $(Self::$name { .. } => <$model as Whole>::OWN,)*
                 }
             }
         }
@@ -226,7 +268,8 @@ macro_rules! whole_models {
         pub fn with_model(neuron: Neuron, work: impl WithModel) {
             match neuron {
                 Neuron::Composed(spec) => with_composed(spec, work),
-                $(Neuron::$name(model) => work.with(model),)*
+                $(Neuron::$name { model, recurrent: false } => work.with(model),)*
+                $(Neuron::$name { model, recurrent: true } => work.with(Merged(model)),)*
             }
         }
     };

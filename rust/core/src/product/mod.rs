@@ -4,7 +4,7 @@
 //! Weights and biases have to be finite: 0 times infinity is not 0, so nothing could be left out.
 
 mod conv;
-mod gemm;
+pub(crate) mod gemm;
 mod linear;
 mod pool2d;
 mod tally;

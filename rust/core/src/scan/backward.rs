@@ -4,9 +4,13 @@
 //! tape is run in reverse: every adjoint sees every intermediate, and no model needs a list of what to save. The recomputation has
 //! the forward's own bits, so the gradients do not depend on how often the state was kept.
 
+use std::ops::Range;
+
 use fearless_simd::{Level, prelude::*};
 
+use super::backward_group::{self, Share};
 use super::forward::Trace;
+use super::group::{self, Recurrent};
 use super::layout::{self, Shape};
 use super::{Kernels, Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
@@ -14,13 +18,14 @@ use crate::error::{Error, Result};
 use crate::neuron::{Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
 use crate::stage::{COEFFICIENTS, Coefficient, Column, Gradients};
+use crate::surrogate::{Apart, Slopes, Surrogate, Usual};
 
 /// A run backwards. Shapes are `(outer, time, inner)`.
 pub struct Backward<'a, E> {
     /// The neuron.
     pub neuron: Neuron,
     /// How spikes are differentiated.
-    pub convention: Convention<E>,
+    pub convention: Convention<Surrogate<E>>,
     /// The instruction set; every one gives the same bits.
     pub level: Level,
     /// Shape of `x`.
@@ -33,6 +38,12 @@ pub struct Backward<'a, E> {
     pub every: usize,
     /// The states kept, `(ceil(time / every), states, outer, inner)`.
     pub checkpoints: &'a [E],
+    /// The weights of the forward run.
+    pub recurrent: Option<Recurrent<'a, E>>,
+    /// Neurons of a group that compete.
+    pub group: Option<usize>,
+    /// Gradients of the weights, of their shape, and of the bias.
+    pub grad_recurrent: Option<(&'a mut [E], Option<&'a mut [E]>)>,
     /// Gradient of the output, if there is one.
     pub grad_output: Option<&'a [E]>,
     /// Gradients of what was recorded.
@@ -45,34 +56,67 @@ pub struct Backward<'a, E> {
     pub wanted: Vec<Coefficient>,
 }
 
-struct Tile<'a, E> {
-    outer: usize,
-    first: usize,
-    width: usize,
-    grad_state: Vec<&'a mut [E]>,
-    grad_x: Vec<&'a mut [E]>,
+pub(super) struct Tile<'a, E> {
+    pub outer: usize,
+    pub first: usize,
+    pub width: usize,
+    pub grad_state: Vec<&'a mut [E]>,
+    pub grad_x: Vec<&'a mut [E]>,
     /// A row for each wanted coefficient.
-    sums: Vec<&'a mut [E]>,
+    pub sums: Vec<&'a mut [E]>,
+    /// What its groups add to the gradients of the weights.
+    pub share: Option<&'a mut Share<E>>,
 }
 
-struct Common<'a, E> {
-    rows: &'a Rows<E>,
-    slots: [Option<usize>; STATES],
-    kept: usize,
-    shape: Shape,
-    every: usize,
-    x: &'a [E],
-    checkpoints: &'a [E],
-    grad_output: Option<&'a [E]>,
-    grad_record: &'a [(Trace, &'a [E])],
-    convention: Convention<E>,
-    wanted: &'a [Coefficient],
+pub(super) struct Common<'a, E> {
+    pub rows: &'a Rows<E>,
+    pub slots: [Option<usize>; STATES],
+    pub kept: usize,
+    pub shape: Shape,
+    pub every: usize,
+    pub x: &'a [E],
+    pub checkpoints: &'a [E],
+    pub grad_output: Option<&'a [E]>,
+    pub grad_record: &'a [(Trace, &'a [E])],
+    pub wanted: &'a [Coefficient],
+    /// Where neurons act on each other, how they do.
+    pub groups: Option<backward_group::Groups<'a, E>>,
 }
 
 impl<E: Elem> Common<'_, E> {
     #[inline(always)]
-    fn at(&self, outer: usize, t: usize, lane: usize) -> usize {
+    pub fn at(&self, outer: usize, t: usize, lane: usize) -> usize {
         (outer * self.shape.time + t) * self.shape.inner + lane
+    }
+
+    /// Where the state before a block of steps is kept.
+    #[inline(always)]
+    pub fn kept_at(&self, block: usize, k: usize, outer: usize) -> usize {
+        ((block * self.kept + k) * self.shape.outer + outer) * self.shape.inner
+    }
+
+    /// The gradients that arrive at a step from outside, of its output and of the membrane before the reset; those of recorded states
+    /// are added to `d`.
+    #[inline(always)]
+    pub fn arriving<S: Simd, const K: usize>(&self, simd: S, here: Range<usize>, d: &mut States<E, S, K>) -> [Column<E, S, K>; 2] {
+        let zero = [V::<E, S>::splat(simd, E::ZERO); K];
+        let mut out = zero;
+        if let Some(array) = self.grad_output {
+            out = load(simd, &array[here.clone()]);
+        }
+        let mut u = zero;
+        for (trace, array) in self.grad_record {
+            let arriving = load::<E, S, K>(simd, &array[here.clone()]);
+            if *trace == Trace::U {
+                add::<E, S, K>(&mut u, &arriving);
+            }
+            for_each_state!(N => {
+                if *trace == Trace::After(State::ALL[N].0) {
+                    add::<E, S, K>(&mut d[N], &arriving);
+                }
+            });
+        }
+        [out, u]
     }
 
     #[inline(always)]
@@ -80,7 +124,7 @@ impl<E: Elem> Common<'_, E> {
         let mut states = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
         for_each_state!(N => {
             if let Some(k) = self.slots[N] {
-                let row = ((block * self.kept + k) * self.shape.outer + outer) * self.shape.inner;
+                let row = self.kept_at(block, k, outer);
                 states[N] = load(simd, &self.checkpoints[row + from..row + to]);
             }
         });
@@ -89,7 +133,13 @@ impl<E: Elem> Common<'_, E> {
 }
 
 #[inline(always)]
-fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
+fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
+    simd: S,
+    (model, convention): (M, Convention<H>),
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E>,
+    stop: &Stop<'_>,
+) {
     let wide = K * V::<E, S>::LEN;
     let zero = [V::<E, S>::splat(simd, E::ZERO); K];
     let mut wanted = [false; COEFFICIENTS];
@@ -137,22 +187,7 @@ fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common
                 let at = common.at(tile.outer, t, lane);
                 let here = at..at + (to - from);
                 let x = load(simd, &common.x[here.clone()]);
-                let mut out = zero;
-                if let Some(array) = common.grad_output {
-                    out = load(simd, &array[here.clone()]);
-                }
-                let mut u = zero;
-                for (trace, array) in common.grad_record {
-                    let arriving = load::<E, S, K>(simd, &array[here.clone()]);
-                    if *trace == Trace::U {
-                        add::<E, S, K>(&mut u, &arriving);
-                    }
-                    for_each_state!(N => {
-                        if *trace == Trace::After(State::ALL[N].0) {
-                            add::<E, S, K>(&mut d[N], &arriving);
-                        }
-                    });
-                }
+                let [out, u] = common.arriving(simd, here, &mut d);
                 let mut before = [zero; STATES];
                 for_each_state!(N => {
                     if keeps[N] {
@@ -161,7 +196,7 @@ fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common
                 });
                 let arriving = Arriving { out: &out, u: &u };
                 let inputs = Inputs { states: &before, x: &x, operand: &zero, allowed: &zero };
-                let [dx, _] = model.adjoint(simd, common.convention, &k, &inputs, &arriving, &mut d, &mut sums);
+                let [dx, _] = model.adjoint(simd, convention, &k, &inputs, &arriving, &mut d, &mut sums);
                 store(&dx, &mut tile.grad_x[t][from..to]);
             }
             store_states(&common.slots, &d, &mut tile.grad_state, from, to);
@@ -175,18 +210,31 @@ fn columns<E: Elem, S: Simd, M: Model, const K: usize>(simd: S, model: M, common
 
 /// 4 registers at once: the adjoint holds more values than the forward, and the tape must stay in the cache.
 #[inline(always)]
-fn run<E: Elem, S: Simd, M: Model>(simd: S, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
-    columns::<E, S, M, 4>(simd, model, common, tile, stop);
+fn run<E: Elem, S: Simd, M: Model, H: Slopes<E>>(
+    simd: S,
+    model: (M, Convention<H>),
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E>,
+    stop: &Stop<'_>,
+) {
+    columns::<E, S, M, H, 4>(simd, model, common, tile, stop);
 }
 
 #[inline(never)]
-fn enter<E: Elem, M: Model>(level: Level, model: M, common: &Common<'_, E>, tile: &mut Tile<'_, E>, stop: &Stop<'_>) {
+fn enter<E: Elem, M: Model, H: Slopes<E>>(
+    level: Level,
+    model: (M, Convention<H>),
+    common: &Common<'_, E>,
+    tile: &mut Tile<'_, E>,
+    stop: &Stop<'_>,
+) {
     on_level!(level, simd => run(simd, model, common, tile, stop));
 }
 
 /// A tile, ready for a model.
 struct Run<'a, 'b, E: Elem> {
     level: Level,
+    convention: Convention<Surrogate<E>>,
     common: &'a Common<'b, E>,
     tile: Tile<'b, E>,
     stop: &'a Stop<'a>,
@@ -194,11 +242,22 @@ struct Run<'a, 'b, E: Elem> {
 
 impl<E: Elem> WithModel for Run<'_, '_, E> {
     fn with<M: Model>(mut self, model: M) {
-        enter(self.level, model, self.common, &mut self.tile, self.stop);
+        let Convention { slopes, detach } = self.convention;
+        let model = (model, Convention { slopes: Apart(slopes), detach });
+        if let Some(groups) = &self.common.groups {
+            backward_group::enter(self.level, model, (self.common, groups), &mut self.tile, self.stop);
+        } else {
+            enter(self.level, model, self.common, &mut self.tile, self.stop);
+        }
     }
 
-    fn with_everyday<M: Model>(self, model: M) {
-        self.with(model);
+    fn with_everyday<M: Model>(mut self, model: M) {
+        let Convention { slopes, detach } = self.convention;
+        if let Some(slopes) = Usual::of(slopes) {
+            enter(self.level, (model, Convention { slopes, detach }), self.common, &mut self.tile, self.stop);
+        } else {
+            self.with(model);
+        }
     }
 }
 
@@ -217,6 +276,9 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
         coefficients,
         every,
         checkpoints,
+        recurrent,
+        group,
+        grad_recurrent,
         grad_output,
         grad_record,
         grad_state,
@@ -229,12 +291,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
         return Err(Error::value("every: 0 steps between checkpoints; give at least 1"));
     }
     let rows = Rows::new(&neuron, &coefficients, inner)?;
-    if neuron.is_recurrent() {
-        return Err(Error::value("recurrent: gradients through recurrence are not there yet"));
-    }
-    if neuron.competes() {
-        return Err(Error::value("inhibition: gradients through it are not there yet"));
-    }
+    let size = group::checked(&neuron, recurrent.as_ref(), group, inner)?;
     let kept = neuron.states().len();
     layout::expect("x", x.len(), elements)?;
     layout::expect("checkpoints", checkpoints.len(), time.div_ceil(every) * kept * outer * inner)?;
@@ -247,11 +304,18 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
     if let Some(which) = wanted.iter().find(|w| !neuron.reads(**w)) {
         return Err(Error::value(format!("needs: this neuron does not read {which:?}")));
     }
-    let ranges = layout::ranges(inner);
+    let ranges = size.map_or_else(|| layout::ranges(inner), |size| backward_group::ranges(inner, size, recurrent.as_ref()));
     let mut sums = vec![E::ZERO; wanted.len() * outer * inner];
     let mut grad_states = layout::deal("grad_state", grad_state, (kept, outer, 1, inner), &ranges)?.into_iter();
     let mut grad_xs = layout::deal("grad_x", grad_x, (1, outer, time, inner), &ranges)?.into_iter();
     let mut sum_rows = layout::deal("sums", &mut sums, (wanted.len(), outer, 1, inner), &ranges)?.into_iter();
+    let mut shares: Vec<Share<E>> = Vec::new();
+    if let (Some((weight, bias)), Some(recurrent)) = (&grad_recurrent, &recurrent) {
+        layout::expect("grad_recurrent", weight.len(), recurrent.weight.len())?;
+        layout::expect("grad_recurrent bias", bias.as_ref().map_or(recurrent.size, |b| b.len()), recurrent.size)?;
+        shares.resize_with(outer * ranges.len(), Share::default);
+    }
+    let mut each_share = shares.iter_mut();
     let mut tiles = Vec::new();
     for b in 0..outer {
         for range in &ranges {
@@ -262,6 +326,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
                 grad_state: grad_states.next().unwrap_or_default(),
                 grad_x: grad_xs.next().unwrap_or_default(),
                 sums: sum_rows.next().unwrap_or_default(),
+                share: each_share.next(),
             });
         }
     }
@@ -275,11 +340,15 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
         checkpoints,
         grad_output,
         grad_record: &grad_record,
-        convention,
         wanted: &wanted,
+        groups: size.map(|size| backward_group::Groups::new(level, size, recurrent)),
     };
-    let context = Context { threads: worthwhile(context.threads, elements), poll: context.poll };
-    for_each(&context, tiles, |tile, stop| with_model(neuron, Run { level, common: &common, tile, stop }))?;
+    let work = group::work(elements, recurrent.as_ref());
+    let context = Context { threads: worthwhile(context.threads, work), poll: context.poll };
+    for_each(&context, tiles, |tile, stop| with_model(neuron, Run { level, convention, common: &common, tile, stop }))?;
+    if let Some((weight, bias)) = grad_recurrent {
+        Share::total(&shares, weight, bias);
+    }
     let period = coefficients.period;
     let lanes = outer * inner;
     Ok((0..wanted.len())

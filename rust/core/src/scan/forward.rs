@@ -1,6 +1,6 @@
 //! Forwards in time: `(x, state) -> (output, traces, state)`.
 //!
-//! A recurrent neuron needs the last spikes of all its group before the next step: there time is outermost, a group is a tile, and the
+//! A recurrent neuron needs the last spikes of all its group before the next step: there time is outermost, some groups are a tile, and the
 //! operand `r = W s + bias` is gathered from the rows of `W` whose neurons fired, in ascending order of the neurons. The same holds for
 //! neurons that compete: a step is looked at first, and then taken with one neuron of the group allowed to fire.
 
@@ -8,14 +8,14 @@ use std::ops::Range;
 
 use fearless_simd::{Level, prelude::*};
 
-use super::group::{Group, Recurrent};
+use super::group::{self, Group, Recurrent};
 use super::layout::{self, Shape};
 use super::{BLOCK, Kernels, Rows, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
-use crate::stage::{Coefficient, Coefficients, Column};
+use crate::stage::{Coefficients, Column};
 
 /// Where the output goes.
 pub enum Output<'a, E> {
@@ -231,6 +231,8 @@ struct Common<'a, E> {
     inner: usize,
     block: usize,
     recurrent: Option<Recurrent<'a, E>>,
+    /// Neurons of a group, where they act on each other.
+    size: usize,
 }
 
 /// How far the neurons of a group would be above their threshold after step `t`.
@@ -258,11 +260,8 @@ fn look<E: Elem, S: Simd, M: Model, C: Coefficients<E, S, K>, const K: usize>(
         }
         let at = t * common.inner + tile.first;
         let x = load(simd, &tile.x[at + from..at + to]);
-        let mut lead = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
-        for j in 0..K {
-            lead[j] -= k.get(Coefficient::VThreshold, j);
-        }
-        store(&lead, &mut group.lead[from..to]);
+        let u = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &zero }).u;
+        store(&group::lead(k, &u), &mut group.lead[from..to]);
         from = to;
     }
 }
@@ -340,12 +339,16 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
             return;
         }
         if let (Some(recurrent), Some(slot)) = (&common.recurrent, common.slots[State::S as usize]) {
-            group.operand.resize(recurrent.size, E::ZERO);
-            recurrent.gather(simd, tile.state[slot], &mut group.operand, &mut group.fired);
+            group.operand.resize(tile.width, E::ZERO);
+            for (s, r) in tile.state[slot].chunks_exact(common.size).zip(group.operand.chunks_exact_mut(common.size)) {
+                group.fired.clear();
+                recurrent.list(simd, s, &mut group.fired);
+                recurrent.gather(simd, s, r, &group.fired);
+            }
         }
         if model.competes() {
             look(simd, model, common, tile, t, &mut group, k, &refill);
-            group.allow();
+            group::allow(&group.lead, &mut group.allowed, common.size);
         }
         advance(simd, model, common, tile, (t, t + 1), (&group.operand, &group.allowed), k, &refill);
     }
@@ -430,23 +433,8 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
     layout::expect("x", x.len(), shape.elements()?)?;
     let Shape { outer, time, inner } = shape;
     let rows = Rows::new(&neuron, &coefficients, inner)?;
-    if let Some(recurrent) = &recurrent {
-        recurrent.check(inner)?;
-    }
-    let ranges = match group.or(recurrent.map(|r| r.size)) {
-        Some(_) if inner == 0 => Vec::new(),
-        Some(size) if size == 0 || !inner.is_multiple_of(size) => {
-            return Err(Error::value(format!("group: {size} neurons do not divide {inner} neurons")));
-        }
-        Some(size) => (0..inner).step_by(size).map(|from| from..from + size).collect(),
-        None => layout::ranges(inner),
-    };
-    if group.is_some() != neuron.competes() || recurrent.zip(group).is_some_and(|(r, size)| r.size != size) {
-        return Err(Error::value("group: a spec with inhibition and the size of a group go together; it is also that of the weights"));
-    }
-    if recurrent.is_some() != neuron.is_recurrent() {
-        return Err(Error::value("recurrent: weights and a spec with recurrent or recurrent_merged go together; give both or neither"));
-    }
+    let size = group::checked(&neuron, recurrent.as_ref(), group, inner)?;
+    let ranges = size.map_or_else(|| layout::ranges(inner), |size| group::ranges(inner, size));
     let kept = neuron.states().len();
     let mut states = layout::deal("state", state, (kept, outer, 1, inner), &ranges)?.into_iter();
     let (block, mut marks) = match checkpoints {
@@ -478,7 +466,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
             bits = Some(layout::deal("out", words, (1, outer, time, inner.div_ceil(64)), &in_words)?.into_iter());
         }
     }
-    let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, recurrent };
+    let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, recurrent, size: size.unwrap_or(0) };
     let mut tiles = Vec::new();
     for b in 0..outer {
         for (range, slots) in ranges.iter().zip(&in_slots) {
@@ -498,7 +486,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
             });
         }
     }
-    let context = Context { threads: worthwhile(context.threads, x.len()), poll: context.poll };
+    let context = Context { threads: worthwhile(context.threads, group::work(x.len(), recurrent.as_ref())), poll: context.poll };
     for_each(&context, tiles, |tile, stop| with_model(neuron, Run { level, common: &common, tile, plain, stop }))
 }
 

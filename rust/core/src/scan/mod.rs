@@ -13,6 +13,7 @@ use crate::pool::Context;
 use crate::stage::{COEFFICIENTS, Column, Each, Shared};
 
 pub mod backward;
+mod backward_group;
 pub mod forward;
 pub mod group;
 pub mod layout;

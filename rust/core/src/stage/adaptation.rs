@@ -37,6 +37,13 @@ impl Adaptation {
         matches!(self, Self::Current | Self::Recovery)
     }
 
+    /// Whether the threshold is moved.
+    #[inline(always)]
+    #[must_use]
+    pub fn moves_threshold(self) -> bool {
+        matches!(self, Self::Threshold | Self::Relax)
+    }
+
     /// `(theta, the variable before the spikes)`, from the variable carried in.
     #[inline(always)]
     pub fn before<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
