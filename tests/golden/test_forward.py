@@ -23,7 +23,7 @@ Case = dict[str, Array]
 def number(case: Case, name: str) -> Any:
     """A parameter as the library holds it: a float32 tensor, or a Python float."""
     value = case[name]
-    return value if value.dtype == np.float32 else value.item()
+    return value if value.dtype == np.float32 or value.ndim else value.item()
 
 
 def numbers(case: Case, *names: str, **renamed: str) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _spiking(spike_fn: Any, spike_threshold: Any, reset_fn: Any, min_v_mem: Any)
 def _alpha(name: str, tau: Any, alpha: Any) -> Any:
     """Give a decay that is learned by its time constant, or by itself where that alone was given; None where neither was."""
     if alpha is not None:
-        alpha = alpha.single().held(0.0, 1.0)
+        alpha = alpha.held(0.0, 1.0)
     if tau is None:
         return alpha
     made = decay(tau)
