@@ -25,6 +25,7 @@ from rsnn.stages import (
     EulerExp,
     Integrator,
     Leaky,
+    RefractoryMask,
     RelaxingThreshold,
     Strict,
 )
@@ -357,7 +358,9 @@ def LIFRefrac(
     >>> rsnn.simulate(rsnn.presets.norse.LIFRefrac(), np.full(8, 20.0)).spikes.tolist()
     [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     """
-    return LIF.stages(tau_syn_inv, tau_mem_inv, v_leak, v_th, v_reset, dt=dt) | {"refractory": rho_reset}
+    return LIF.stages(tau_syn_inv, tau_mem_inv, v_leak, v_th, v_reset, dt=dt) | {
+        "refractory": partial(RefractoryMask, refractory=rho_reset)
+    }
 
 
 @preset()

@@ -51,6 +51,10 @@ class Number:
     def __repr__(self) -> str:
         return shown(real("", self.value))
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """Give the value."""
+        return np.array(self.value, dtype, copy=copy)
+
     def single(self) -> Number:
         """Hold it as a float32 tensor."""
         return self._valued(self.value.astype(np.float32))
@@ -141,7 +145,9 @@ def log(number: Number) -> Number:
 def _apply(function: str, number: Number) -> Number:
     with np.errstate(all="ignore"):
         value = getattr(np, function)(number.value.astype(np.float64))
-    return Number(np.asarray(value, number.value.dtype), lambda p, xp: getattr(xp, function)(number.formula(p, xp)), number.given, number.ranges)
+    return Number(
+        np.asarray(value, number.value.dtype), lambda p, xp: getattr(xp, function)(number.formula(p, xp)), number.given, number.ranges
+    )
 
 
 def decay(tau: Number) -> Number:

@@ -99,14 +99,16 @@ class Preset(Neuron):
     def start(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Give the states that do not start at 0; see `rsnn.Neuron`."""
         given = values or {}
-        moved = {key: given[number.argument] for key, number in self._numbers.items() if number.argument in given}
+        own = {key: number.argument for key, number in self._numbers.items() if number.argument is not None}
+        moved = {key: given[argument] for key, argument in own.items() if argument in given}
         return self._form.start(moved)
 
     def coefficients(self, values: Mapping[str, Any] | None = None, xp: Any = np) -> dict[str, Any]:
         """Compute the coefficients of a step; see `rsnn.Neuron`."""
         given = {} if values is None else values
         names("values", given, self._values)
-        moved = {key: self._at(key, number, given, xp) for key, number in self._numbers.items() if not number.ranges.keys().isdisjoint(given)}
+        touched = {key: number for key, number in self._numbers.items() if not number.ranges.keys().isdisjoint(given)}
+        moved = {key: self._at(key, number, given, xp) for key, number in touched.items()}
         return self._form.coefficients(moved, xp)
 
     def _at(self, key: str, number: Number, given: Mapping[str, Any], xp: Any) -> Any:

@@ -220,7 +220,7 @@ def Alpha(
     wide, narrow = (log(decay.ranging(SMALLEST, 1.0).double()) for decay in (slow, fast))
     weight = (wide / (narrow - wide) + 1.0).single()
     if tau_alpha is not None:
-        weight = weight.valued(tau_alpha.single())  # type: ignore[attr-defined, union-attr]
+        weight = weight.valued(tau_alpha.single())  # type: ignore[union-attr]
     elif not np.all(np.isfinite(weight.value)) or np.any(slow.value <= fast.value):
         raise InvalidValueError(f"alpha={slow}, beta={fast}: alpha must be larger than beta, both between 0 and 1")
     reset = {"zero": "drop"}.get(mechanism, mechanism)

@@ -140,7 +140,7 @@ def ParametricLIFNode(
     """
     k = 1.0 / (1.0 + exp(-_learned(init_tau, w, sigmoid_w)))
     if sigmoid_w is not None:
-        k = k.valued(sigmoid_w)
+        k = k.valued(sigmoid_w)  # type: ignore[arg-type]
     return _make(partial(Mul, k=k, v_leak=_rest(v_reset), decay_input=decay_input), v_threshold, v_reset)
 
 
