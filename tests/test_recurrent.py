@@ -15,7 +15,7 @@ from stage_strategies import MILD, general
 from strategies import FLOATS, layouts, values
 
 import rsnn
-from rsnn import reference, stages
+from rsnn import presets, reference, stages
 
 VALUE, TYPE = rsnn.InvalidValueError, rsnn.InvalidTypeError
 same = np.testing.assert_array_equal
@@ -150,6 +150,71 @@ def test_a_merged_operand_joins_the_input_first() -> None:
     assert got.spikes.max() > 1
 
 
+WHOLE = {
+    "li": rsnn.LI(beta=0.75),
+    "li-all": rsnn.LI(tau_mem=7.0, tau_syn=3.0, v_leak=0.125, bias=0.25),
+    "exp_leak": presets.sinabs.ExpLeak(alpha_mem=0.75),
+    "izhikevich": rsnn.Izhikevich(dt=0.5),
+    "izhikevich-carried": rsnn.Izhikevich(dt=0.5, recovery="carried"),
+    "alpha": presets.snntorch.Alpha(alpha=0.9, beta=0.8),
+    "alpha-inhibition": presets.snntorch.Alpha(alpha=0.9, beta=0.8, inhibition=True, graded_spikes_factor=1.5),
+    "coba": presets.norse.CobaLIF(dt=0.125, v_thresh=0.5, v_reset=0.0, v_rest=0.0, e_rev_I=-2.0, e_rev_E=4.0),
+    "glif3": rsnn.GLIF3(tau_mem=5.0, v_threshold=0.5, v_leak=0.0, v_reset=-0.125, r=2.0, jump_1=-0.25, jump_2=0.125),
+}
+"""Neurons that do not spike, and those that are no chain of stages; what comes back to them joins the input in one place."""
+DRIVE = {"izhikevich": 12.0, "izhikevich-carried": 12.0}
+
+
+def whole_run(name: str, dtype: Any, kind: str) -> tuple[Any, Any, Any]:
+    x = values(11, (60, 2, 5), dtype, wild=False) + dtype(DRIVE.get(name, 0.25))
+    w = weights(12, 5, dtype, kind)
+    size = dtype(0.25 if name.startswith("li") or name == "exp_leak" else DRIVE.get(name, 1.0) / 2)
+    return WHOLE[name], x, (w[0] * size, w[1]) if isinstance(w, tuple) else w * size
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["full", "full+bias", "own+bias"])
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_neuron_has_a_recurrent_form_equal_to_the_reference(name: str, kind: str, dtype: Any) -> None:
+    neuron, x, w = whole_run(name, dtype, kind)
+    names = (*neuron.kernel(recurrent=True).states, "u")
+    assert names[-2] == "s"
+    wanted = reference.simulate(neuron, x, record=names, recurrent=w)
+    equal(rsnn.simulate(neuron, x, record=names, recurrent=w), wanted)
+    equal(rsnn.simulate(neuron, x, record=names, recurrent=w, threads=3), wanted)
+    first = rsnn.simulate(neuron, x[:23], recurrent=w)
+    same(np.concatenate([first.output, rsnn.simulate(neuron, x[23:], first.state, recurrent=w).output]), wanted[0])
+    assert np.isfinite(wanted[0]).all()
+    assert (wanted[0] != rsnn.simulate(neuron, x).output).any()
+
+
+def test_what_comes_back_of_a_neuron_that_does_not_spike_is_its_membrane() -> None:
+    """sinabs' ExpLeakRecurrent, its loop written out here."""
+    neuron, x, w = whole_run("exp_leak", np.float32, "full")
+    v = np.zeros((2, 5), np.float32)
+    got = rsnn.simulate(neuron, x, recurrent=w)
+    for t, x_t in enumerate(x):
+        r = np.zeros_like(v)
+        for pre in range(5):
+            r = r + w[:, pre] * v[:, pre, None]
+        v = np.float32(0.75) * v + (x_t + r)
+        same(got.output[t], v)
+    same(got.state.s, v)
+
+
+def test_what_comes_back_to_a_whole_neuron_joins_its_input() -> None:
+    neuron, x, w = whole_run("izhikevich", np.float64, "full+bias")
+    state, s, got = None, np.zeros((2, 5)), rsnn.simulate(neuron, x, recurrent=w)
+    for t, x_t in enumerate(x):
+        r = np.zeros_like(s)
+        for pre in range(5):
+            r = r + w[0][:, pre] * s[:, pre, None]
+        step = rsnn.simulate(neuron, (x_t + (r + w[1]))[None], state)
+        state, s = step.state, step.output[0]
+        same(got.output[t], s)
+    assert got.spikes.sum() > 0
+
+
 def test_only_the_neuron_furthest_above_its_threshold_fires() -> None:
     neuron = rsnn.Neuron(membrane=stages.Leaky(beta=0.5), fire=stages.Single([1.0, 2.0, 1.0]), reset=stages.Subtract(), inhibition=True)
     got = rsnn.simulate(neuron, [[1.5, 2.75, 1.25], [0.0, 0.0, 0.5], [1.0, 0.0, 1.0]], record="v")
@@ -264,7 +329,6 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"recurrent": (np.ones(4),)}, VALUE, r"recurrent: a tuple of 1 came; give W, or the pair \(W, bias\)"),
     ({"recurrent": "W"}, TYPE, "recurrent: weight='W'"),
     ({"recurrent": np.ones(4, complex)}, TYPE, "recurrent: weight=.*complex128"),
-    ({"neuron": rsnn.LI(), "recurrent": np.ones(4)}, VALUE, r"recurrent: neuron=LI\(\): it sends no spikes"),
     ({"neuron": rsnn.Recurrent(LIF, np.ones(4)), "recurrent": np.ones(4)}, VALUE, "recurrent=.*leave recurrent= out"),
     ({"neuron": rsnn.Recurrent(LIF, np.ones(3))}, VALUE, r"recurrent: the weight has shape \(3,\)"),
     ({"state": LIF.init_state(4), "recurrent": np.ones(4)}, VALUE, r"state has the fields v: this neuron has v, s; .*recurrent=True"),
@@ -284,7 +348,6 @@ def test_what_cannot_come_back_is_refused(number: int) -> None:
     ("make", "error", "message"),
     [
         (lambda: rsnn.Recurrent(1.0, [1.0]), TYPE, r"neuron=1\.0: must be a neuron"),
-        (lambda: rsnn.Recurrent(rsnn.LI(), [1.0]), VALUE, "it sends no spikes that could come back"),
         (lambda: dataclasses.replace(LIF.stages, recurrence="after"), VALUE, "recurrence='after'"),
         (lambda: dataclasses.replace(LIF.stages, inhibition=1), TYPE, "inhibition=1"),
         (lambda: dataclasses.replace(LIF.stages, graded=np.nan), VALUE, "graded=nan"),

@@ -188,8 +188,6 @@ REFUSED = [
     (lambda s: rsnn.Neuron(membrane=s.Leaky(beta=0.5), fire=s.Multi(), reset=s.Drop()), "several spikes"),
     (lambda s: rsnn.Neuron(membrane=s.Leaky(beta=0.5), fire=s.Single(), recurrence="late"), "recurrence='late'"),
     (lambda s: rsnn.Neuron(membrane=s.Leaky(beta=0.5), fire=s.Single(), v_start="v_reset"), "v_start='v_reset'"),
-    (lambda s: rsnn.Neuron(membrane=s.Leaky(beta=0.5)).kernel(recurrent=True), "cannot be recurrent"),
-    (lambda s: rsnn.Neuron(membrane=s.Izhikevich(0.02), fire=s.Single()).kernel(recurrent=True), "cannot be recurrent"),
     (lambda s: rsnn.Neuron(membrane=s.Izhikevich(0.02), fire=s.Single(), reset=s.Subtract()), "is a whole neuron"),
     (lambda s: rsnn.Neuron(membrane=s.Izhikevich(0.02), fire=s.Single(), v_min=0.0), "is a whole neuron"),
     (lambda s: rsnn.Neuron(membrane=s.Single()), "membrane=Single\\(\\)"),

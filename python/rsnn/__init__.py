@@ -78,7 +78,7 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "neurons", "plot", "presets", "reference", "stages", "surrogate", "torch")
+_MODULES = ("chip", "memory", "neurons", "plot", "presets", "reference", "stages", "surrogate", "torch")
 _ELSEWHERE = {
     name: module
     for module, names in {

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from .arguments import LARGEST, SMALLEST, choice, did_you_mean, flag, float_dtype, names, real, scalar, shape_of, shown, whole, within
 from .errors import InvalidValueError
+from .memory import empty
 from .stages import COEFFICIENTS, Blend, BlendSubtract, Description, Drop, Multi, RefractoryMask, Relu, Stage, ToValue, Whole, parts
 from .state import ORDER, State, make_state
 
@@ -65,7 +66,7 @@ class AnyNeuron(Description):
         Parameters
         ----------
         learn : names of `parameters` that will change: their terms are present even where they change nothing now
-        recurrent : whether its own spikes come back to it, as an operand that joins the input as the neuron's `recurrence` says
+        recurrent : whether its own output comes back to it, as an operand that joins the input as the neuron's `recurrence` says
 
         Returns
         -------
@@ -155,7 +156,7 @@ class AnyNeuron(Description):
         ----------
         shape : the shape of one time step, batch and neurons: an int or a tuple
         dtype : of the data: float32 or float64
-        recurrent : whether the neuron's own spikes come back to it: then the state has the last of them, ``s``
+        recurrent : whether the neuron's own output comes back to it: then the state has the last of it, ``s``
         **values : other starting values by field (``v=``, ``i=``, ``rest=`` in steps), broadcast to `shape`
 
         Returns
@@ -180,7 +181,7 @@ class AnyNeuron(Description):
             whole("rest", start["rest"], 0, "it counts steps")
         arrays = []
         for name in fields:
-            array = np.empty(sizes, kind)
+            array = empty(sizes, kind)
             try:
                 array[...] = start.get(name, 0.0)
             except ValueError:
@@ -212,8 +213,8 @@ class Neuron(AnyNeuron):
     dt : length of a step; time constants and `refractory` share its unit
     v_start : where the membrane starts: a number, or the name of a parameter; None: where the membrane says, which is v_leak
     recurrence : ``"apart"`` or ``"merged"``
-        How its own spikes come back to it, where a run is recurrent: as a term of its own after the input, or added to the input
-        before anything else (sinabs).
+        How its own output comes back to it, where a run is recurrent: as a term of its own after the input, or added to the input
+        before anything else (sinabs, and every whole neuron).
     inhibition : bool, default False
         Of the neurons along the last axis of the data only the first of those whose ``u - v_threshold`` is largest may fire, and is
         reset (snnTorch).
@@ -334,10 +335,8 @@ class Neuron(AnyNeuron):
         terms = [part.terms(learned, self.dt) for part in self._parts]
         words, states = [words for words, _ in terms if words], self._states
         if recurrent:
-            if isinstance(self.membrane, Whole) or self.fire is None:
-                what = f"{type(self.membrane).__name__} is a whole neuron that" if self.fire is not None else "a neuron without fire="
-                raise InvalidValueError(f"recurrent: {what} cannot be recurrent; run it without, or use another neuron")
-            words.append("recurrent" if self.recurrence == "apart" else "recurrent_merged")
+            apart = self.recurrence == "apart" and not isinstance(self.membrane, Whole)
+            words.append("recurrent" if apart else "recurrent_merged")
             states = (*states, "s")
         used = {name for _, reads in terms for name in reads}
         return Kernel(

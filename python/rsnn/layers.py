@@ -19,7 +19,7 @@ import numpy.typing as npt
 from . import _rsnn
 from .arguments import count, shape_of, shown
 from .errors import InvalidValueError
-from .layout import empty
+from .memory import empty
 from .simulation import data
 from .stages import Description
 from .threads import resolve

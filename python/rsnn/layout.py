@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
@@ -33,6 +32,15 @@ class Layout:
         self.inner = math.prod(shape[axis + 1 :])
         self.axis = axis
 
+    @property
+    def is_one_block(self) -> bool:
+        """Whether all of it is few enough steps of neurons for the engine at once."""
+        return self.outer * self.time * (1 + self.inner // 1024) <= ROWS
+
+    def whole(self, array: Array) -> Array:
+        """See a contiguous array, whose first axes are those of the data, in three axes."""
+        return array.reshape(self.outer, self.time, math.prod(array.shape[self.axis + 1 :]))
+
     def blocks(self, elements: float) -> Iterator[tuple[slice, Iterator[slice]]]:
         """Cut into blocks that lie together in a contiguous array: sequences, and for them stretches of time.
 
@@ -58,11 +66,3 @@ class Layout:
     def seen(self, array: Array, sequences: slice, stretch: slice) -> Array:
         """See a contiguous block in three axes."""
         return array.reshape(sequences.stop - sequences.start, stretch.stop - stretch.start, math.prod(array.shape[self.axis + 1 :]))
-
-
-def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Allocate an uninitialised array on a 64-byte boundary: a misaligned one costs up to 15 % of the time."""
-    size = math.prod(shape) * dtype.itemsize
-    raw = np.empty(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size].view(dtype).reshape(shape)

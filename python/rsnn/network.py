@@ -15,7 +15,7 @@ from . import _rsnn
 from .arguments import count, flag, is_tensor, names, shape_of, shown
 from .errors import AbsentError, InvalidTypeError, InvalidValueError
 from .layers import Layer, Weighted
-from .layout import empty
+from .memory import empty
 from .neurons import AnyNeuron
 from .recurrent import Recurrent
 from .simulation import data, simulate

@@ -1,4 +1,4 @@
-"""Neurons whose own spikes come back to them."""
+"""Neurons whose own output comes back to them."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Recurrent(Weights):
-    """Neurons whose spikes of the last step come back to them, weighted.
+    """Neurons whose output of the last step comes back to them, weighted: their spikes, or the membrane of one that does not spike.
 
     The operand, summed over the neurons that fired in ascending order, multiply then add, from +0, the bias last::
 
-        r[post] = (sum over ascending pre of weight[post, pre] * s[pre]) + bias[post]        s: the last spikes, 0 at first
+        r[post] = (sum over ascending pre of weight[post, pre] * s[pre]) + bias[post]        s: the last output, 0 at first
         r[n]    = weight[n] * s[n] + bias[n]                                                 one weight for each neuron
 
     joins the input x as a term of its own, after it: ``i <- (alpha i + x) + r``, without a synapse ``u = (beta v + z) + r``. In the
-    neurons of sinabs x + r is formed first.
+    neurons of sinabs, and in those that are no chain of stages (Izhikevich, Alpha, CobaLIF, GLIF3), x + r is formed first.
 
     Parameters
     ----------
-    neuron : a neuron that spikes
+    neuron : any neuron
     weight : array_like (n, n), ``weight[post, pre]``, or (n,)
         n is the last axis of the data. float32 and float64 are kept, float16 becomes float32, integers become float64; a read-only
         copy. Finite. Rounded to the dtype of a run once. A weight of a neuron to itself counts as any other.
@@ -42,11 +42,12 @@ class Recurrent(Weights):
     Raises
     ------
     InvalidTypeError, InvalidValueError
-        No neuron, one that does not spike, or no finite weights of these shapes.
+        No neuron, or no finite weights of these shapes.
 
     Notes
     -----
-    The state has one more field, ``s``. Every other axis (batch, channels) holds sequences of their own: spikes act along the last axis.
+    The state has one more field, ``s``. Every other axis (batch, channels) holds sequences of their own: the output acts along the last
+    axis.
 
     Examples
     --------
@@ -64,9 +65,6 @@ class Recurrent(Weights):
         """Check the neuron, and the arrays; keep copies of them."""
         if not isinstance(self.neuron, AnyNeuron):
             raise InvalidTypeError(f"neuron={shown(self.neuron)}: must be a neuron, such as rsnn.LIF(...)")
-        if not self.neuron.kernel().spiking:
-            raise InvalidValueError(f"neuron={self.neuron}: it sends no spikes that could come back; use one that spikes, such as rsnn.LIF")
-        self.kernel()  # refuses a neuron that has no recurrent form
         weight = kept("weight", self.weight)
         if weight.ndim not in (1, 2) or weight.shape[0] != weight.shape[-1] or not weight.size:
             raise InvalidValueError(
@@ -85,7 +83,7 @@ class Recurrent(Weights):
         return self.neuron.kernel(recurrent=True)
 
     def init_state(self, shape: Any, dtype: Any = np.float32, **values: Any) -> State:
-        """Make the state that a run starts from, as `AnyNeuron.init_state`; the last spikes ``s`` are 0.
+        """Make the state that a run starts from, as `AnyNeuron.init_state`; the last output ``s`` is 0.
 
         Examples
         --------

@@ -15,7 +15,8 @@ from . import _rsnn
 from .arguments import array_of, count, did_you_mean, flag, is_tensor, names, shown
 from .composed import AnyNeuron, Kernel
 from .errors import AbsentError, InvalidTypeError, InvalidValueError
-from .layout import BLOCK, Layout, empty
+from .layout import BLOCK, Layout
+from .memory import empty
 from .recurrent import Recurrent, recurrence
 from .spikes import Spikes, pack_block, words_for
 from .state import State, make_state
@@ -183,7 +184,7 @@ def simulate(
         target = out
     traces = {name: empty(kept, dtype) for name in recorded if name != "spikes"}
     layout = Layout(array.shape, axis)
-    current = np.empty((len(kernel.states), layout.outer, layout.inner), dtype)
+    current = empty((len(kernel.states), layout.outer, layout.inner), dtype)
     for k, one in enumerate(begin):
         current[k] = one.reshape(layout.outer, layout.inner)
     if array.size:
@@ -200,11 +201,15 @@ def simulate(
 def _run(
     spec: str, x: Any, table: Array, state: Array, out: Array, traces: dict[str, Array], layout: Layout, options: dict[str, Any]
 ) -> None:
-    """Run block by block; what the engine cannot read or write as it lies goes through a buffer."""
+    """Run, block by block where that is many steps; what the engine cannot read or write as it lies goes through a buffer."""
     dtype = table.dtype
     unpacking, packing = isinstance(x, Spikes), out.dtype == np.uint64 and not options["packed"]
     direct_x = not unpacking and _is_ready(x, dtype)
     direct_out = not packing and (out.dtype == np.uint64 or _is_ready(out, dtype))
+    if direct_x and direct_out and layout.is_one_block:
+        seen_x, seen_out, *seen = (layout.whole(array) for array in (x, out, *traces.values()))
+        _rsnn.scan(spec, seen_x, table, state, seen_out, record=list(zip(traces, seen, strict=True)), **options)
+        return
     if packing:
         options = options | {"packed": False}
     for sequences, stretches in layout.blocks(math.inf if direct_x and direct_out else BLOCK):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from .arguments import array_of, flag, is_tensor, shape_of, shown
 from .errors import InvalidTypeError, InvalidValueError, OutOfRangeError
 from .layout import BLOCK, Layout
+from .memory import empty
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -395,7 +396,9 @@ class Spikes:
 
 def words_for(shape: Shape, axis: int) -> npt.NDArray[np.uint64]:
     """Allocate the words of spikes of this shape, time in this axis: all 0."""
-    return np.zeros((*shape[: axis + 1], -(-math.prod(shape[axis + 1 :]) // WORD)), np.uint64)
+    words = empty((*shape[: axis + 1], -(-math.prod(shape[axis + 1 :]) // WORD)), np.uint64)
+    words[...] = 0
+    return words
 
 
 def pack_block(name: str, block: Array, words: Array, layout: Layout, sequences: slice, stretch: slice) -> None:

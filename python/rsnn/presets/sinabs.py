@@ -3,7 +3,7 @@
 Time constants are in steps; a decay is ``alpha = exp(-1 / tau)`` in float32. Where sinabs' own exponential rounded it otherwise, give
 the number itself: ``alpha_mem=``, ``alpha_syn=``, ``alpha_adapt=``. sinabs is batch first: ``rsnn.simulate(..., batch_first=True)``.
 
-The recurrent variants (``LIFRecurrent``, ``IAFRecurrent``, ``ALIFRecurrent``) are the same neurons, run with
+The recurrent variants (``LIFRecurrent``, ``IAFRecurrent``, ``ALIFRecurrent``, ``ExpLeakRecurrent``) are the same neurons, run with
 ``rsnn.simulate(..., recurrent=weight)``: the term is added to the input before anything else, as sinabs does.
 
 ``spike_fn`` is `SingleSpike`, `MultiSpike` or ``MaxSpike(n)``; ``reset_fn`` is ``MembraneSubtract()`` or ``MembraneReset()``. Membranes
@@ -342,4 +342,5 @@ def ExpLeak(tau_mem: Parameter | None = None, norm_input: bool = False, *, alpha
     >>> rsnn.simulate(rsnn.presets.sinabs.ExpLeak(alpha_mem=0.5), [1.0, 0.0]).output.tolist()
     [1.0, 0.5]
     """
-    return {"membrane": _membrane(_needed("mem", tau_mem, alpha_mem), flag("norm_input", norm_input))}
+    membrane = _membrane(_needed("mem", tau_mem, alpha_mem), flag("norm_input", norm_input))
+    return {"membrane": membrane, "recurrence": "merged"}

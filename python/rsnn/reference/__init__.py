@@ -22,7 +22,7 @@ from rsnn.state import State, make_state
 from .chain import Chain
 from .exponential import exp
 from .hooks import Array, Detach, Exp, Fire, Hooks, Select, Spike, fire_rule, hard_spike, keep
-from .whole import WHOLES
+from .whole import WHOLES, Merged
 
 if TYPE_CHECKING:
     from rsnn.neurons import AnyNeuron
@@ -61,13 +61,18 @@ class Stepper:
         self.xp = xp
         hooks = Hooks(xp, spike, select, exp, detach)
         name, _, options = spec.partition(" ")
-        self._step = (WHOLES.get(name) or Chain)(options if name in WHOLES else spec, coefficients, hooks)
+        if name not in WHOLES:
+            self._step: Any = Chain(spec, coefficients, hooks)
+        else:
+            plain, merged = options.removesuffix(" recurrent_merged"), options.endswith(" recurrent_merged")
+            step = WHOLES[name](plain, coefficients, hooks)
+            self._step = Merged(step) if merged else step
         self.states: tuple[str, ...] = self._step.states
 
     def __call__(self, x: Array, state: Mapping[str, Array], operand: Array | None = None) -> tuple[Array, Array, dict[str, Array]]:
         """Make one step; give the output, the membrane before its reset, and the new state.
 
-        `operand` is what a recurrent neuron's own spikes bring to this step.
+        `operand` is what a recurrent neuron's own output brings to this step.
         """
         output, u, new = self._step(x, state, operand)
         return output, u, {name: new[name] for name in self.states}
@@ -88,7 +93,7 @@ def run(
     x : (T, ...), the input
     state : by field, each of the shape of one time step
     record : state fields (after the step), ``"u"`` (the membrane before its reset) and ``"spikes"`` (the output)
-    recurrent : what the last spikes bring to a step, of a recurrent neuron
+    recurrent : what the last output brings to a step, of a recurrent neuron
 
     Returns
     -------
@@ -112,7 +117,7 @@ def run(
 
 
 def recurrence(weight: Array, bias: Array | None = None, xp: Any = np) -> Callable[[Array], Array]:
-    """Give what spikes bring to the next step: ``W s + bias``, summed over ascending neurons from +0, the bias last.
+    """Give what the output brings to the next step: ``W s + bias``, summed over ascending neurons from +0, the bias last.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """One step of a neuron of stages.
 
-x the input, r what its own spikes bring (recurrent neurons), v and the other states carried in, s and u the output and the membrane
+x the input, r what its own output brings (recurrent neurons), v and the other states carried in, s and u the output and the membrane
 before its reset. The forms of synapse and membrane are at their functions::
 
     x    = x + r                                   recurrent_merged
@@ -21,7 +21,7 @@ before its reset. The forms of synapse and membrane are at their functions::
     rest = refractory where s != 0, else rest - 1 where that is more than 0, else 0
                                                    masked: the same, where gradients see the test rest > 0 as a spike (Norse)
     v    = clip: v_min where v < v_min, else v;    relu: relu(v - v_min) + v_min
-    output and last spikes = s                     graded: s graded
+    output and last output = s                     graded: s graded; a neuron that does not fire sends v
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ class Chain:
             u = xp.where(rest > 0, v, u)
 
         if self.fire is None:
-            return self._bounded(u), u, {"v": self._bounded(u), "i": i, "h": h}
+            v = self._bounded(u)
+            return v, u, {"v": v, "i": i, "h": h, "s": v}
         theta, tested, a = self._adapt_before(a, v, u)
         s = self.fire(free if masked else u, tested)
         if "inhibition" in options:

@@ -155,5 +155,24 @@ class Glif3:
         return spikes, u, new
 
 
+class Merged:
+    """Any of them whose own output comes back to it: the operand joins the input before anything else.
+
+    One step::
+
+        x = x + r
+        the step of the neuron
+        last output = output
+    """
+
+    def __init__(self, step: Any) -> None:
+        self.step, self.states = step, (*step.states, "s")
+
+    def __call__(self, x: Array, state: Mapping[str, Array], operand: Array | None) -> Step:
+        """Make one step."""
+        output, u, new = self.step(x if operand is None else x + operand, state, None)
+        return output, u, new | {"s": output}
+
+
 WHOLES: dict[str, Callable[..., Any]] = {"izhikevich": Izhikevich, "alpha": Alpha, "coba": Coba, "glif3": Glif3}
 """Every neuron that is no chain of stages, by the name the engines know it by."""

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from rsnn import _rsnn
 from rsnn.errors import InvalidValueError
+from rsnn.memory import empty
 
 RECURRENT = "recurrent"
 """In `needs`: the gradients of weight and bias."""
@@ -41,7 +42,16 @@ _SCHEMAS = {
     "pool2d": "(Tensor x, int[] kernel, bool average) -> Tensor",
 }
 
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+
 _library: Any = torch.library.Library("rsnn", "DEF")  # type: ignore[no-untyped-call]
+
+
+def _new(like: Tensor, shape: Any) -> Tensor:
+    """Make an uninitialised tensor of the same kind: a real one on the CPU in memory that is used again, a traced one as torch does."""
+    if type(like) is Tensor and like.device.type == "cpu" and like.dtype in _NUMPY:
+        return torch.from_numpy(empty(tuple(shape), _NUMPY[like.dtype]))
+    return torch.empty(shape, dtype=like.dtype, device=like.device)
 
 
 def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
@@ -59,7 +69,7 @@ def _competing(spec: str, group: int) -> int | None:
 
 def _like(operand: Tensor | None, x: Tensor) -> Tensor:
     """Make room for the gradient of an operand, none where it is not there."""
-    return x.new_empty((0,) if operand is None else operand.shape)
+    return _new(x, (0,) if operand is None else operand.shape)
 
 
 def _scan(
@@ -103,7 +113,7 @@ def _scan_shapes(
     group: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     blocks = -(-x.shape[1] // every) if every else 0
-    return x.new_empty(x.shape), state.new_empty(state.shape), x.new_empty((len(record), *x.shape)), state.new_empty((blocks, *state.shape))
+    return _new(x, x.shape), _new(state, state.shape), _new(x, (len(record), *x.shape)), _new(state, (blocks, *state.shape))
 
 
 def _scan_backward(
@@ -124,9 +134,12 @@ def _scan_backward(
     bias: Tensor | None = None,
     group: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    grad_x, grad_initial, grad_coefficients = x.new_empty(x.shape), grad_state.new_empty(grad_state.shape), torch.zeros_like(coefficients)
+    grad_x, grad_initial, grad_coefficients = _new(x, x.shape), _new(grad_state, grad_state.shape), torch.zeros_like(coefficients)
     learns = weight is not None and RECURRENT in needs
-    grad_weight, grad_bias = ((torch.empty_like if learns else torch.zeros_like)(_like(each, x)) for each in (weight, bias))
+    grad_weight, grad_bias = _like(weight, x), _like(bias, x)
+    if not learns:
+        grad_weight.zero_()
+        grad_bias.zero_()
     grad_initial.copy_(grad_state)
     _rsnn.scan_backward(
         spec,
@@ -169,7 +182,7 @@ def _scan_backward_shapes(
     bias: Tensor | None = None,
     group: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    made = x.new_empty(x.shape), grad_state.new_empty(grad_state.shape), coefficients.new_empty(coefficients.shape)
+    made = _new(x, x.shape), _new(grad_state, grad_state.shape), _new(coefficients, coefficients.shape)
     return *made, _like(weight, x), _like(bias, x)
 
 
@@ -178,7 +191,7 @@ def _exp(x: Tensor) -> Tensor:
 
 
 def _exp_shape(x: Tensor) -> Tensor:
-    return x.new_empty(x.shape)
+    return _new(x, x.shape)
 
 
 def _finite(weight: Tensor) -> Tensor:
@@ -199,7 +212,7 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _linear_shape(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return x.new_empty((x.shape[0], weight.shape[0]))
+    return _new(x, (x.shape[0], weight.shape[0]))
 
 
 def _conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
@@ -218,7 +231,7 @@ def _conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], p
 
 def _conv2d_shape(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
     sides = [(x.shape[k + 2] + 2 * padding[k] - weight.shape[k + 2]) // stride[k] + 1 for k in (0, 1)]
-    return x.new_empty((x.shape[0], weight.shape[0], *sides))
+    return _new(x, (x.shape[0], weight.shape[0], *sides))
 
 
 def _pool2d(x: Tensor, kernel: list[int], average: bool) -> Tensor:
@@ -228,7 +241,7 @@ def _pool2d(x: Tensor, kernel: list[int], average: bool) -> Tensor:
 
 
 def _pool2d_shape(x: Tensor, kernel: list[int], average: bool) -> Tensor:
-    return x.new_empty((*x.shape[:2], x.shape[2] // kernel[0], x.shape[3] // kernel[1]))
+    return _new(x, (*x.shape[:2], x.shape[2] // kernel[0], x.shape[3] // kernel[1]))
 
 
 def _pick(argument: Any, dim: Any, index: int) -> Any:

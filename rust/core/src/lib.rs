@@ -10,6 +10,7 @@ pub mod math;
 pub mod neuron;
 pub mod pool;
 pub mod product;
+mod raw;
 pub mod scan;
 pub mod stage;
 pub mod surrogate;

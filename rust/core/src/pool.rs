@@ -7,13 +7,13 @@
 //! Work is cut into tasks before it comes here, in the same way for any number of threads: results never depend on them.
 
 use std::cell::Cell;
-use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
+use crate::raw::List;
 
 /// How often the caller's thread asks whether to stop.
 const POLL: Duration = Duration::from_millis(40);
@@ -62,38 +62,21 @@ struct Entry {
     process: u32,
     threads: usize,
     pool: rayon::ThreadPool,
-    next: *const Entry,
 }
 
-static NEWEST: AtomicPtr<Entry> = AtomicPtr::new(ptr::null_mut());
+static POOLS: List<Entry> = List::new();
 
-#[allow(unsafe_code, reason = "the one place of the crate: reading a list whose entries are never freed")]
 fn pool(threads: usize) -> Result<&'static rayon::ThreadPool> {
     let process = std::process::id();
-    let mut entry = NEWEST.load(Ordering::Acquire).cast_const();
-    // SAFETY: every pointer in the list comes from `Box::into_raw` below, is published after it was filled, and is never freed.
-    while let Some(found) = unsafe { entry.as_ref() } {
-        if found.process == process && found.threads >= threads {
-            return Ok(&found.pool);
-        }
-        entry = found.next;
+    if let Some(found) = POOLS.find(|entry| entry.process == process && entry.threads >= threads) {
+        return Ok(&found.pool);
     }
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|k| format!("rsnn-{k}"))
         .build()
         .map_err(|e| Error::value(format!("threads={threads}: the system gave no threads ({e}); ask for fewer")))?;
-    let new = Box::into_raw(Box::new(Entry { process, threads, pool, next: ptr::null() }));
-    let mut head = NEWEST.load(Ordering::Acquire);
-    loop {
-        // SAFETY: `new` is ours alone until the exchange below publishes it.
-        unsafe { (*new).next = head };
-        match NEWEST.compare_exchange(head, new, Ordering::AcqRel, Ordering::Acquire) {
-            // SAFETY: published and never freed.
-            Ok(_) => return Ok(unsafe { &(*new).pool }),
-            Err(newer) => head = newer,
-        }
-    }
+    Ok(&POOLS.push(Entry { process, threads, pool }).pool)
 }
 
 /// Run `work` on every task; tasks must not depend on each other's order.

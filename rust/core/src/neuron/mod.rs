@@ -19,7 +19,7 @@ pub mod spec;
 
 use composed::Composed;
 use merged::Merged;
-use spec::{Everyday, Plain, Spec, Words};
+use spec::{Everyday, Plain, Plan, Spec, Words};
 
 /// The states a neuron can have, in the order every interface lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,10 +324,16 @@ pub trait WithModel {
 
 fn with_composed(spec: Spec, work: impl WithModel) {
     let gain = spec.membrane.gain;
-    if spec == spec::Plan::spec(Everyday::<true> { gain }) {
-        work.with_everyday(Composed(Everyday::<true> { gain }));
-    } else if spec == spec::Plan::spec(Everyday::<false> { gain }) {
-        work.with_everyday(Composed(Everyday::<false> { gain }));
+    let (current, bare) = (Everyday::<true, false> { gain }, Everyday::<false, false> { gain });
+    let (current_back, bare_back) = (Everyday::<true, true> { gain }, Everyday::<false, true> { gain });
+    if spec == current.spec() {
+        work.with_everyday(Composed(current));
+    } else if spec == bare.spec() {
+        work.with_everyday(Composed(bare));
+    } else if spec == current_back.spec() {
+        work.with(Composed(current_back));
+    } else if spec == bare_back.spec() {
+        work.with(Composed(bare_back));
     } else if let Some(plain) = Plain::of(spec) {
         work.with(Composed(plain));
     } else {

@@ -328,14 +328,14 @@ impl Plan for Spec {
     }
 }
 
-/// The everyday neuron, compiled by itself: leak to 0, one spike, subtract at once.
+/// The everyday neuron, compiled by itself: leak to 0, one spike, subtract at once; perhaps its spikes come back to it.
 #[derive(Clone, Copy, Debug)]
-pub struct Everyday<const SYNAPSE: bool> {
+pub struct Everyday<const SYNAPSE: bool, const RECURRENT: bool> {
     /// Whether the input is weighted.
     pub gain: bool,
 }
 
-impl<const SYNAPSE: bool> Plan for Everyday<SYNAPSE> {
+impl<const SYNAPSE: bool, const RECURRENT: bool> Plan for Everyday<SYNAPSE, RECURRENT> {
     #[inline(always)]
     fn spec(self) -> Spec {
         Spec {
@@ -347,7 +347,7 @@ impl<const SYNAPSE: bool> Plan for Everyday<SYNAPSE> {
             refractory: false,
             masked: false,
             clip: Clip::None,
-            operand: Operand::None,
+            operand: if RECURRENT { Operand::Apart } else { Operand::None },
             inhibition: false,
             graded: false,
         }

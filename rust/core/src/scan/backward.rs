@@ -12,11 +12,13 @@ use super::backward_group::{self, Share};
 use super::forward::Trace;
 use super::group::{self, Recurrent};
 use super::layout::{self, Shape};
+use super::outgoing::{self, Outgoing};
 use super::{Kernels, Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::neuron::{Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::{fence, prefetch};
 use crate::stage::{COEFFICIENTS, Coefficient, Column, Gradients};
 use crate::surrogate::{Apart, Slopes, Surrogate, Usual};
 
@@ -56,12 +58,15 @@ pub struct Backward<'a, E> {
     pub wanted: Vec<Coefficient>,
 }
 
+/// Steps between asking for a row and using it.
+const AHEAD: usize = 8;
+
 pub(super) struct Tile<'a, E> {
     pub outer: usize,
     pub first: usize,
     pub width: usize,
     pub grad_state: Vec<&'a mut [E]>,
-    pub grad_x: Vec<&'a mut [E]>,
+    pub grad_x: Outgoing<'a, E>,
     /// A row for each wanted coefficient.
     pub sums: Vec<&'a mut [E]>,
     /// What its groups add to the gradients of the weights.
@@ -152,21 +157,31 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
     for_each_state!(N => {
         keeps[N] = model.keeps(State::ALL[N].0);
     });
-    let steps = common.every.min(time);
+    let longest = common.every.min(time);
     let mut k = common.rows.each::<S, K>(simd);
-    let mut tape: [Vec<Column<E, S, K>>; STATES] = std::array::from_fn(|n| vec![zero; if keeps[n] { steps } else { 0 }]);
+    let mut tape: [Vec<Column<E, S, K>>; STATES] = std::array::from_fn(|n| vec![zero; if keeps[n] { longest } else { 0 }]);
+    let mut xs = vec![zero; longest];
     for block in (0..time.div_ceil(common.every)).rev() {
         if stop.now() {
             return;
         }
         let (t0, t1) = (block * common.every, ((block + 1) * common.every).min(time));
+        tile.grad_x.begin((t0, t1));
+        let lead = tile.grad_x.lead();
         let mut from = 0;
         while from < tile.width {
-            let to = (from + wide).min(tile.width);
+            let to = (if from < lead { lead } else { from + wide }).min(tile.width);
             let (lane, end) = (tile.first + from, tile.first + to);
             if !common.rows.shared {
                 common.rows.fill(simd, &mut k, lane);
             }
+            // A step some way ahead in this column, or, near its end, the same way into the next one.
+            let further = (tile.first + to, tile.first + (to + wide).min(tile.width));
+            let steps = t1 - t0;
+            let ahead = |step: usize| {
+                let later = step + AHEAD;
+                if later < steps { (later, lane, end) } else { (if later < 2 * steps { later - steps } else { 0 }, further.0, further.1) }
+            };
             let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
             for t in t0..t1 {
                 for_each_state!(N => {
@@ -176,6 +191,10 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 });
                 let at = common.at(tile.outer, t, lane);
                 let x = load(simd, &common.x[at..at + (to - from)]);
+                let (step, from, to) = ahead(t - t0);
+                let at = common.at(tile.outer, t0 + step, 0);
+                prefetch(common.x.get(at + from..at + to).unwrap_or_default());
+                xs[t - t0] = x;
                 states = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero }).after;
             }
             let mut d: States<E, S, K> = load_states(simd, &common.slots, &tile.grad_state, from, to);
@@ -186,8 +205,13 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
             for t in (t0..t1).rev() {
                 let at = common.at(tile.outer, t, lane);
                 let here = at..at + (to - from);
-                let x = load(simd, &common.x[here.clone()]);
+                let x = xs[t - t0];
                 let [out, u] = common.arriving(simd, here, &mut d);
+                if let Some(array) = common.grad_output {
+                    let (step, from, to) = ahead(t1 - 1 - t);
+                    let at = common.at(tile.outer, t1 - 1 - step, 0);
+                    prefetch(array.get(at + from..at + to).unwrap_or_default());
+                }
                 let mut before = [zero; STATES];
                 for_each_state!(N => {
                     if keeps[N] {
@@ -197,15 +221,17 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 let arriving = Arriving { out: &out, u: &u };
                 let inputs = Inputs { states: &before, x: &x, operand: &zero, allowed: &zero };
                 let [dx, _] = model.adjoint(simd, convention, &k, &inputs, &arriving, &mut d, &mut sums);
-                store(&dx, &mut tile.grad_x[t][from..to]);
+                tile.grad_x.write(t, (from, to), &dx);
             }
             store_states(&common.slots, &d, &mut tile.grad_state, from, to);
             for (which, row) in common.wanted.iter().zip(&mut tile.sums) {
                 store(&sums.sums[*which as usize], &mut row[from..to]);
             }
+            tile.grad_x.leave(simd.level(), (t0, t1), (from, to));
             from = to;
         }
     }
+    fence();
 }
 
 /// 4 registers at once: the adjoint holds more values than the forward, and the tape must stay in the cache.
@@ -244,10 +270,14 @@ impl<E: Elem> WithModel for Run<'_, '_, E> {
     fn with<M: Model>(mut self, model: M) {
         let Convention { slopes, detach } = self.convention;
         let model = (model, Convention { slopes: Apart(slopes), detach });
-        if let Some(groups) = &self.common.groups {
-            backward_group::enter(self.level, model, (self.common, groups), &mut self.tile, self.stop);
-        } else {
-            enter(self.level, model, self.common, &mut self.tile, self.stop);
+        // What a model never is, is known when it is compiled, and not compiled for it.
+        let recurrent = model.0.keeps(State::S);
+        match &self.common.groups {
+            Some(groups) if recurrent || model.0.competes() => {
+                backward_group::enter(self.level, model, (self.common, groups), &mut self.tile, self.stop);
+            }
+            _ if recurrent => {}
+            _ => enter(self.level, model, self.common, &mut self.tile, self.stop),
         }
     }
 
@@ -316,6 +346,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
         shares.resize_with(outer * ranges.len(), Share::default);
     }
     let mut each_share = shares.iter_mut();
+    let streamed = outgoing::is_large::<E>(x.len()) && size.is_none();
     let mut tiles = Vec::new();
     for b in 0..outer {
         for range in &ranges {
@@ -324,7 +355,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
                 first: range.start,
                 width: range.len(),
                 grad_state: grad_states.next().unwrap_or_default(),
-                grad_x: grad_xs.next().unwrap_or_default(),
+                grad_x: Outgoing::new(grad_xs.next().unwrap_or_default(), streamed),
                 sums: sum_rows.next().unwrap_or_default(),
                 share: each_share.next(),
             });

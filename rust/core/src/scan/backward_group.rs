@@ -23,9 +23,12 @@ use crate::elem::{Elem, V, on_level};
 use crate::neuron::{Arriving, Convention, Inputs, Model, STATES, State, States, for_each_state};
 use crate::pool::Stop;
 use crate::product::gemm::{Right, Target, multiply, panel_width};
-use crate::stage::{COEFFICIENTS, Column, Gradients};
+use crate::raw::prefetch;
+use crate::stage::{COEFFICIENTS, Column, Each, Gradients};
 use crate::surrogate::Slopes;
 
+/// Steps between asking for a row and using it.
+const AHEAD: usize = 2;
 /// Tasks, each with a share of its own of the weights' gradient, that a run is cut into at most.
 const SHARES: usize = 16;
 /// Bytes that all shares together should not exceed.
@@ -127,15 +130,6 @@ impl<E: Elem> Room<E> {
         }
         column
     }
-
-    #[inline(always)]
-    fn states<S: Simd, const K: usize>(&self, simd: S, slots: &[Option<usize>; STATES], step: usize, from: usize) -> States<E, S, K> {
-        let mut states = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
-        for_each_state!(N => {
-            states[N] = self.read(simd, step, slots[N], from);
-        });
-        states
-    }
 }
 
 /// A model, how it is differentiated, and everything it runs on.
@@ -152,6 +146,23 @@ struct Run<'a, 'b, E, M, H> {
 }
 
 impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
+    /// Where a state lies; a compiled plan drops those that it does not keep.
+    #[inline(always)]
+    fn slot(&self, state: usize) -> Option<usize> {
+        if self.model.keeps(State::ALL[state].0) { self.common.slots[state] } else { None }
+    }
+
+    #[inline(always)]
+    fn states<S: Simd, const K: usize>(&self, simd: S, room: &Room<E>, step: usize, from: usize) -> States<E, S, K> {
+        let mut states = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
+        for_each_state!(N => {
+            if self.slot(N).is_some() {
+                states[N] = room.read(simd, step, self.slot(N), from);
+            }
+        });
+        states
+    }
+
     /// All tiles of a task, one after the other.
     #[inline(always)]
     fn task<S: Simd, const K: usize>(&self, simd: S, tile: &mut Tile<'_, E>) {
@@ -177,6 +188,7 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
         for which in common.wanted {
             wanted[*which as usize] = true;
         }
+        let mut k = common.rows.each::<S, K>(simd);
         let mut sums = Gradients { wanted, sums: [[V::<E, S>::splat(simd, E::ZERO); K]; COEFFICIENTS] };
         let mut first = 0;
         while first < tile.width {
@@ -189,9 +201,9 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
                     return;
                 }
                 let (t0, t1) = (block * common.every, ((block + 1) * common.every).min(common.shape.time));
-                self.recompute::<S, K>(simd, block, (t0, t1), &part, tile, &mut room);
+                self.recompute(simd, block, (t0, t1), &part, tile, &mut room, &mut k);
                 for t in (t0..t1).rev() {
-                    self.reverse::<S, K>(simd, t, t - t0, &part, tile, &mut room, &mut sums);
+                    self.reverse(simd, (t, t - t0), &part, tile, &mut room, &mut k, &mut sums);
                     self.bring_back(simd, t - t0, part.len(), tile, &mut room);
                 }
             }
@@ -212,6 +224,7 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
         part: &Range<usize>,
         tile: &Tile<'_, E>,
         room: &mut Room<E>,
+        k: &mut Each<E, S, K>,
     ) {
         let Self { model, common, groups, .. } = self;
         let wide = K * V::<E, S>::LEN;
@@ -225,10 +238,9 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
         room.fired.clear();
         room.ends.clear();
         room.ends.push(0);
-        let mut k = common.rows.each::<S, K>(simd);
         for t in t0..t1 {
             let step = t - t0;
-            if let (Some(recurrent), Some(operand), Some(slot)) = (&groups.recurrent, self.operand, common.slots[State::S as usize]) {
+            if let (Some(recurrent), Some(operand), Some(slot)) = (&groups.recurrent, self.operand, self.slot(State::S as usize)) {
                 let (before, after) = room.tape.split_at_mut((step * room.rows + operand) * room.stride);
                 let s = &before[(step * room.rows + slot) * room.stride..][..width];
                 for (s, r) in s.chunks_exact(groups.size).zip(after[..width].chunks_exact_mut(groups.size)) {
@@ -247,20 +259,24 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
                     let to = (from + wide).min(width);
                     let lane = tile.first + part.start + from;
                     if !common.rows.shared {
-                        common.rows.fill(simd, &mut k, lane);
+                        common.rows.fill(simd, k, lane);
                     }
                     let at = common.at(tile.outer, t, lane);
                     let x = load(simd, &common.x[at..at + (to - from)]);
-                    let states = room.states(simd, &common.slots, step, from);
+                    if !look {
+                        let later = at + AHEAD * common.shape.inner;
+                        prefetch(common.x.get(later..later + (to - from)).unwrap_or_default());
+                    }
+                    let states = self.states(simd, room, step, from);
                     let operand = room.read(simd, step, self.operand, from);
                     let allowed = if look { zero } else { room.read(simd, step, self.allowed, from) };
-                    let came = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &operand, allowed: &allowed });
+                    let came = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &operand, allowed: &allowed });
                     if look {
-                        let lead = group::lead(&k, &came.u);
+                        let lead = group::lead(&*k, &came.u);
                         store_full(&lead, &mut room.lead[from..from + wide]);
                     } else {
                         for_each_state!(N => {
-                            if let Some(slot) = common.slots[N] {
+                            if let Some(slot) = self.slot(N) {
                                 let row = room.row(step + 1, slot).start + from;
                                 store_full(&came.after[N], &mut room.tape[row..row + wide]);
                             }
@@ -281,49 +297,52 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
     fn reverse<S: Simd, const K: usize>(
         &self,
         simd: S,
-        t: usize,
-        step: usize,
+        (t, step): (usize, usize),
         part: &Range<usize>,
         tile: &mut Tile<'_, E>,
         room: &mut Room<E>,
+        k: &mut Each<E, S, K>,
         sums: &mut Gradients<E, S, K>,
     ) {
         let Self { model, common, .. } = self;
         let wide = K * V::<E, S>::LEN;
-        let mut k = common.rows.each::<S, K>(simd);
         let mut from = 0;
         while from < part.len() {
             let to = (from + wide).min(part.len());
             let (first, end) = (part.start + from, part.start + to);
             let lane = tile.first + first;
             if !common.rows.shared {
-                common.rows.fill(simd, &mut k, lane);
+                common.rows.fill(simd, k, lane);
             }
             let at = common.at(tile.outer, t, lane);
             let here = at..at + (to - from);
             let x = load(simd, &common.x[here.clone()]);
-            let states = room.states(simd, &common.slots, step, from);
+            let states = self.states(simd, room, step, from);
             let operand = room.read(simd, step, self.operand, from);
             let allowed = room.read(simd, step, self.allowed, from);
             let mut d = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
             for_each_state!(N => {
-                if let Some(slot) = common.slots[N] {
+                if let Some(slot) = self.slot(N) {
                     d[N] = load_full(simd, &room.d[slot * room.stride + from..][..wide]);
                 }
             });
+            if let (Some(array), Some(earlier)) = (common.grad_output, at.checked_sub(AHEAD * common.shape.inner)) {
+                prefetch(&array[earlier..earlier + (to - from)]);
+                prefetch(&common.x[earlier..earlier + (to - from)]);
+            }
             let [out, u] = common.arriving(simd, here, &mut d);
             for (which, row) in common.wanted.iter().zip(&tile.sums) {
                 sums.sums[*which as usize] = load(simd, &row[first..end]);
             }
             let inputs = Inputs { states: &states, x: &x, operand: &operand, allowed: &allowed };
-            let [dx, dr] = model.adjoint(simd, self.convention, &k, &inputs, &Arriving { out: &out, u: &u }, &mut d, sums);
+            let [dx, dr] = model.adjoint(simd, self.convention, &*k, &inputs, &Arriving { out: &out, u: &u }, &mut d, sums);
             for (which, row) in common.wanted.iter().zip(&mut tile.sums) {
                 store(&sums.sums[*which as usize], &mut row[first..end]);
             }
-            store(&dx, &mut tile.grad_x[t][first..end]);
+            tile.grad_x.write(t, (first, end), &dx);
             store_full(&dr, &mut room.dr[from..from + wide]);
             for_each_state!(N => {
-                if let Some(slot) = common.slots[N] {
+                if let Some(slot) = self.slot(N) {
                     store_full(&d[N], &mut room.d[slot * room.stride + from..][..wide]);
                 }
             });
@@ -334,8 +353,8 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
     /// From the operand to the spikes of the step before, and to the weights.
     #[inline(always)]
     fn bring_back<S: Simd>(&self, simd: S, step: usize, width: usize, tile: &mut Tile<'_, E>, room: &mut Room<E>) {
-        let Self { common, groups, .. } = self;
-        let (Some(recurrent), Some(slot)) = (&groups.recurrent, common.slots[State::S as usize]) else { return };
+        let groups = self.groups;
+        let (Some(recurrent), Some(slot)) = (&groups.recurrent, self.slot(State::S as usize)) else { return };
         let size = groups.size;
         let s = &room.tape[room.row(step, slot)][..width];
         let dr = &room.dr[..width];

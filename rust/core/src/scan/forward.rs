@@ -10,11 +10,13 @@ use fearless_simd::{Level, prelude::*};
 
 use super::group::{self, Group, Recurrent};
 use super::layout::{self, Shape};
-use super::{BLOCK, Kernels, Rows, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
+use super::outgoing::{self, Outgoing};
+use super::{BLOCK, FAR, Kernels, NEAR_BLOCK, Rows, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::{fence, prefetch};
 use crate::stage::{Coefficients, Column};
 
 /// Where the output goes.
@@ -88,11 +90,20 @@ trait Sink<E: Elem>: Send {
         u: &Column<E, S, K>,
         after: &States<E, S, K>,
     );
+
+    /// How many neurons come before the first whole column.
+    fn lead(&self) -> usize {
+        0
+    }
+
+    /// The steps of a block begin.
+    fn begin(&mut self, _steps: (usize, usize)) {}
+
+    /// Neurons `from..to` have taken the steps of the block.
+    fn leave(&mut self, _level: Level, _steps: (usize, usize), _lanes: (usize, usize)) {}
 }
 
-struct Dense<'a, E>(Vec<&'a mut [E]>);
-
-impl<E: Elem> Sink<E> for Dense<'_, E> {
+impl<E: Elem> Sink<E> for Outgoing<'_, E> {
     #[inline(always)]
     fn put<S: Simd, const K: usize>(
         &mut self,
@@ -102,7 +113,21 @@ impl<E: Elem> Sink<E> for Dense<'_, E> {
         _: &Column<E, S, K>,
         _: &States<E, S, K>,
     ) {
-        store(s, &mut self.0[t][from..to]);
+        self.write(t, (from, to), s);
+    }
+
+    fn lead(&self) -> usize {
+        Outgoing::lead(self)
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, steps: (usize, usize)) {
+        Outgoing::begin(self, steps);
+    }
+
+    #[inline(always)]
+    fn leave(&mut self, level: Level, steps: (usize, usize), lanes: (usize, usize)) {
+        Outgoing::leave(self, level, steps, lanes);
     }
 }
 
@@ -137,7 +162,7 @@ impl<E: Elem> Sink<E> for Bits<'_> {
 }
 
 struct Recorder<'a, E> {
-    dense: Option<Dense<'a, E>>,
+    dense: Option<Outgoing<'a, E>>,
     bits: Option<Bits<'a>>,
     traces: Vec<(Trace, Vec<&'a mut [E]>)>,
     /// The neurons of the tile that are recorded, as numbers in `inner`, and its first neuron.
@@ -209,6 +234,27 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
             });
         }
     }
+
+    fn lead(&self) -> usize {
+        match (&self.dense, &self.bits) {
+            (Some(dense), None) => dense.lead(),
+            _ => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn begin(&mut self, steps: (usize, usize)) {
+        if let Some(dense) = &mut self.dense {
+            dense.begin(steps);
+        }
+    }
+
+    #[inline(always)]
+    fn leave(&mut self, level: Level, steps: (usize, usize), lanes: (usize, usize)) {
+        if let Some(dense) = &mut self.dense {
+            dense.leave(level, steps, lanes);
+        }
+    }
 }
 
 struct Tile<'a, E, O> {
@@ -230,6 +276,8 @@ struct Common<'a, E> {
     time: usize,
     inner: usize,
     block: usize,
+    /// Steps between two checkpoints.
+    every: usize,
     recurrent: Option<Recurrent<'a, E>>,
     /// Neurons of a group, where they act on each other.
     size: usize,
@@ -280,13 +328,17 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
 ) {
     let wide = K * V::<E, S>::LEN;
     let kept = tile.state.len();
+    // Steps of the next block are asked for while this one is worked on; of groups the next few.
+    let ahead = if model.keeps(State::S) || model.competes() { 2 } else { common.block } * common.inner;
+    tile.sink.begin((t0, t1));
+    let lead = tile.sink.lead();
     let mut from = 0;
     while from < tile.width {
-        let to = (from + wide).min(tile.width);
+        let to = (if from < lead { lead } else { from + wide }).min(tile.width);
         refill(k, tile.first + from);
         let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
-        if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.block) {
-            let b = t0 / common.block;
+        if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.every) {
+            let b = t0 / common.every;
             store_states(&common.slots, &states, &mut tile.checkpoints[b * kept..(b + 1) * kept], from, to);
         }
         let mut r = [V::<E, S>::splat(simd, E::ZERO); K];
@@ -300,11 +352,13 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
         for t in t0..t1 {
             let at = t * common.inner + tile.first;
             let x = load(simd, &tile.x[at + from..at + to]);
+            prefetch(tile.x.get(at + ahead + from..at + ahead + to).unwrap_or_default());
             let step = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &may });
             tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
             states = step.after;
         }
         store_states(&common.slots, &states, &mut tile.state, from, to);
+        tile.sink.leave(simd.level(), (t0, t1), (from, to));
         from = to;
     }
 }
@@ -320,13 +374,16 @@ fn all_steps<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, c
     refill: impl Fn(&mut C, usize),
 ) {
     if !model.keeps(State::S) && !model.competes() {
-        for t0 in (0..common.time).step_by(common.block) {
+        let mut t0 = 0;
+        while t0 < common.time {
             if stop.now() {
                 return;
             }
-            let steps = (t0, (t0 + common.block).min(common.time));
-            advance(simd, model, common, tile, steps, (&[], &[]), k, &refill);
+            let t1 = (t0 + common.block).min((t0 - t0 % common.every).saturating_add(common.every)).min(common.time);
+            advance(simd, model, common, tile, (t0, t1), (&[], &[]), k, &refill);
+            t0 = t1;
         }
+        fence();
         return;
     }
     let mut group = Group::default();
@@ -437,10 +494,10 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
     let ranges = size.map_or_else(|| layout::ranges(inner), |size| group::ranges(inner, size));
     let kept = neuron.states().len();
     let mut states = layout::deal("state", state, (kept, outer, 1, inner), &ranges)?.into_iter();
-    let (block, mut marks) = match checkpoints {
+    let (every, mut marks) = match checkpoints {
         Some((0, _)) => return Err(Error::value("every: 0 steps between checkpoints; give at least 1")),
         Some((every, array)) => (every, layout::deal("checkpoints", array, (time.div_ceil(every) * kept, outer, 1, inner), &ranges)?),
-        None => (BLOCK, (0..outer * ranges.len()).map(|_| Vec::new()).collect()),
+        None => (usize::MAX, (0..outer * ranges.len()).map(|_| Vec::new()).collect()),
     };
     let mut marks = marks.drain(..);
     let shape = (1, outer, time, inner);
@@ -466,12 +523,14 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
             bits = Some(layout::deal("out", words, (1, outer, time, inner.div_ceil(64)), &in_words)?.into_iter());
         }
     }
-    let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, recurrent, size: size.unwrap_or(0) };
+    let streamed = outgoing::is_large::<E>(x.len()) && size.is_none();
+    let block = if streamed || inner * size_of::<E>() >= FAR { NEAR_BLOCK } else { BLOCK };
+    let common = Common { rows: &rows, slots: slots(&neuron), time, inner, block, every, recurrent, size: size.unwrap_or(0) };
     let mut tiles = Vec::new();
     for b in 0..outer {
         for (range, slots) in ranges.iter().zip(&in_slots) {
             let sink = Recorder {
-                dense: dense.as_mut().and_then(Iterator::next).map(Dense),
+                dense: dense.as_mut().and_then(Iterator::next).map(|rows| Outgoing::new(rows, streamed)),
                 bits: bits.as_mut().and_then(Iterator::next).map(Bits),
                 traces: traces.iter_mut().filter_map(|(trace, rows)| Some((*trace, rows.next()?))).collect(),
                 picked: picked.map(|all| (&all[slots.clone()], range.start)),

@@ -63,11 +63,15 @@ impl<E: Elem> Recurrent<'_, E> {
         }
         let lanes = V::<E, S>::LEN;
         let zero = V::<E, S>::splat(simd, E::ZERO);
-        let whole = spikes.len() / lanes * lanes;
-        for from in (0..whole).step_by(lanes) {
-            let mut bits = (!V::<E, S>::from_slice(simd, &spikes[from..from + lanes]).simd_eq(zero)).to_bitmask();
+        let whole = spikes.len() / 64 * 64;
+        for (word, spikes) in spikes.chunks_exact(64).enumerate() {
+            // A word of many registers: few branches that depend on the data.
+            let mut bits = 0;
+            for from in (0..64).step_by(lanes) {
+                bits |= (!V::<E, S>::from_slice(simd, &spikes[from..from + lanes]).simd_eq(zero)).to_bitmask() << from;
+            }
             while bits != 0 {
-                fired.push(number(from) + bits.trailing_zeros());
+                fired.push(number(word * 64) + bits.trailing_zeros());
                 bits &= bits - 1;
             }
         }

@@ -17,6 +17,7 @@ mod backward_group;
 pub mod forward;
 pub mod group;
 pub mod layout;
+mod outgoing;
 
 use backward::Backward;
 use forward::Forward;
@@ -53,6 +54,13 @@ const WIDEST: usize = 128;
 const BLOCK: usize = 32;
 /// Less work than this (elements) is not worth waking another thread.
 const WORTH_A_THREAD: usize = 1 << 18;
+
+/// Steps of a block where rows are so far apart, or so many, that those of a long block would drive each other from the cache.
+const NEAR_BLOCK: usize = 8;
+/// Rows this many bytes apart share their sets of the second-level cache.
+const FAR: usize = 1 << 16;
+/// Arrays of this many bytes do not stay in the cache until they are read again, so what is written is written past it.
+const STREAMED: usize = 1 << 22;
 
 /// Threads worth using for this much work.
 fn worthwhile(threads: usize, elements: usize) -> usize {
