@@ -331,9 +331,9 @@ fn with_composed(spec: Spec, work: impl WithModel) {
     } else if spec == bare.spec() {
         work.with_everyday(Composed(bare));
     } else if spec == current_back.spec() {
-        work.with(Composed(current_back));
+        work.with_everyday(Composed(current_back));
     } else if spec == bare_back.spec() {
-        work.with(Composed(bare_back));
+        work.with_everyday(Composed(bare_back));
     } else if let Some(plain) = Plain::of(spec) {
         work.with(Composed(plain));
     } else {

@@ -167,21 +167,16 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
         }
         let (t0, t1) = (block * common.every, ((block + 1) * common.every).min(time));
         tile.grad_x.begin((t0, t1));
-        let lead = tile.grad_x.lead();
         let mut from = 0;
         while from < tile.width {
-            let to = (if from < lead { lead } else { from + wide }).min(tile.width);
+            let to = (from + wide).min(tile.width);
             let (lane, end) = (tile.first + from, tile.first + to);
             if !common.rows.shared {
                 common.rows.fill(simd, &mut k, lane);
             }
             // A step some way ahead in this column, or, near its end, the same way into the next one.
-            let further = (tile.first + to, tile.first + (to + wide).min(tile.width));
             let steps = t1 - t0;
-            let ahead = |step: usize| {
-                let later = step + AHEAD;
-                if later < steps { (later, lane, end) } else { (if later < 2 * steps { later - steps } else { 0 }, further.0, further.1) }
-            };
+            let ahead = |step: usize| if step + AHEAD < steps { (step + AHEAD, lane) } else { (step + AHEAD - steps, end) };
             let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
             for t in t0..t1 {
                 for_each_state!(N => {
@@ -191,9 +186,8 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 });
                 let at = common.at(tile.outer, t, lane);
                 let x = load(simd, &common.x[at..at + (to - from)]);
-                let (step, from, to) = ahead(t - t0);
-                let at = common.at(tile.outer, t0 + step, 0);
-                prefetch(common.x.get(at + from..at + to).unwrap_or_default());
+                let (step, from) = ahead(t - t0);
+                prefetch(common.x, common.at(tile.outer, t0 + step, from), wide);
                 xs[t - t0] = x;
                 states = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero }).after;
             }
@@ -208,9 +202,8 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 let x = xs[t - t0];
                 let [out, u] = common.arriving(simd, here, &mut d);
                 if let Some(array) = common.grad_output {
-                    let (step, from, to) = ahead(t1 - 1 - t);
-                    let at = common.at(tile.outer, t1 - 1 - step, 0);
-                    prefetch(array.get(at + from..at + to).unwrap_or_default());
+                    let (step, from) = ahead(t1 - 1 - t);
+                    prefetch(array, common.at(tile.outer, t1 - 1 - step.min(steps - 1), from), wide);
                 }
                 let mut before = [zero; STATES];
                 for_each_state!(N => {
@@ -266,10 +259,8 @@ struct Run<'a, 'b, E: Elem> {
     stop: &'a Stop<'a>,
 }
 
-impl<E: Elem> WithModel for Run<'_, '_, E> {
-    fn with<M: Model>(mut self, model: M) {
-        let Convention { slopes, detach } = self.convention;
-        let model = (model, Convention { slopes: Apart(slopes), detach });
+impl<E: Elem> Run<'_, '_, E> {
+    fn run<M: Model, H: Slopes<E>>(&mut self, model: (M, Convention<H>)) {
         // What a model never is, is known when it is compiled, and not compiled for it.
         let recurrent = model.0.keeps(State::S);
         match &self.common.groups {
@@ -280,11 +271,18 @@ impl<E: Elem> WithModel for Run<'_, '_, E> {
             _ => enter(self.level, model, self.common, &mut self.tile, self.stop),
         }
     }
+}
+
+impl<E: Elem> WithModel for Run<'_, '_, E> {
+    fn with<M: Model>(mut self, model: M) {
+        let Convention { slopes, detach } = self.convention;
+        self.run((model, Convention { slopes: Apart(slopes), detach }));
+    }
 
     fn with_everyday<M: Model>(mut self, model: M) {
         let Convention { slopes, detach } = self.convention;
         if let Some(slopes) = Usual::of(slopes) {
-            enter(self.level, (model, Convention { slopes, detach }), self.common, &mut self.tile, self.stop);
+            self.run((model, Convention { slopes, detach }));
         } else {
             self.with(model);
         }
