@@ -34,9 +34,11 @@ from rsnn.stages.stage import NOT_NEGATIVE
 
 from .numbers import exp
 from .preset import Stages, preset
+from .surrogates import find
 
 if TYPE_CHECKING:
     from rsnn.stages.stage import Parameter
+    from rsnn.surrogate import Surrogate
 
 __all__ = [
     "IAF",
@@ -547,3 +549,35 @@ def ExpFilter(tau_filter_inv: Parameter = 223.1435511314, *, dt: float = 0.001) 
     [1.0, 0.8]
     """
     return {"membrane": partial(Leaky, beta=exp(-_step(dt, tau_filter_inv)))}
+
+
+def surrogate(name: str, **params: float) -> Surrogate:
+    """Give a surrogate gradient of Norse by its name, argument names and defaults.
+
+    Its surrogates: super, triangle, tanh, circ, heavi_erfc.
+
+    Release 1.1.0 of Norse ignores alpha of ``super``, and so does this; its development version is ``rsnn.surrogate.SuperSpike(alpha)``.
+
+    Parameters
+    ----------
+    name : str
+        As Norse calls it.
+    **params : float
+        Its arguments, by Norse's names; see ``rsnn.presets.surrogates.TABLE`` for the defaults.
+
+    Returns
+    -------
+    Surrogate
+        A curve of `rsnn.surrogate`, for ``rsnn.torch.Layer(..., surrogate=)``.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        The name or an argument is not one of Norse's; the message lists those that are.
+
+    Examples
+    --------
+    >>> surrogate("tanh", alpha=2.0).numpy([0.0]).round(4).tolist()
+    [1.0]
+    """
+    return find("norse", name, params)

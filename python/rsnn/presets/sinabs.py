@@ -26,10 +26,12 @@ from rsnn.stages import AdaptiveThreshold, Amount, Exponential, Gate, Integrator
 
 from .numbers import Number, decay
 from .preset import Stages, preset
+from .surrogates import find
 
 if TYPE_CHECKING:
     from rsnn.stages import Stage
     from rsnn.stages.stage import Parameter
+    from rsnn.surrogate import Surrogate
 
     SpikeFn = Callable[[Parameter], Stage]
 
@@ -344,3 +346,35 @@ def ExpLeak(tau_mem: Parameter | None = None, norm_input: bool = False, *, alpha
     """
     membrane = _membrane(_needed("mem", tau_mem, alpha_mem), flag("norm_input", norm_input))
     return {"membrane": membrane, "recurrence": "merged"}
+
+
+def surrogate(name: str, **params: float) -> Surrogate:
+    """Give a surrogate gradient of sinabs by its name, argument names and defaults.
+
+    Its surrogates: SingleExponential, PeriodicExponential, Heaviside, Gaussian, MultiGaussian.
+
+    ``SingleExponential`` and ``Heaviside`` change with the threshold, ``PeriodicExponential`` with the membrane itself.
+
+    Parameters
+    ----------
+    name : str
+        As sinabs calls it.
+    **params : float
+        Its arguments, by sinabs's names; see ``rsnn.presets.surrogates.TABLE`` for the defaults.
+
+    Returns
+    -------
+    Surrogate
+        A curve of `rsnn.surrogate`, for ``rsnn.torch.Layer(..., surrogate=)``.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        The name or an argument is not one of sinabs's; the message lists those that are.
+
+    Examples
+    --------
+    >>> surrogate("Gaussian", sigma=0.5).numpy([0.0]).round(4).tolist()
+    [0.7979]
+    """
+    return find("sinabs", name, params)

@@ -35,10 +35,12 @@ from rsnn.stages import Leaky as _Leaky
 
 from .numbers import Number, log
 from .preset import Stages, preset
+from .surrogates import find
 
 if TYPE_CHECKING:
     from rsnn.stages import Stage
     from rsnn.stages.stage import Parameter
+    from rsnn.surrogate import Surrogate
 
 __all__ = ["Alpha", "Lapicque", "Leaky", "RLeaky", "RSynaptic", "Synaptic"]
 
@@ -376,3 +378,35 @@ def RSynaptic(
         inhibition=inhibition,
         graded_spikes_factor=graded_spikes_factor,
     )
+
+
+def surrogate(name: str, **params: float) -> Surrogate:
+    """Give a surrogate gradient of snnTorch by its name, argument names and defaults.
+
+    Its surrogates: atan, fast_sigmoid, sigmoid, straight_through_estimator, triangular, heaviside, spike_rate_escape, SFS.
+
+    ``triangular`` is negative above the threshold, as snnTorch has it. ``sigmoid`` is finite where snnTorch overflows to NaN.
+
+    Parameters
+    ----------
+    name : str
+        As snnTorch calls it.
+    **params : float
+        Its arguments, by snnTorch's names; see ``rsnn.presets.surrogates.TABLE`` for the defaults.
+
+    Returns
+    -------
+    Surrogate
+        A curve of `rsnn.surrogate`, for ``rsnn.torch.Layer(..., surrogate=)``.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        The name or an argument is not one of snnTorch's; the message lists those that are.
+
+    Examples
+    --------
+    >>> surrogate("fast_sigmoid", slope=25.0).numpy([0.0]).round(4).tolist()
+    [1.0]
+    """
+    return find("snntorch", name, params)

@@ -20,9 +20,11 @@ from rsnn.stages import Blend, Exponential, Integrator, Leaky, Mul, RecoveryCurr
 
 from .numbers import Number, exp
 from .preset import Stages, preset
+from .surrogates import find
 
 if TYPE_CHECKING:
     from rsnn.stages.stage import Parameter
+    from rsnn.surrogate import Surrogate
 
 __all__ = ["CUBALIFNode", "EIFNode", "IFNode", "IzhikevichNode", "LIFNode", "ParametricLIFNode", "QIFNode"]
 
@@ -307,3 +309,37 @@ def CUBALIFNode(
     [0.25, 0.0, 0.1875]
     """
     return _make(partial(Leaky, beta=v_decay), v_threshold, v_reset, synapse=partial(Exponential, alpha=c_decay))
+
+
+def surrogate(name: str, **params: float) -> Surrogate:
+    """Give a surrogate gradient of SpikingJelly by its name, argument names and defaults.
+
+    Its surrogates: Sigmoid, ATan, SoftSign, SuperSpike, Erf, PiecewiseQuadratic, PiecewiseExp, Rect, NonzeroSignLogAbs,
+    PiecewiseLeakyReLU, S2NN, QPseudoSpike, LeakyKReLU, FakeNumericalGradient, LogTailedReLU, SquarewaveFourierSeries,
+    DeterministicPass.
+
+    ``QPseudoSpike`` and ``SquarewaveFourierSeries`` need functions that the native engine does not have, and run on the torch backend.
+
+    Parameters
+    ----------
+    name : str
+        As SpikingJelly calls it.
+    **params : float
+        Its arguments, by SpikingJelly's names; see ``rsnn.presets.surrogates.TABLE`` for the defaults.
+
+    Returns
+    -------
+    Surrogate
+        A curve of `rsnn.surrogate`, for ``rsnn.torch.Layer(..., surrogate=)``.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        The name or an argument is not one of SpikingJelly's; the message lists those that are.
+
+    Examples
+    --------
+    >>> surrogate("SoftSign", alpha=2.0).numpy([0.0]).round(4).tolist()
+    [1.0]
+    """
+    return find("spikingjelly", name, params)

@@ -1,8 +1,8 @@
 """The layers of snnTorch, over whole sequences (its own modules take one step, here `Layer.step`).
 
 Its surrogate is ``atan`` with alpha 2. With ``reset_delay=True`` the reset is held constant in the gradient; with False only the spikes
-read off the membrane carried in are. ``learn_beta=``, ``learn_alpha=``, ``learn_threshold=`` and ``learn_graded_spikes_factor=`` say what is
-learned.
+read off the membrane carried in are. What is learned is said by ``learn_beta=``, ``learn_alpha=``, ``learn_threshold=`` and
+``learn_graded_spikes_factor=``.
 """
 
 from typing import Any

@@ -270,6 +270,18 @@ macro_rules! whole_models {
             }
         }
 
+        /// Give `work` the model of this neuron; the composed ones share theirs.
+        pub fn with_shared_model(neuron: Neuron, work: impl WithSharedModel) {
+            match neuron {
+                Neuron::Composed(spec) => match Plain::of(spec) {
+                    Some(plain) => work.with_shared(Composed(plain)),
+                    None => work.with_shared(Composed(spec)),
+                },
+                $(Neuron::$name { model, recurrent: false } => work.with_shared(model),)*
+                $(Neuron::$name { model, recurrent: true } => work.with_shared(Merged(model)),)*
+            }
+        }
+
         /// Give `work` the model of this neuron: the everyday ones have code of their own, the rest of the composed share theirs.
         pub fn with_model(neuron: Neuron, work: impl WithModel) {
             match neuron {
@@ -311,6 +323,12 @@ impl Neuron {
         let named = |(which, name): (Coefficient, _)| (which, which.own().map_or(name, |n| self.own()[n]));
         Coefficient::ALL.into_iter().filter(|(which, _)| self.reads(*which)).map(named).collect()
     }
+}
+
+/// Something to do with a model, for which no neuron is worth code of its own.
+pub trait WithSharedModel {
+    /// Do it.
+    fn with_shared<M: Model>(self, model: M);
 }
 
 /// Something to do with a model, whichever it is.

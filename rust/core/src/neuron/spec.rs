@@ -373,7 +373,7 @@ impl Plan for Plain {
     #[inline(always)]
     fn spec(self) -> Spec {
         let synapse = if self.0.synapse == Synapse::Dual { Synapse::None } else { self.0.synapse };
-        Spec { synapse, adaptation: Adaptation::None, operand: Operand::None, inhibition: false, graded: false, ..self.0 }
+        Spec { synapse, adaptation: Adaptation::None, operand: Operand::None, masked: false, inhibition: false, graded: false, ..self.0 }
     }
 }
 

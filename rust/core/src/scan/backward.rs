@@ -16,7 +16,10 @@ use super::outgoing::{self, Outgoing};
 use super::{Kernels, Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
-use crate::neuron::{Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
+use crate::neuron::{
+    Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, WithSharedModel, for_each_state, with_model,
+    with_shared_model,
+};
 use crate::pool::{Context, Stop, for_each};
 use crate::raw::{fence, prefetch};
 use crate::stage::{COEFFICIENTS, Coefficient, Column, Gradients};
@@ -250,7 +253,7 @@ fn enter<E: Elem, M: Model, H: Slopes<E>>(
     on_level!(level, simd => run(simd, model, common, tile, stop));
 }
 
-/// A tile, ready for a model.
+/// A tile, ready for a model. Everyday neurons with a usual surrogate have kernels with that compiled in; the others call theirs.
 struct Run<'a, 'b, E: Elem> {
     level: Level,
     convention: Convention<Surrogate<E>>,
@@ -273,19 +276,27 @@ impl<E: Elem> Run<'_, '_, E> {
     }
 }
 
-impl<E: Elem> WithModel for Run<'_, '_, E> {
-    fn with<M: Model>(mut self, model: M) {
+impl<E: Elem> WithSharedModel for Run<'_, '_, E> {
+    fn with_shared<M: Model>(mut self, model: M) {
         let Convention { slopes, detach } = self.convention;
         self.run((model, Convention { slopes: Apart(slopes), detach }));
     }
+}
 
-    fn with_everyday<M: Model>(mut self, model: M) {
-        let Convention { slopes, detach } = self.convention;
-        if let Some(slopes) = Usual::of(slopes) {
-            self.run((model, Convention { slopes, detach }));
-        } else {
-            self.with(model);
-        }
+/// The same where the surrogate is a usual one.
+struct UsualRun<'a, 'b, E: Elem> {
+    run: Run<'a, 'b, E>,
+    slopes: Usual<E>,
+}
+
+impl<E: Elem> WithModel for UsualRun<'_, '_, E> {
+    fn with<M: Model>(self, model: M) {
+        self.run.with_shared(model);
+    }
+
+    fn with_everyday<M: Model>(self, model: M) {
+        let mut run = self.run;
+        run.run((model, Convention { slopes: self.slopes, detach: run.convention.detach }));
     }
 }
 
@@ -374,7 +385,14 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
     };
     let work = group::work(elements, recurrent.as_ref());
     let context = Context { threads: worthwhile(context.threads, work), poll: context.poll };
-    for_each(&context, tiles, |tile, stop| with_model(neuron, Run { level, convention, common: &common, tile, stop }))?;
+    let usual = Usual::of(convention.slopes);
+    for_each(&context, tiles, |tile, stop| {
+        let run = Run { level, convention, common: &common, tile, stop };
+        match usual {
+            Some(slopes) => with_model(neuron, UsualRun { run, slopes }),
+            None => with_shared_model(neuron, run),
+        }
+    })?;
     if let Some((weight, bias)) = grad_recurrent {
         Share::total(&shares, weight, bias);
     }
