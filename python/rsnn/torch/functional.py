@@ -25,14 +25,14 @@ __all__ = ["conv2d", "linear", "pool2d", "simulate"]
 BLOCK = 32
 """Steps between two kept states unless `checkpoint` says otherwise: backward recomputes a block of this length into the cache."""
 
-DETACHABLE = ("carried", "threshold")
+DETACHABLE = ("carried", "threshold", "adaptation")
 """What `detach` can hold constant, besides every reset."""
 
 GROUP_BLOCK = 16
 """The same where neurons act on each other: several sequences go through time side by side, and share the cache with the weights."""
 
-COUNTS = frozenset({"max_spikes", "refractory"})
-"""Coefficients that are numbers of spikes or steps: nothing flows through them."""
+COUNTS = frozenset({"max_spikes"})
+"""Coefficients that are numbers of spikes: nothing flows through them."""
 
 _NAMESPACE = SimpleNamespace(exp=exp, log=torch.log, ones_like=torch.ones_like, asarray=torch.asarray)
 
@@ -242,8 +242,8 @@ def run(
         return array.transpose(0, 1).contiguous() if turned else array
 
     output = shaped(output).to(given)
-    after = plan.state(*(_flow(name, each).reshape(layout.step) for name, each in zip(kernel.states, final.unbind(0), strict=True)))
-    return Result(output, after, {name: shaped(_flow(name, trace)) for name, trace in recorded.items()}, kernel.spiking)
+    after = plan.state(*(_flow(kernel, name, each).reshape(layout.step) for name, each in zip(kernel.states, final.unbind(0), strict=True)))
+    return Result(output, after, {name: shaped(_flow(kernel, name, trace)) for name, trace in recorded.items()}, kernel.spiking)
 
 
 def _pair(recurrent: Any) -> tuple[Any, Any]:
@@ -270,9 +270,9 @@ def _operands(weight: Any, bias: Any, x: Tensor, n: int) -> tuple[Tensor, Tensor
     return weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
 
 
-def _flow(name: str, value: Tensor) -> Tensor:
+def _flow(kernel: Kernel, name: str, value: Tensor) -> Tensor:
     """Pass a state, or a trace of one, from or to the caller; no gradient flows through what counts steps."""
-    return value.detach() if name == "rest" else value
+    return value.detach() if name == "rest" and "masked" not in kernel.spec.split() else value
 
 
 def effective(plan: Plan, name: str, value: Tensor) -> Tensor:
@@ -348,6 +348,6 @@ def _stack_state(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: Sta
                 wanted = f"for x of shape {tuple(x.shape)} it must be {layout.step}; None starts at rest"
                 raise InvalidValueError(f"state.{name} has the shape {tuple(value.shape)}: {wanted}")
             _checks.alike(f"state.{name}", value, "x", x, f"state.{name}.to(x) moves and converts it")
-        each = [_flow(name, value) for name, value in zip(fields, state, strict=True)]
+        each = [_flow(plan.kernel, name, value) for name, value in zip(fields, state, strict=True)]
     outer, _, inner = layout.sequence
     return torch.stack(each).reshape(len(fields), outer, inner)

@@ -27,7 +27,8 @@ OPTIONS = """surrogate : surrogate or callable, default ``rsnn.surrogate.ATan(2.
     detach : tuple of str, default ()
         What else is left out of the gradient. "carried": the spikes that late resets read off the membrane carried in, while those of the
         step still flow (snnTorch with ``reset_delay=False``). "threshold": what an adaptation moves of the threshold, where spikes are
-        tested against it; what a reset takes off still flows (sinabs' ALIF).
+        tested against it; what a reset takes off still flows (sinabs' ALIF). "adaptation": the spikes, in what they add to an adaptation
+        (Norse's recurrent LSNN).
     checkpoint : int, optional
         Steps between two states kept for backward, which recomputes those between (default 32). The gradients are the same bits for any
         number; the memory beyond x is 4 / checkpoint bytes for each state, neuron and step.

@@ -124,6 +124,8 @@ pub struct Detach {
     pub carried: bool,
     /// `threshold`: what an adaptation moves of the threshold, where spikes are tested against it; what resets take off flows (sinabs' ALIF).
     pub threshold: bool,
+    /// `adaptation`: the spikes, in what they add to an adaptation (Norse's recurrent LSNN).
+    pub adaptation: bool,
 }
 
 impl Detach {
@@ -135,7 +137,11 @@ impl Detach {
                 "reset" => detach.reset = true,
                 "carried" => detach.carried = true,
                 "threshold" => detach.threshold = true,
-                other => return Err(Error::value(format!("detach: {other:?} is not known; accepted are reset, carried, threshold"))),
+                "adaptation" => detach.adaptation = true,
+                other => {
+                    let known = "reset, carried, threshold, adaptation";
+                    return Err(Error::value(format!("detach: {other:?} is not known; accepted are {known}")));
+                }
             }
         }
         Ok(detach)
