@@ -156,7 +156,7 @@ REFUSED: list[tuple[Any, str]] = [
     (lambda: norse.LIF(tau_mem_inv=np.nan), "tau_mem_inv=nan: NaN and infinity"),
     (lambda: norse.LIF(tau_mem_inv="fast"), "tau_mem_inv='fast'"),
     (lambda: norse.LIFBox(reset_method="drop"), "reset_method='drop'"),
-    (lambda: norse.LIFRefrac(rho_reset=2.5), "rho_reset=2.5: must be a whole multiple"),
+    (lambda: norse.LIFRefrac(rho_reset=-2.5), "rho_reset=-2.5: must be between 0"),
     (lambda: snntorch.Leaky(beta=0.9, reset_mechanism="sub"), "reset_mechanism='sub'"),
     (lambda: snntorch.Leaky(beta=0.9, reset_delay=1), "reset_delay=1: must be True or False"),
     (lambda: snntorch.Leaky(beta=None), "beta=None"),

@@ -117,10 +117,13 @@ class Preset(Neuron):
             return given[number.argument]
         device = next(getattr(given[name], "device", None) for name in number.ranges if name in given)
 
-        def constant(value: Any) -> Any:
-            return xp.asarray(np.array(value), device=device) if np.ndim(value) else float(value)
+        def array(value: Any) -> Any:
+            return xp.asarray(np.array(value), device=device)  # a fresh one: torch warns about arrays that cannot be written
 
-        at = {name: given[name] if name in given else constant(self._values[name]) for name in number.ranges}
+        def constant(value: Any) -> Any:
+            return array(value) if np.ndim(value) else float(value)
+
+        at = {name: given[name] if name in given else array(self._values[name]) for name in number.ranges}
         moved = number.formula(at, xp) - constant(self._references[key])
         return constant(self._form._given[key]) + moved
 
@@ -144,8 +147,9 @@ class Preset(Neuron):
         names("replace()", parameters, self.arguments)
         changed = {name: value for name, value in parameters.items() if not _same(value, self._values.get(name, self.arguments[name]))}
         function = _function(self.library, self.name)
-        stale = {name: None for name, of in function.derived.items() if not changed.keys().isdisjoint(of) and name not in changed}
-        return cast(Preset, function(**(self.arguments | stale | changed)))
+        stale = {name for name, of in function.derived.items() if name not in self._values and not changed.keys().isdisjoint(of)}
+        kept = {name: value for name, value in self.arguments.items() if name not in stale}
+        return cast(Preset, function(**(kept | changed)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.library, self.name, self.arguments)
