@@ -14,10 +14,11 @@ import rsnn.torch as rt
 from rsnn import stages
 
 SURROGATES = [rsnn.surrogate.ATan(2.0), rsnn.surrogate.FastSigmoid(10.0)]
+CONSTANT = ("reset", "carried", "threshold", "adaptation")
 
 
 @settings(deadline=None, max_examples=200)
-@given(every(3), st.integers(0, 2**32 - 1), st.sampled_from(SURROGATES), st.sets(st.sampled_from(("reset", "carried", "threshold", "adaptation"))))
+@given(every(3), st.integers(0, 2**32 - 1), st.sampled_from(SURROGATES), st.sets(st.sampled_from(CONSTANT)))
 def test_native_gradients_equal_those_of_the_reference(neuron: Any, seed: int, surrogate: Any, constant: set[str]) -> None:
     assume(not neuron.inhibition)  # neurons that compete are not trained
     rng = np.random.default_rng(seed)
