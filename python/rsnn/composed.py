@@ -303,6 +303,8 @@ class Neuron(AnyNeuron):
                 f"reset={self.reset}: several spikes in one step cannot reset in this way; "
                 "use fire='single', reset='subtract', or another reset_timing"
             )
+        if isinstance(self.refractory, RefractoryMask) and not (isinstance(self.reset, Blend) and timing == "same"):
+            return f"refractory={self.refractory}: takes reset=rsnn.stages.Blend(...) in the same step, as Norse has it; or give a number"
         if self.adaptation is not None and self.inhibition:
             return "inhibition=True: neurons compete by their distance from v_threshold, which an adaptation would move; leave one out"
         if self.adaptation is not None and timing != "same":

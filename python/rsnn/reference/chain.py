@@ -104,7 +104,8 @@ class Chain:
             mask = self.hooks.test(rest)
             v = self._bounded(self.hooks.select(mask, v, self._reset(free, s, before, theta)))
             s = self.hooks.select(mask, xp.zeros_like(s), s)
-            rest = self.hooks.select(s, c["refractory"] + xp.zeros_like(rest), self.hooks.relu(rest - mask))
+            less, zero = rest - mask, xp.zeros_like(rest)
+            rest = self.hooks.select(s, c["refractory"] + zero, xp.where(less > 0, less, zero))
         elif rest is not None:
             s = xp.where(rest > 0, xp.zeros_like(s), s)
             v = self._bounded(self._reset(u, s, before, theta))

@@ -55,6 +55,8 @@ class RefractoryMask(Stage):
         v    = (1 - m) v_free + m v;   s = (1 - m) s_free
         rest = (1 - s) relu(rest - m) + s refractory
 
+    It goes with a `Blend` that resets in the step of the spike.
+
     Parameters
     ----------
     refractory : the time after a spike, in steps, not negative
