@@ -20,15 +20,22 @@ SOURCES := $(shell find rust python -type f \( -name '*.rs' -o -name '*.toml' -o
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test check gate gate-update bench bench-peers wheel dev format clean FORCE
+.PHONY: help demo examples test check gate gate-update bench bench-peers wheel dev format clean FORCE
 
 help: ## this list
 	@echo "rsnn: spiking neural networks on a CPU. Targets:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
-	@echo "Options: PYTHON=path of a Python >= 3.11; ARGS='...' for demo, test and bench"
+	@echo "Options: PYTHON=path of a Python >= 3.11; ARGS='...' for demo, examples, test and bench"
 
 demo: $(STAMPS)/extra-demo ## build, install and run the main job on handwritten digits (pictures in out/)
 	$(BIN)/python -m rsnn demo $(ARGS)
+
+# OMP_NUM_THREADS: torchrun sets it to 1 itself, but says so at length.
+examples: $(STAMPS)/extra-demo ## train the tasks in examples/ at full size, minutes each (pictures in out/)
+	$(BIN)/python examples/digits.py $(ARGS)
+	$(BIN)/python examples/time_constants.py $(ARGS)
+	$(BIN)/python examples/memory.py $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 examples/distributed.py $(ARGS)
 
 test: $(STAMPS)/extra-test ## run every test: Rust, Python, docstrings, README
 	# In release, as the wheel is built: the kernels take minutes to compile twice.

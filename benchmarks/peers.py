@@ -16,10 +16,10 @@ from typing import Any
 import neurons
 import numpy as np
 import torch
+from training import ALPHA, BETA, torch_loop
 
 import rsnn.torch as rt
 
-ALPHA, BETA = 0.8, 0.9
 ROUNDS = 7
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
@@ -30,38 +30,6 @@ def ours() -> Layer:
     """Call one operator."""
     layer = rt.LIF(beta=BETA, alpha=ALPHA)
     return lambda x: layer(x)[0]
-
-
-class Spike(torch.autograd.Function):
-    """A step with the gradient of an arctangent, as everybody writes it."""
-
-    @staticmethod
-    def forward(ctx: Any, y: torch.Tensor) -> torch.Tensor:  # noqa: D102
-        ctx.save_for_backward(y)
-        return (y >= 0).to(y.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # noqa: D102
-        (y,) = ctx.saved_tensors
-        slope: torch.Tensor = 1 / (1 + (torch.pi * y) ** 2)
-        return gradient * slope
-
-
-def torch_loop() -> Layer:
-    """Write the loop by hand: unbound once, stacked once, the reset left out of the gradient."""
-
-    def run(x: torch.Tensor) -> torch.Tensor:
-        i = v = torch.zeros_like(x[0])
-        spikes = []
-        for x_t in x.unbind():
-            i = ALPHA * i + x_t
-            u = BETA * v + i
-            s: torch.Tensor = Spike.apply(u - 1.0)
-            v = u - s.detach()
-            spikes.append(s)
-        return torch.stack(spikes)
-
-    return run
 
 
 def snntorch() -> Layer:
@@ -90,7 +58,8 @@ def sinabs() -> Layer:
 
     def run(x: torch.Tensor) -> torch.Tensor:
         layer.reset_states()
-        return layer(x.transpose(0, 1))
+        spikes: torch.Tensor = layer(x.transpose(0, 1))
+        return spikes
 
     return run
 
@@ -103,7 +72,8 @@ def spikingjelly() -> Layer:
 
     def run(x: torch.Tensor) -> torch.Tensor:
         reset(node)
-        return node(x)
+        spikes: torch.Tensor = node(x)
+        return spikes
 
     return run
 
@@ -112,15 +82,13 @@ def jax_scan(x: Array, gradient: Array) -> tuple[Callable[[], Any], Callable[[],
     """Compile a scan over time, and its vector-Jacobian product; give both as calls that wait for the result."""
     jax = importlib.import_module("jax")
     jnp = jax.numpy
+    spike = jax.custom_jvp(lambda y: (y >= 0).astype(y.dtype))
 
-    @jax.custom_jvp
-    def spike(y: Any) -> Any:
-        return (y >= 0).astype(y.dtype)
-
-    @spike.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
+    def slope(primals: Any, tangents: Any) -> Any:
         (y,), (dy,) = primals, tangents
         return spike(y), dy / (1 + (jnp.pi * y) ** 2)
+
+    spike.defjvp(slope)
 
     def step(state: Any, x_t: Any) -> Any:
         i, v = state
@@ -142,7 +110,14 @@ def jax_scan(x: Array, gradient: Array) -> tuple[Callable[[], Any], Callable[[],
     return lambda: run(x).block_until_ready(), lambda: [each.block_until_ready() for each in train(x, gradient)]
 
 
-MAKERS = {"rsnn": ours, "torch loop": torch_loop, "snntorch": snntorch, "norse": norse, "sinabs": sinabs, "spikingjelly": spikingjelly}
+MAKERS = {
+    "rsnn": ours,
+    "torch loop": lambda: torch_loop,
+    "snntorch": snntorch,
+    "norse": norse,
+    "sinabs": sinabs,
+    "spikingjelly": spikingjelly,
+}
 
 
 def contestants(shape: tuple[int, ...]) -> tuple[dict[str, Callable[[int], Any]], dict[str, Callable[[int], Any]]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import neurons
 import numpy as np
+import recurrent
 import torch
 import training
 
@@ -58,7 +59,7 @@ def table(rounds: int) -> str:
     where = f"{processor()}, {info['cores']} cores, {info['simd']}"
     versions = f"rsnn {info['version']}, numpy {np.__version__}, torch {torch.__version__}"
     head = f"{where}; {versions}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}."
-    return "\n\n".join((head, "\n".join(rows), neurons.table(rounds), training.table(rounds)))
+    return "\n\n".join((head, "\n".join(rows), neurons.table(rounds), training.table(rounds), recurrent.table(rounds)))
 
 
 def main() -> int:

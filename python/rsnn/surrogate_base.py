@@ -90,9 +90,9 @@ class Surrogate:
         return replace(self, height=self.height * scalar("factor", factor))
 
     def of(self, v: Any, theta: Any, xp: Any = np, exp: Callable[[Any], Any] | None = None) -> Any:
-        """Evaluate at arrays of one dtype over the namespace `xp` (numpy or torch).
+        """Evaluate at arrays of one dtype over the namespace `xp`, numpy or torch, with the bits of the native engine.
 
-        The bits are those of the native engine; of `Circ` over torch, up to the last.
+        Over torch that of `Circ` may differ in the last bit: torch rounds its square root otherwise.
         """
         from .reference.surrogate import slope
 

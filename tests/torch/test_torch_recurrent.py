@@ -187,7 +187,7 @@ def test_every_instruction_set_has_the_same_bits(options: str, dtype: Any) -> No
         back = [np.zeros_like(state), np.empty_like(x), np.zeros(table.shape), np.zeros_like(w), np.zeros_like(bias)]
         extra = more | ({"grad_recurrent": (back[3], back[4])} if "recurrent" in options else {})
         _rsnn.scan_backward(
-            spec, "atan", [2.0], x, table, kept, every, grad, [], *back[:3], needs=list(names), detach=[], level=level, **extra
+            spec, "atan", [1.0, 3.0], x, table, kept, every, grad, [], *back[:3], needs=list(names), detach=[], level=level, **extra
         )
         found.append([out, state, *back])
     assert found[0][0].sum() > 0
@@ -276,7 +276,7 @@ def test_operators_with_weights_and_groups_pass_opcheck() -> None:
         torch.library.opcheck(_ops.scan, (kernel.spec, x, table, state, ["u"], 7, *more))
         checkpoints = _ops.scan(kernel.spec, x, table, state, [], 7, *more)[3]
         for needs in ([], ["beta"], ["beta", _ops.RECURRENT]):
-            arguments = (kernel.spec, "atan", [2.0], ["reset"], x, table, checkpoints, 7, x, state, ["u"], x[None], needs, *more)
+            arguments = (kernel.spec, "atan", [1.0, 3.0], ["reset"], x, table, checkpoints, 7, x, state, ["u"], x[None], needs, *more)
             torch.library.opcheck(_ops.scan_backward, arguments)
 
 

@@ -144,7 +144,7 @@ mod tests {
                 stream(level, &mut to[begin..end], &from[begin..end]);
                 fence();
                 assert_eq!(to[begin..end], from[begin..end]);
-                assert!(to[..begin].iter().chain(&to[end..]).all(|v| *v == -1.0));
+                assert!(to[..begin].iter().chain(&to[end..]).all(|v| v.to_bits() == (-1.0_f32).to_bits()));
             }
         }
     }

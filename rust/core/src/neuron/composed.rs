@@ -230,6 +230,31 @@ fn clip_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
     sums.add(Coefficient::VMin, &low);
 }
 
+/// Adjoint of the spikes, where `held` is the adaptation that moves a threshold held constant; adds to `du` and `dtheta`.
+#[inline(always)]
+fn fire_adjoint<E: Elem, S: Simd, const K: usize>(
+    slope: &Column<E, S, K>,
+    ds: &Column<E, S, K>,
+    held: Adaptation,
+    [du, dtheta]: [&mut Column<E, S, K>; 2],
+    sums: &mut Gradients<E, S, K>,
+) {
+    let mut rest = *ds;
+    for j in 0..K {
+        let e = slope[j] * ds[j];
+        du[j] += e;
+        rest[j] = -e;
+    }
+    if !held.moves_threshold() {
+        for j in 0..K {
+            dtheta[j] += rest[j];
+        }
+    } else if held == Adaptation::Threshold {
+        // The spikes see the threshold at rest alone; what a reset takes off is the whole of it still.
+        sums.add(Coefficient::VThreshold, &rest);
+    }
+}
+
 impl<P: Plan> Model for Composed<P> {
     #[inline(always)]
     fn keeps(self, state: State) -> bool {
@@ -313,24 +338,8 @@ impl<P: Plan> Model for Composed<P> {
                 ds = product::<E, S, K>(&ds, inputs.allowed);
             }
             let slope = convention.slopes.slope(simd, u, &at.theta);
-            if convention.detach.threshold && spec.adaptation.moves_threshold() {
-                // The spikes see the threshold at rest alone; what a reset takes off is the whole of it still.
-                let mut rest = dtheta;
-                for j in 0..K {
-                    let e = slope[j] * ds[j];
-                    du[j] += e;
-                    rest[j] = -e;
-                }
-                if spec.adaptation == Adaptation::Threshold {
-                    sums.add(Coefficient::VThreshold, &rest);
-                }
-            } else {
-                for j in 0..K {
-                    let e = slope[j] * ds[j];
-                    du[j] += e;
-                    dtheta[j] -= e;
-                }
-            }
+            let moved = if convention.detach.threshold { spec.adaptation } else { Adaptation::None };
+            fire_adjoint(&slope, &ds, moved, [&mut du, &mut dtheta], sums);
         }
         let mut carried = [zero; K];
         let mut da = spec.adaptation.before_adjoint::<E, S, C, K>(k, [&a, v, u], [&dtheta, &dslow], [&mut carried, &mut du], sums);

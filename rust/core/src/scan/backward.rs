@@ -289,14 +289,25 @@ struct UsualRun<'a, 'b, E: Elem> {
     slopes: Usual<E>,
 }
 
+impl<E: Elem> Run<'_, '_, E> {
+    /// Run it for a neuron.
+    fn of(self, neuron: Neuron) {
+        match Usual::of(self.convention.slopes) {
+            Some(slopes) => with_model(neuron, UsualRun { run: self, slopes }),
+            None => with_shared_model(neuron, self),
+        }
+    }
+}
+
 impl<E: Elem> WithModel for UsualRun<'_, '_, E> {
     fn with<M: Model>(self, model: M) {
         self.run.with_shared(model);
     }
 
     fn with_everyday<M: Model>(self, model: M) {
-        let mut run = self.run;
-        run.run((model, Convention { slopes: self.slopes, detach: run.convention.detach }));
+        let Self { mut run, slopes } = self;
+        let detach = run.convention.detach;
+        run.run((model, Convention { slopes, detach }));
     }
 }
 
@@ -385,14 +396,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
     };
     let work = group::work(elements, recurrent.as_ref());
     let context = Context { threads: worthwhile(context.threads, work), poll: context.poll };
-    let usual = Usual::of(convention.slopes);
-    for_each(&context, tiles, |tile, stop| {
-        let run = Run { level, convention, common: &common, tile, stop };
-        match usual {
-            Some(slopes) => with_model(neuron, UsualRun { run, slopes }),
-            None => with_shared_model(neuron, run),
-        }
-    })?;
+    for_each(&context, tiles, |tile, stop| Run { level, convention, common: &common, tile, stop }.of(neuron))?;
     if let Some((weight, bias)) = grad_recurrent {
         Share::total(&shares, weight, bias);
     }
