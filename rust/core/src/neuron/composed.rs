@@ -195,8 +195,10 @@ impl<P: Plan> Composed<P> {
             let less = rest[j] - choose::<E, S>(at.held[j], one, zero);
             let kept = choose::<E, S>(less.simd_gt(zero), less, zero);
             ds[j] += drest[j] * (k.get(Coefficient::Refractory, j) - kept);
-            dperiod[j] = drest[j] * at.fired[j];
-            let onward = choose::<E, S>(less.simd_gt(zero), drest[j] * (one - at.fired[j]), zero);
+            // Selected by s, as the forward does; only a smooth stand-in for a spike is neither 0 nor 1.
+            let silent = at.fired[j].simd_eq(zero);
+            dperiod[j] = choose::<E, S>(silent, zero, drest[j]);
+            let onward = choose::<E, S>(silent, choose::<E, S>(less.simd_gt(zero), drest[j], zero), zero);
             let dm = dv[j] * (v[j] - v_free[j]) - ds[j] * s_free[j] - onward;
             drest[j] = onward + dm * slope[j];
         }
