@@ -85,6 +85,7 @@ def smooth(neuron: Any) -> functional.Plan:
     """The plan of the smooth neuron, all parameters learned."""
     plan = functional.Plan.of(neuron, tuple(neuron.parameters))
     spec = re.sub("fire=(single|strict|multi|capped)", "fire=soft", plan.kernel.spec).replace("reset=value", "reset=blend")
+    spec = spec.replace(" masked", "")  # whose slope is that of a spike, by which its value does not move
     coefficients = tuple(name for name in plan.kernel.coefficients if name != "max_spikes")
     # Without ranges: at the end of one, where defaults are, a derivative has one side alone.
     everywhere = dict.fromkeys(plan.ranges, (-np.inf, np.inf))

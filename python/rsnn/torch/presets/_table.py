@@ -120,4 +120,4 @@ def _example(module: str, row: Row) -> str:
     )
 
 
-_UNGIVEN = {("tau_mem", None), ("tau_adapt", None)}
+_UNGIVEN = {("tau_mem", None), ("tau_adapt", None), ("beta", None)}
