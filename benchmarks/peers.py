@@ -1,7 +1,8 @@
 """Measure a LIF layer against the libraries people use: ``make bench-peers``, which installs them into an environment of their own.
 
 The same work for all, on one core: a layer of leaky integrate-and-fire neurons with a synapse over a whole float32 input; forward without
-gradients, and forward with the gradient of the input, the gradient of the spikes handed in. A library that is not installed is left out.
+gradients (of rsnn both ways: numpy into an array that is there, and the torch layer), and forward with the gradient of the input, the
+gradient of the spikes handed in. A library that is not installed is left out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from training import ALPHA, BETA, torch_loop
 
+import rsnn
 import rsnn.torch as rt
 
 ROUNDS = 7
@@ -59,7 +61,7 @@ def sinabs() -> Layer:
     def run(x: torch.Tensor) -> torch.Tensor:
         layer.reset_states()
         spikes: torch.Tensor = layer(x.transpose(0, 1))
-        return spikes
+        return spikes.transpose(0, 1)
 
     return run
 
@@ -124,7 +126,8 @@ def contestants(shape: tuple[int, ...]) -> tuple[dict[str, Callable[[int], Any]]
     """Everybody who is installed, forwards, and forwards and backwards."""
     x = np.random.default_rng(0).random(shape, dtype=np.float32) * np.float32(0.1)
     gradient = np.random.default_rng(1).random(shape, dtype=np.float32)
-    forward: dict[str, Callable[[int], Any]] = {}
+    out, neuron = np.zeros_like(x), rsnn.LIF(beta=BETA, alpha=ALPHA)
+    forward: dict[str, Callable[[int], Any]] = {"rsnn": lambda _: rsnn.simulate(neuron, x, out=out, threads=1)}
     training: dict[str, Callable[[int], Any]] = {}
 
     of = torch.from_numpy(x).requires_grad_()
@@ -143,7 +146,7 @@ def contestants(shape: tuple[int, ...]) -> tuple[dict[str, Callable[[int], Any]]
         except ImportError as error:
             print(f"{name} is left out: {error}", file=sys.stderr)
             continue
-        forward[name] = lambda _, layer=layer: call(layer)  # type: ignore[misc]
+        forward["rsnn, torch layer" if name == "rsnn" else name] = lambda _, layer=layer: call(layer)  # type: ignore[misc]
         training[name] = lambda _, layer=layer: train(layer)  # type: ignore[misc]
     try:
         run, both = jax_scan(x, gradient)
