@@ -30,11 +30,11 @@ help: ## this list
 demo: $(STAMPS)/extra-demo ## build, install and run the main job on handwritten digits (pictures in out/)
 	$(BIN)/python -m rsnn demo $(ARGS)
 
+# OMP_NUM_THREADS: torchrun sets it to 1 itself, but says so at length.
 examples: $(STAMPS)/extra-demo ## train the tasks in examples/ at full size, minutes each (pictures in out/)
 	$(BIN)/python examples/digits.py $(ARGS)
 	$(BIN)/python examples/time_constants.py $(ARGS)
 	$(BIN)/python examples/memory.py $(ARGS)
-	# torchrun says at length that it sets this to 1, unless it is set.
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 examples/distributed.py $(ARGS)
 
 test: $(STAMPS)/extra-test ## run every test: Rust, Python, docstrings, README

@@ -16,6 +16,7 @@ with two; half a minute.
 """
 
 import os
+import time
 
 import command
 import numpy as np
@@ -54,6 +55,9 @@ def run(settings: Settings) -> command.Outcome | None:
         return train(settings, dist.get_rank(), dist.get_world_size())
     finally:
         dist.destroy_process_group()
+        # torch's threads may hold the last sum a moment longer. They need the interpreter to let go of it, and abort the process where it is
+        # ending already (pytorch/pytorch#190489, seen with torch 2.15 in one run of ten).
+        time.sleep(0.5)
 
 
 def train(settings: Settings, rank: int, processes: int) -> command.Outcome | None:

@@ -13,7 +13,7 @@ spiking neurons, NeurIPS 2018, as their tutorial has them (github.com/IGITUGraz/
 
 Came out (AMD EPYC, 2 cores, 2026-11-25), recalls answered rightly in 1000 new sequences, five seeds: with adaptation 100.0, 99.7, 99.6,
 99.3 and 98.7 %; without 87.9, 54.8, 99.5, 79.5 and 97.7 %. Adaptation is not the only way to remember two seconds, it is the reliable one.
-Six minutes on a machine that was busy with other work (300 batches for each of ten networks).
+52 s with one thread: 300 batches of 480 steps for each of ten networks.
 """
 
 from dataclasses import dataclass
