@@ -55,7 +55,7 @@ def run(settings: Settings) -> command.Outcome | None:
         return train(settings, dist.get_rank(), dist.get_world_size())
     finally:
         dist.destroy_process_group()
-        # torch's threads may hold the last sum a moment longer. They need the interpreter to let go of it, and abort the process where it is
+        # torch's threads may hold the last sum a moment longer. They need the interpreter to let go of it, and abort the process if it is
         # ending already (pytorch/pytorch#190489, seen with torch 2.15 in one run of ten).
         time.sleep(0.5)
 
