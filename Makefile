@@ -59,9 +59,9 @@ gate-update: $(STAMPS)/venv ## record this compiler's instruction counts
 bench: $(STAMPS)/extra-demo ## measure speed against copying and against a torch loop (writes docs/performance.md)
 	$(BIN)/python benchmarks/speed.py $(ARGS)
 
-bench-peers: $(STAMPS)/wheel ## measure against norse, snntorch, sinabs and spikingjelly, installed into .venv-peers
+bench-peers: $(STAMPS)/wheel ## measure against norse, snntorch, sinabs, spikingjelly and jax, installed into .venv-peers
 	@test -d .venv-peers || tools/venv.sh .venv-peers $(PYTHON)
-	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet norse snntorch sinabs spikingjelly $(WHEELS)/rsnn-*.whl
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet norse snntorch sinabs spikingjelly jax $(WHEELS)/rsnn-*.whl
 	.venv-peers/bin/python benchmarks/peers.py
 
 wheel: $(STAMPS)/zig ## build a wheel for old Linux systems and an sdist into dist/, and try both

@@ -12,46 +12,18 @@ import datetime
 import platform
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import neurons
 import numpy as np
+import recurrent
 import torch
+import training
 
 import rsnn
-import rsnn.torch as rt
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 BETA = 0.95
-
-
-class Spike(torch.autograd.Function):
-    """A step with the gradient of an arctangent, as everybody writes it."""
-
-    @staticmethod
-    def forward(ctx: Any, y: torch.Tensor) -> torch.Tensor:  # noqa: D102
-        ctx.save_for_backward(y)
-        return (y >= 0).to(y.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # noqa: D102
-        (y,) = ctx.saved_tensors
-        slope: torch.Tensor = 1 / (1 + (torch.pi * y) ** 2)
-        return gradient * slope
-
-
-def torch_loop(x: torch.Tensor) -> torch.Tensor:
-    """Run a LIF layer by hand: unbound once, stacked once, the reset left out of the gradient."""
-    v = torch.zeros_like(x[0])
-    spikes = []
-    for x_t in x.unbind():
-        u = BETA * v + x_t
-        s: torch.Tensor = Spike.apply(u - 1.0)
-        v = u - s.detach()
-        spikes.append(s)
-    return torch.stack(spikes)
 
 
 def forward(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, float]:
@@ -64,20 +36,6 @@ def forward(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, floa
         rsnn.simulate(neuron, xs[k], out=outs[k], threads=threads)
 
     return neurons.least({"copy": lambda k: np.copyto(outs[k], xs[k]), "rsnn": ours}, rounds)
-
-
-def training(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, float]:
-    """Run a layer forwards and backwards in torch, against a loop by hand; the gradient of the loss is handed in."""
-    torch.set_num_threads(threads)
-    xs = [(torch.rand(shape, generator=torch.Generator().manual_seed(k)) * 0.2).requires_grad_() for k in range(neurons.SETS)]
-    gradient = torch.rand(shape)
-    layer = rt.LIF(beta=BETA)
-
-    def step(run: Callable[[torch.Tensor], torch.Tensor], k: int) -> None:
-        xs[k].grad = None
-        torch.autograd.backward(run(xs[k]), gradient)
-
-    return neurons.least({"loop": lambda k: step(torch_loop, k), "rsnn": lambda k: step(lambda x: layer(x)[0], k)}, rounds)
 
 
 def processor() -> str:
@@ -97,15 +55,11 @@ def table(rounds: int) -> str:
             seconds = forward(shape, threads, 4 * rounds)
             ratio = seconds["rsnn"] / seconds["copy"]
             rows.append(f"| LIF forward | {shape} | {threads} | {seconds['rsnn'] * 1e3:.2f} | time / `np.copyto` of x | {ratio:.2f} |")
-        for shape in neurons.SHAPES:
-            seconds = training(shape, threads, rounds)
-            ratio = seconds["loop"] / seconds["rsnn"]
-            rows.append(f"| LIF forward + backward | {shape} | {threads} | {seconds['rsnn'] * 1e3:.2f} | torch loop / time | {ratio:.1f} |")
     info = rsnn.build_info()
     where = f"{processor()}, {info['cores']} cores, {info['simd']}"
     versions = f"rsnn {info['version']}, numpy {np.__version__}, torch {torch.__version__}"
     head = f"{where}; {versions}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}."
-    return "\n\n".join((head, "\n".join(rows), neurons.table(rounds)))
+    return "\n\n".join((head, "\n".join(rows), neurons.table(rounds), training.table(rounds), recurrent.table(rounds)))
 
 
 def main() -> int:

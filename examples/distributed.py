@@ -52,7 +52,10 @@ def run(settings: Settings) -> command.Outcome | None:
     """Train; the process of rank 0 tells how it went."""
     join()
     try:
-        return train(settings, dist.get_rank(), dist.get_world_size())
+        outcome = train(settings, dist.get_rank(), dist.get_world_size())
+        # Leave together: torch's threads may hold the last sum a moment longer, and abort a process that ends meanwhile.
+        dist.barrier()
+        return outcome
     finally:
         dist.destroy_process_group()
         # torch's threads may hold the last sum a moment longer. They need the interpreter to let go of it, and abort the process if it is

@@ -97,13 +97,17 @@ def general(draw: Callable[..., Any], n: int, *, recurrent: bool = False) -> rsn
         resets.append(stages.BlendSubtract if timing == "same" else lambda: stages.Drop(timing))
     if timing == "same":
         resets += [lambda: stages.Amount(value), lambda: stages.Gate(value)]
+    reset = draw(st.sampled_from(resets))()
+    rests = [lambda: None, lambda: number(WHOLE)]
+    if isinstance(reset, stages.Blend) and timing == "same":
+        rests += [lambda: stages.RefractoryMask(number(WHOLE))] * 2
     return rsnn.Neuron(
         synapse=synapse(),
         membrane=body,
         adaptation=slow,
         fire=fire(number(THRESHOLD), **caps),
-        reset=draw(st.sampled_from(resets))(),
-        refractory=number(WHOLE) if draw(st.booleans()) else None,
+        reset=reset,
+        refractory=draw(st.sampled_from(rests))(),
         v_min=draw(st.sampled_from([None, number(REAL), stages.Relu(number(REAL))])),
         recurrence=draw(st.sampled_from(["apart", "merged"])),
         inhibition=slow is None and draw(st.sampled_from([False, False, True])),

@@ -7,7 +7,8 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_two_arrays_that_live_never_share_memory() -> None:
 @pytest.mark.parametrize(
     "derive", [lambda a: a[3], lambda a: a.T[5:], lambda a: a.reshape(-1)[::2], memoryview, lambda a: a.view(np.uint8)]
 )
-def test_a_view_keeps_the_block(derive) -> None:
+def test_a_view_keeps_the_block(derive: Callable[[np.ndarray], Any]) -> None:
     array = memory.empty(LARGE, np.float32)
     array[...] = 7.0
     view = derive(array)
@@ -65,7 +66,8 @@ def test_a_view_keeps_the_block(derive) -> None:
 
 
 def test_a_tensor_over_an_array_keeps_the_block() -> None:
-    torch = pytest.importorskip("torch") if "torch" in sys.modules else __import__("torch")
+    import torch
+
     tensor = torch.from_numpy(memory.empty(LARGE, np.float32)).fill_(7.0)
     part = tensor[3].detach()
     del tensor

@@ -241,8 +241,8 @@ def test_a_result_can_be_pickled() -> None:
     equal(again, got.output, got.state, got.traces)
 
 
-def test_outputs_lie_on_a_cache_line() -> None:
-    got = rsnn.simulate(rsnn.LIF(), np.ones((50, 7), np.float32), record="v")
+def test_large_outputs_lie_on_a_cache_line() -> None:
+    got = rsnn.simulate(rsnn.LIF(), np.ones((50, 1007), np.float32), record="v")
     assert [array.ctypes.data % 64 for array in (got.output, got.v)] == [0, 0]
 
 

@@ -1,24 +1,28 @@
 """The native half of rsnn. Arrays are C-contiguous and in native byte order; anything else is refused."""
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, final
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "Lease",
     "__version__",
     "build",
     "conv2d",
     "describe",
+    "held_bytes",
     "integer_layer",
     "integer_pool",
     "integer_scan",
     "levels",
+    "limit_held_bytes",
     "linear",
     "pool2d",
     "scan",
     "scan_backward",
+    "take_block",
     "tally",
 ]
 
@@ -143,3 +147,15 @@ def integer_layer(
 
 # x (..., H, W), out (..., H / pool, W / pool)
 def integer_pool(x: _Array, out: npt.NDArray[np.int32], *, pool: int, threads: int = 1) -> None: ...
+
+# --- memory -------------------------------------------------------------------------------------------------------------------------------
+
+@final
+class Lease:
+    def __new__(cls, interface: dict[str, Any], block: Any, waiting: list[Any], size: int) -> Lease: ...
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+
+def take_block(waiting: list[Any], size: int) -> Any: ...
+def held_bytes() -> int: ...
+def limit_held_bytes(limit: int) -> None: ...

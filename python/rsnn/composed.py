@@ -17,7 +17,7 @@ import numpy.typing as npt
 from .arguments import LARGEST, SMALLEST, choice, did_you_mean, flag, float_dtype, names, real, scalar, shape_of, shown, whole, within
 from .errors import InvalidValueError
 from .memory import empty
-from .stages import COEFFICIENTS, Blend, BlendSubtract, Description, Drop, Multi, Relu, Stage, ToValue, Whole, parts
+from .stages import COEFFICIENTS, Blend, BlendSubtract, Description, Drop, Multi, RefractoryMask, Relu, Stage, ToValue, Whole, parts
 from .state import ORDER, State, make_state
 
 if TYPE_CHECKING:
@@ -206,7 +206,8 @@ class Neuron(AnyNeuron):
     fire : `rsnn.stages.Single`, `Strict`, `Multi`, or None: the output is the membrane
     reset : `rsnn.stages.Subtract`, `ToValue`, `Blend`, `BlendSubtract`, `Drop`, `Amount`, `Gate`, or None: the membrane goes on
     refractory : float or array, optional
-        Time after a spike in which the membrane holds still, in the unit of dt: a whole multiple of it.
+        Time after a spike in which the membrane holds still, in the unit of dt: a whole multiple of it; or
+        `rsnn.stages.RefractoryMask`, through which gradients flow as in Norse.
     v_min : float or array, optional
         The membrane is kept from falling below; or `rsnn.stages.Relu`, which rounds as sinabs does.
     dt : length of a step; time constants and `refractory` share its unit
@@ -249,7 +250,7 @@ class Neuron(AnyNeuron):
     adaptation: Stage | None = None
     fire: Stage | None = None
     reset: Stage | None = None
-    refractory: Parameter | None = None
+    refractory: Parameter | RefractoryMask | None = None
     v_min: Parameter | Relu | None = None
     dt: float = 1.0
     v_start: Parameter | str | None = None
@@ -262,7 +263,7 @@ class Neuron(AnyNeuron):
         set_ = object.__setattr__
         set_(self, "dt", scalar("dt", self.dt))
         within("dt", self.dt, SMALLEST, LARGEST)
-        if self.refractory is not None:
+        if self.refractory is not None and not isinstance(self.refractory, RefractoryMask):
             value = real("refractory", self.refractory)
             set_(self, "refractory", value if np.any(value != 0) else None)
         if self.v_min is not None and not isinstance(self.v_min, Relu):
@@ -302,6 +303,8 @@ class Neuron(AnyNeuron):
                 f"reset={self.reset}: several spikes in one step cannot reset in this way; "
                 "use fire='single', reset='subtract', or another reset_timing"
             )
+        if isinstance(self.refractory, RefractoryMask) and not (isinstance(self.reset, Blend) and timing == "same"):
+            return f"refractory={self.refractory}: takes reset=rsnn.stages.Blend(...) in the same step, as Norse has it; or give a number"
         if self.adaptation is not None and self.inhibition:
             return "inhibition=True: neurons compete by their distance from v_threshold, which an adaptation would move; leave one out"
         if self.adaptation is not None and timing != "same":
@@ -399,6 +402,8 @@ class Neuron(AnyNeuron):
         changed: dict[str, Any] = {}
         if "graded" in parameters:
             changed["graded"] = parameters["graded"]
+        if "refractory" in parameters:
+            changed["refractory"] = RefractoryMask(parameters["refractory"])
         if "v_min" in parameters:
             changed["v_min"] = Relu(parameters["v_min"]) if isinstance(self.v_min, Relu) else parameters["v_min"]
         for role in ("synapse", "membrane", "adaptation", "fire", "reset"):

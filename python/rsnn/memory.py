@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from . import _rsnn
 from .arguments import count
 from .errors import InvalidValueError
 
@@ -41,24 +43,11 @@ def _default() -> int:
     return int(text or LIMIT)
 
 
-_bound = [_default()]
+_limit = _default()
+_rsnn.limit_held_bytes(_limit)
 _waiting: dict[int, list[tuple[Array, int]]] = {}
-"""The blocks that wait, by their size, each with the address of its first whole line. Every access is one call that Python does not
-interrupt: a lock could be held by the thread whose garbage collection calls `_Lease.__del__`, or by another one while the process forks."""
-
-
-class _Lease:
-    """What a numpy array names as the owner of its memory: when that is let go, the block comes back."""
-
-    __slots__ = ("__array_interface__", "_block", "_size")
-
-    def __init__(self, size: int, block: tuple[Array, int], shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self._size, self._block = size, block
-        self.__array_interface__ = {"version": 3, "shape": shape, "typestr": dtype.str, "data": (block[1], False)}
-
-    def __del__(self, waiting: Any = _waiting, bound: Any = _bound) -> None:  # bound here: at exit the module's names may be gone
-        if self._size + sum(size * len(blocks) for size, blocks in list(waiting.items())) <= bound[0]:
-            waiting[self._size].append(self._block)
+"""The blocks that wait, by their size, each with the address of its first whole line. There is no lock, which a thread could hold while the
+process forks: a list and the count of bytes change in one native call."""
 
 
 def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
@@ -86,13 +75,13 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     if size < SMALLEST:
         return np.empty(shape, kind)
     size = _rounded(size)
-    blocks = _waiting.setdefault(size, [])
-    try:
-        block = blocks.pop()
-    except IndexError:
+    waiting = _waiting.setdefault(size, [])
+    block = _rsnn.take_block(waiting, size)
+    if block is None:
         raw = np.empty(size + LINE, np.uint8)
         block = raw, raw.ctypes.data + -raw.ctypes.data % LINE
-    return np.asarray(_Lease(size, block, shape, kind))
+    interface = {"version": 3, "shape": shape, "typestr": kind.str, "data": (block[1], False)}
+    return np.asarray(_rsnn.Lease(interface, block, waiting, size))
 
 
 def _rounded(size: int) -> int:
@@ -111,7 +100,7 @@ def held() -> int:
     >>> rsnn.memory.held()
     0
     """
-    return sum(size * len(blocks) for size, blocks in list(_waiting.items()))
+    return _rsnn.held_bytes()
 
 
 def clear() -> None:
@@ -122,8 +111,9 @@ def clear() -> None:
     >>> import rsnn
     >>> rsnn.memory.clear()
     """
-    for blocks in list(_waiting.values()):
-        blocks.clear()
+    for size, waiting in list(_waiting.items()):
+        while _rsnn.take_block(waiting, size) is not None:
+            pass
 
 
 def get_limit() -> int:
@@ -135,7 +125,7 @@ def get_limit() -> int:
     >>> rsnn.memory.get_limit() == rsnn.memory.LIMIT
     True
     """
-    return _bound[0]
+    return _limit
 
 
 def set_limit(limit: int | None) -> None:
@@ -157,6 +147,8 @@ def set_limit(limit: int | None) -> None:
     >>> rsnn.memory.set_limit(0)
     >>> rsnn.memory.set_limit(None)
     """
-    _bound[0] = _default() if limit is None else count("limit", limit, 0, "None for the default")
-    if held() > _bound[0]:
+    global _limit
+    _limit = _default() if limit is None else min(count("limit", limit, 0, "None for the default"), sys.maxsize)
+    _rsnn.limit_held_bytes(_limit)
+    if held() > _limit:
         clear()

@@ -402,6 +402,8 @@ def _check_out(out: Any, x: Any, dtype: np.dtype[Any], state: dict[str, Array]) 
 
 
 def _may_overlap_itself(array: Array) -> bool:
+    if not array.size:
+        return False
     reach = 0
     for stride, length in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
         if stride < reach + array.itemsize:

@@ -68,6 +68,7 @@ def work(rank: int, folder: Path) -> None:
         for _ in range(2):  # again: after the first step DDP has regrouped the gradients
             net.zero_grad()
             found.append(gradients(net, model, x[:, share], labels[share]))
+        dist.barrier()  # a process that ends while gloo's threads let go of its tensors is aborted
         torch.save(found, folder / f"gradients{rank}.pt")
     finally:
         dist.destroy_process_group()

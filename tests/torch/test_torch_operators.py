@@ -29,7 +29,7 @@ def test_the_operators_of_a_neuron_pass_opcheck(name: str, recurrent: str | None
     checkpoints = _ops.scan(kernel.spec, x, coefficients, state, [], 7, *weights)[3]
     needs = [k for k in kernel.coefficients if k not in ("max_spikes", "refractory")]
     for grad_output, recorded in ((x, torch.stack([x, x])), (None, None)):
-        how = (kernel.spec, "atan", [2.0], ["reset"])
+        how = (kernel.spec, "atan", [1.0, 3.0], ["reset"])
         rest = (x, coefficients, checkpoints, 7, grad_output, state, ["v", "u"], recorded, needs, *weights)
         torch.library.opcheck(_ops.scan_backward, (*how, *rest))
 

@@ -70,7 +70,7 @@ LAYER = rt.LIF(beta=0.9, alpha=0.5)
         (lambda: rt.LIF(20.0, 0.9), rsnn.InvalidTypeError, "rsnn.torch.LIF: too many positional"),
         (lambda: rt.IAF(surrogate="atan"), rsnn.InvalidTypeError, "surrogate='atan'.*rsnn.surrogate.ATan"),
         (lambda: rt.IAF(detach_reset=1), rsnn.InvalidTypeError, "detach_reset=1"),
-        (lambda: rt.IAF(detach="cariedd"), rsnn.InvalidValueError, "detach='cariedd'.*'carried', 'threshold'; did you mean 'carried'"),
+        (lambda: rt.IAF(detach="cariedd"), rsnn.InvalidValueError, "detach='cariedd'.*'carried'.*; did you mean 'carried'"),
         (lambda: rt.IAF(detach=True), rsnn.InvalidTypeError, "detach=True.*'carried', 'threshold'"),
         (lambda: rt.IAF(batch_first="no"), rsnn.InvalidTypeError, "batch_first='no'"),
         (lambda: rt.IAF(checkpoint=0), rsnn.InvalidValueError, "checkpoint=0"),

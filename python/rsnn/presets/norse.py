@@ -10,12 +10,10 @@ Source: C. Pehle and J. E. Pedersen, Norse: a deep learning library for spiking 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rsnn.arguments import choice
-from rsnn.composed import Neuron
 from rsnn.stages import (
     AdaptationCurrent,
     Blend,
@@ -27,15 +25,20 @@ from rsnn.stages import (
     EulerExp,
     Integrator,
     Leaky,
+    RefractoryMask,
     RelaxingThreshold,
     Strict,
 )
 from rsnn.stages import Izhikevich as _Izhikevich
+from rsnn.stages.stage import NOT_NEGATIVE
 
-from .numbers import product
+from .numbers import exp
+from .preset import Stages, preset
+from .surrogates import find
 
 if TYPE_CHECKING:
     from rsnn.stages.stage import Parameter
+    from rsnn.surrogate import Surrogate
 
 __all__ = [
     "IAF",
@@ -53,15 +56,25 @@ __all__ = [
 ]
 
 
-def _membrane(kind: Any, dt: Parameter, tau_mem_inv: Parameter, v_leak: Parameter, **more: Parameter) -> Any:
-    return kind(k=product(dt=dt, tau_mem_inv=tau_mem_inv), v_leak=v_leak, **more)
+def _step(dt: float, inverse: Any) -> Any:
+    """Give an Euler step of an inverse time constant."""
+    return dt * inverse.held(*NOT_NEGATIVE)
 
 
-def _current(dt: Parameter, tau_syn_inv: Parameter, order: str = "jump_use_euler") -> EulerCurrent:
-    return EulerCurrent(eta=-product(dt=dt, tau_syn_inv=tau_syn_inv), order=order)
+def _membrane(kind: Any, dt: float, tau_mem_inv: Parameter, v_leak: Parameter, **more: Parameter) -> Any:
+    return partial(kind, k=_step(dt, tau_mem_inv), v_leak=v_leak, **more)
 
 
-def LI(tau_syn_inv: Parameter = 200.0, tau_mem_inv: Parameter = 100.0, v_leak: Parameter = 0.0, *, dt: Parameter = 0.001) -> Neuron:
+def _current(dt: float, tau_syn_inv: Parameter, order: str = "jump_use_euler") -> Any:
+    return partial(EulerCurrent, eta=-_step(dt, tau_syn_inv), order=order)
+
+
+def _spikes(v_th: Parameter, v_reset: Parameter) -> Stages:
+    return {"fire": partial(Strict, v_threshold=v_th), "reset": partial(Blend, v_reset=v_reset)}
+
+
+@preset()
+def LI(tau_syn_inv: Parameter = 200.0, tau_mem_inv: Parameter = 100.0, v_leak: Parameter = 0.0, *, dt: float = 0.001) -> Stages:
     """Make Norse's leaky integrator, whose output is the membrane.
 
     One step::
@@ -86,10 +99,11 @@ def LI(tau_syn_inv: Parameter = 200.0, tau_mem_inv: Parameter = 100.0, v_leak: P
     >>> rsnn.simulate(rsnn.presets.norse.LI(), [10.0, 0.0]).output.round(6).tolist()
     [1.0, 1.7]
     """
-    return Neuron(synapse=_current(dt, tau_syn_inv), membrane=_membrane(Euler, dt, tau_mem_inv, v_leak))
+    return {"synapse": _current(dt, tau_syn_inv), "membrane": _membrane(Euler, dt, tau_mem_inv, v_leak)}
 
 
-def LIBox(tau_mem_inv: Parameter = 100.0, v_leak: Parameter = 0.0, *, dt: Parameter = 0.001) -> Neuron:
+@preset()
+def LIBox(tau_mem_inv: Parameter = 100.0, v_leak: Parameter = 0.0, *, dt: float = 0.001) -> Stages:
     """Make Norse's leaky integrator without a synapse, whose output is the membrane.
 
     One step::
@@ -110,9 +124,10 @@ def LIBox(tau_mem_inv: Parameter = 100.0, v_leak: Parameter = 0.0, *, dt: Parame
     >>> rsnn.simulate(rsnn.presets.norse.LIBox(), [10.0, 0.0]).output.tolist()
     [1.0, 0.9]
     """
-    return Neuron(membrane=_membrane(Euler, dt, tau_mem_inv, v_leak))
+    return {"membrane": _membrane(Euler, dt, tau_mem_inv, v_leak)}
 
 
+@preset()
 def LIF(
     tau_syn_inv: Parameter = 200.0,
     tau_mem_inv: Parameter = 100.0,
@@ -120,8 +135,8 @@ def LIF(
     v_th: Parameter = 1.0,
     v_reset: Parameter = 0.0,
     *,
-    dt: Parameter = 0.001,
-) -> Neuron:
+    dt: float = 0.001,
+) -> Stages:
     """Make Norse's LIF: the membrane sees the current before it decays.
 
     One step::
@@ -152,11 +167,10 @@ def LIF(
     >>> rsnn.simulate(rsnn.presets.norse.LIF(), [11.0, 0.0]).spikes.tolist()
     [1.0, 0.0]
     """
-    return Neuron(
-        synapse=_current(dt, tau_syn_inv), membrane=_membrane(Euler, dt, tau_mem_inv, v_leak), fire=Strict(v_th), reset=Blend(v_reset)
-    )
+    return LI.stages(tau_syn_inv, tau_mem_inv, v_leak, dt=dt) | _spikes(v_th, v_reset)
 
 
+@preset()
 def LIFBox(
     tau_mem_inv: Parameter = 100.0,
     v_leak: Parameter = 0.0,
@@ -164,8 +178,8 @@ def LIFBox(
     v_reset: Parameter = 0.0,
     *,
     reset_method: str = "value",
-    dt: Parameter = 0.001,
-) -> Neuron:
+    dt: float = 0.001,
+) -> Stages:
     """Make Norse's LIF without a synapse.
 
     One step::
@@ -191,11 +205,12 @@ def LIFBox(
     [0.5, 0.45]
     """
     subtract = choice("reset_method", reset_method, ("value", "subtract")) == "subtract"
-    reset = BlendSubtract() if subtract else Blend(v_reset)
-    return Neuron(membrane=_membrane(Box, dt, tau_mem_inv, v_leak), fire=Strict(v_th), reset=reset)
+    reset = {"reset": BlendSubtract()} if subtract else {}
+    return {"membrane": _membrane(Box, dt, tau_mem_inv, v_leak)} | _spikes(v_th, v_reset) | reset
 
 
-def IAF(v_th: Parameter = 1.0, v_reset: Parameter = 0.0) -> Neuron:
+@preset()
+def IAF(v_th: Parameter = 1.0, v_reset: Parameter = 0.0) -> Stages:
     """Make Norse's integrate-and-fire neuron: the input is added as it is, without dt.
 
     One step, from ``v = v_reset``::
@@ -217,9 +232,10 @@ def IAF(v_th: Parameter = 1.0, v_reset: Parameter = 0.0) -> Neuron:
     >>> rsnn.simulate(rsnn.presets.norse.IAF(), [0.5, 0.5, 0.5]).spikes.tolist()
     [0.0, 0.0, 1.0]
     """
-    return Neuron(membrane=Integrator(), fire=Strict(v_th), reset=Blend(v_reset), v_start="v_reset")
+    return {"membrane": Integrator(), "v_start": "v_reset"} | _spikes(v_th, v_reset)
 
 
+@preset()
 def LIFEx(
     delta_T: Parameter = 0.5,
     tau_syn_inv: Parameter = 200.0,
@@ -228,8 +244,8 @@ def LIFEx(
     v_th: Parameter = 1.0,
     v_reset: Parameter = 0.0,
     *,
-    dt: Parameter = 0.001,
-) -> Neuron:
+    dt: float = 0.001,
+) -> Stages:
     """Make Norse's LIF with an exponential drive.
 
     One step::
@@ -259,14 +275,11 @@ def LIFEx(
     >>> round(float(rsnn.simulate(rsnn.presets.norse.LIFEx(), [0.0], record="v").v[0]), 6)
     0.006767
     """
-    return Neuron(
-        synapse=_current(dt, tau_syn_inv),
-        membrane=_membrane(EulerExp, dt, tau_mem_inv, v_leak, delta_t=delta_T, v_rheobase=v_th),
-        fire=Strict(v_th),
-        reset=Blend(v_reset),
-    )
+    membrane = _membrane(EulerExp, dt, tau_mem_inv, v_leak, delta_t=delta_T, v_rheobase=v_th)
+    return {"synapse": _current(dt, tau_syn_inv), "membrane": membrane} | _spikes(v_th, v_reset)
 
 
+@preset()
 def LIFAdEx(
     adaptation_current: Parameter = 4.0,
     adaptation_spike: Parameter = 0.02,
@@ -278,8 +291,8 @@ def LIFAdEx(
     v_th: Parameter = 1.0,
     v_reset: Parameter = 0.0,
     *,
-    dt: Parameter = 0.001,
-) -> Neuron:
+    dt: float = 0.001,
+) -> Stages:
     """Make Norse's adaptive exponential LIF.
 
     One step, a being an adaptation current::
@@ -310,15 +323,12 @@ def LIFAdEx(
     >>> rsnn.simulate(rsnn.presets.norse.LIFAdEx(), [20.0], record="a").a.tolist()
     [0.02]
     """
-    return Neuron(
-        synapse=_current(dt, tau_syn_inv),
-        membrane=_membrane(EulerExp, dt, tau_mem_inv, v_leak, delta_t=delta_T, v_rheobase=v_th),
-        adaptation=AdaptationCurrent(rho=product(dt=dt, tau_ada_inv=tau_ada_inv), couple=adaptation_current, inc=adaptation_spike),
-        fire=Strict(v_th),
-        reset=Blend(v_reset),
-    )
+    current = partial(AdaptationCurrent, rho=_step(dt, tau_ada_inv), couple=adaptation_current, inc=adaptation_spike)
+    exponential = LIFEx.stages(delta_T, tau_syn_inv, tau_mem_inv, v_leak, v_th, v_reset, dt=dt)
+    return exponential | {"adaptation": current}
 
 
+@preset()
 def LIFRefrac(
     tau_syn_inv: Parameter = 200.0,
     tau_mem_inv: Parameter = 100.0,
@@ -327,8 +337,8 @@ def LIFRefrac(
     v_reset: Parameter = 0.0,
     rho_reset: Parameter = 5.0,
     *,
-    dt: Parameter = 0.001,
-) -> Neuron:
+    dt: float = 0.001,
+) -> Stages:
     """Make Norse's LIF with a refractory period.
 
     A step of `LIF`, and where ``rest > 0`` (Norse: rho) the membrane holds still and no spike is sent; the current goes on::
@@ -350,15 +360,12 @@ def LIFRefrac(
     >>> rsnn.simulate(rsnn.presets.norse.LIFRefrac(), np.full(8, 20.0)).spikes.tolist()
     [1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     """
-    return Neuron(
-        synapse=_current(dt, tau_syn_inv),
-        membrane=_membrane(Euler, dt, tau_mem_inv, v_leak),
-        fire=Strict(v_th),
-        reset=Blend(v_reset),
-        refractory=rho_reset,
-    )
+    return LIF.stages(tau_syn_inv, tau_mem_inv, v_leak, v_th, v_reset, dt=dt) | {
+        "refractory": partial(RefractoryMask, refractory=rho_reset)
+    }
 
 
+@preset()
 def LSNN(
     tau_syn_inv: Parameter = 200.0,
     tau_mem_inv: Parameter = 100.0,
@@ -368,8 +375,8 @@ def LSNN(
     v_reset: Parameter = 0.0,
     beta: Parameter = 1.8,
     *,
-    dt: Parameter = 0.001,
-) -> Neuron:
+    dt: float = 0.001,
+) -> Stages:
     """Make Norse's LIF with an adaptive threshold.
 
     One step, a (Norse: b) being the threshold, which starts at v_th::
@@ -400,15 +407,12 @@ def LSNN(
     >>> rsnn.simulate(rsnn.presets.norse.LSNN(), [20.0, 0.0, 0.0], record="a").a.round(6).tolist()
     [1.0, 2.8, 2.799998]
     """
-    return Neuron(
-        synapse=_current(dt, tau_syn_inv, "use_euler_jump"),
-        membrane=_membrane(Euler, dt, tau_mem_inv, v_leak),
-        adaptation=RelaxingThreshold(couple=product(dt=dt, tau_adapt_inv=tau_adapt_inv), inc=beta),
-        fire=Strict(v_th),
-        reset=Blend(v_reset),
-    )
+    threshold = partial(RelaxingThreshold, couple=_step(dt, tau_adapt_inv), inc=beta)
+    synapse = _current(dt, tau_syn_inv, "use_euler_jump")
+    return LIF.stages(tau_syn_inv, tau_mem_inv, v_leak, v_th, v_reset, dt=dt) | {"synapse": synapse, "adaptation": threshold}
 
 
+@preset()
 def Izhikevich(
     a: Parameter,
     b: Parameter,
@@ -420,8 +424,8 @@ def Izhikevich(
     v_th: Parameter = 30.0,
     tau_inv: Parameter = 250.0,
     *,
-    dt: Parameter = 0.001,
-) -> Neuron:
+    dt: float = 0.001,
+) -> Stages:
     """Make Norse's Izhikevich neuron.
 
     One step, w being Norse's u::
@@ -452,10 +456,14 @@ def Izhikevich(
     >>> int(rsnn.simulate(neuron, 14.0, steps=400).spikes.sum())
     5
     """
-    k = product(tau_inv=tau_inv, dt=dt)
-    return Neuron(membrane=_Izhikevich(k=k, a_k=product(k=k, a=a), b=b, c=c, d=d, sq=sq, mn=mn, const=bias), fire=Strict(v_th))
+    k = _step(dt, tau_inv)
+    return {
+        "membrane": partial(_Izhikevich, k=k, a_k=k * a, b=b, c=c, d=d, sq=sq, mn=mn, const=bias),
+        "fire": partial(Strict, v_threshold=v_th),
+    }
 
 
+@preset()
 def CobaLIF(
     tau_syn_exc_inv: Parameter = 1 / 5,
     tau_syn_inh_inv: Parameter = 1 / 5,
@@ -467,8 +475,8 @@ def CobaLIF(
     v_reset: Parameter = -70.0,
     v_thresh: Parameter = -10.0,
     *,
-    dt: Parameter = 0.001,
-) -> Neuron:
+    dt: float = 0.001,
+) -> Stages:
     """Make Norse's conductance-based LIF.
 
     One step, i and h being Norse's g_e and g_i::
@@ -501,22 +509,24 @@ def CobaLIF(
     >>> rsnn.simulate(rsnn.presets.norse.CobaLIF(dt=0.05), [1.0, -1.0], record="i").i.tolist()
     [0.99, 0.9801]
     """
-    return Neuron(
-        membrane=Coba(
-            k_e=-product(dt=dt, tau_syn_exc_inv=tau_syn_exc_inv),
-            k_i=-product(dt=dt, tau_syn_inh_inv=tau_syn_inh_inv),
-            k=product(dt=dt, c_m_inv=c_m_inv),
+    return {
+        "membrane": partial(
+            Coba,
+            k_e=-_step(dt, tau_syn_exc_inv),
+            k_i=-_step(dt, tau_syn_inh_inv),
+            k=_step(dt, c_m_inv),
             g_leak=g_l,
             v_leak=v_rest,
             e_exc=e_rev_E,
             e_inh=e_rev_I,
             v_reset=v_reset,
         ),
-        fire=Strict(v_thresh),
-    )
+        "fire": partial(Strict, v_threshold=v_thresh),
+    }
 
 
-def ExpFilter(tau_filter_inv: float = 223.1435511314, *, dt: float = 0.001) -> Neuron:
+@preset()
+def ExpFilter(tau_filter_inv: Parameter = 223.1435511314, *, dt: float = 0.001) -> Stages:
     """Make Norse's exponential filter, whose output is the filtered input; its linear map is a layer of its own.
 
     One step::
@@ -538,6 +548,36 @@ def ExpFilter(tau_filter_inv: float = 223.1435511314, *, dt: float = 0.001) -> N
     >>> rsnn.simulate(rsnn.presets.norse.ExpFilter(), [1.0, 0.0]).output.round(6).tolist()
     [1.0, 0.8]
     """
-    with np.errstate(all="ignore"):
-        beta = np.exp(-product(dt=dt, tau_filter_inv=tau_filter_inv))
-    return Neuron(membrane=Leaky(beta=beta))
+    return {"membrane": partial(Leaky, beta=exp(-_step(dt, tau_filter_inv)))}
+
+
+def surrogate(name: str, **params: float) -> Surrogate:
+    """Give a surrogate gradient of Norse by its name, argument names and defaults.
+
+    Its surrogates: super, triangle, tanh, circ, heavi_erfc.
+
+    Release 1.1.0 of Norse ignores alpha of ``super``, and so does this; its development version is ``rsnn.surrogate.SuperSpike(alpha)``.
+
+    Parameters
+    ----------
+    name : str
+        As Norse calls it.
+    **params : float
+        Its arguments, by Norse's names; see ``rsnn.presets.surrogates.TABLE`` for the defaults.
+
+    Returns
+    -------
+    Surrogate
+        A curve of `rsnn.surrogate`, for ``rsnn.torch.Layer(..., surrogate=)``.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        The name or an argument is not one of Norse's; the message lists those that are.
+
+    Examples
+    --------
+    >>> surrogate("tanh", alpha=2.0).numpy([0.0]).round(4).tolist()
+    [1.0]
+    """
+    return find("norse", name, params)

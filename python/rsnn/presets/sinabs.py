@@ -16,18 +16,22 @@ https://github.com/synsense/sinabs.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rsnn.arguments import flag, shown
-from rsnn.composed import Neuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.stages import AdaptiveThreshold, Amount, Exponential, Gate, Integrator, Leaky, Multi, Relu, Scaled, Single, Subtract
 
-from .numbers import decay, single
+from .numbers import Number, decay
+from .preset import Stages, preset
+from .surrogates import find
 
 if TYPE_CHECKING:
     from rsnn.stages import Stage
     from rsnn.stages.stage import Parameter
+    from rsnn.surrogate import Surrogate
 
     SpikeFn = Callable[[Parameter], Stage]
 
@@ -72,7 +76,8 @@ def MultiSpike(spike_threshold: Parameter) -> Multi:
     return Multi(spike_threshold)
 
 
-def MaxSpike(max_num_spikes_per_bin: Parameter) -> SpikeFn:
+@dataclass(frozen=True)
+class MaxSpike:
     """Fire as `MultiSpike`, at most so many times a step; ``spike_fn=MaxSpike(n)``.
 
     Parameters
@@ -81,14 +86,19 @@ def MaxSpike(max_num_spikes_per_bin: Parameter) -> SpikeFn:
 
     Returns
     -------
-    function
+    MaxSpike
 
     Examples
     --------
     >>> MaxSpike(2)(1.0)
     Multi(max_spikes=2.0)
     """
-    return lambda spike_threshold: Multi(spike_threshold, max_num_spikes_per_bin)
+
+    max_num_spikes_per_bin: Parameter
+
+    def __call__(self, spike_threshold: Parameter) -> Multi:
+        """Give the stage."""
+        return Multi(spike_threshold, self.max_num_spikes_per_bin)
 
 
 def MembraneSubtract(subtract_value: Parameter | None = None) -> Stage:
@@ -130,42 +140,46 @@ def MembraneReset(reset_value: Parameter = 0.0) -> Gate:
     return Gate(reset_value)
 
 
-def _fire(spike_fn: Any, spike_threshold: Parameter) -> Stage:
-    made = spike_fn(spike_threshold) if callable(spike_fn) else None
+def _spiking(spike_fn: Any, spike_threshold: Any, reset_fn: Any, min_v_mem: Any) -> Stages:
+    """Give what follows the integration."""
+    made = spike_fn(spike_threshold.value) if callable(spike_fn) else None
     if not isinstance(made, Single):
         raise InvalidTypeError(f"spike_fn={shown(spike_fn)}: must be SingleSpike, MultiSpike or MaxSpike(n) of rsnn.presets.sinabs")
-    return made
-
-
-def _reset(reset_fn: Any) -> Stage:
-    made = reset_fn() if reset_fn in (MembraneSubtract, MembraneReset) else reset_fn
-    if not isinstance(made, (Subtract, Amount, Gate)):
+    reset = reset_fn() if reset_fn in (MembraneSubtract, MembraneReset) else reset_fn
+    if not isinstance(reset, (Subtract, Amount, Gate)):
         raise InvalidTypeError(f"reset_fn={shown(reset_fn)}: must be MembraneSubtract() or MembraneReset() of rsnn.presets.sinabs")
-    return made
+    most = {"max_spikes": made.max_spikes} if isinstance(made, Multi) else {}
+    fire = partial(type(made), v_threshold=spike_threshold, **most)
+    floor = None if min_v_mem is None else partial(Relu, v_min=min_v_mem)
+    return {"fire": fire, "reset": reset, "v_min": floor, "recurrence": "merged"}
 
 
-def _alpha(name: str, tau: Parameter | None, alpha: Parameter | None) -> Any:
-    """Give a decay: the number itself, or what comes of the time constant; None where neither was given."""
+def _alpha(name: str, tau: Any, alpha: Any) -> Any:
+    """Give a decay that is learned by its time constant, or by itself where that alone was given; None where neither was."""
     if alpha is not None:
-        return single(f"alpha_{name}", alpha)
-    return None if tau is None else decay(f"tau_{name}", tau)
+        alpha = alpha.held(0.0, 1.0)
+    if tau is None:
+        return alpha
+    made = decay(tau)
+    return made if alpha is None else made.valued(alpha)
 
 
-def _needed(name: str, tau: Parameter | None, alpha: Parameter | None) -> Any:
+def _needed(name: str, tau: Any, alpha: Any) -> Any:
     found = _alpha(name, tau, alpha)
     if found is None:
         raise InvalidValueError(f"tau_{name}=None: give tau_{name}= (in steps), or alpha_{name}= (the decay per step)")
     return found
 
 
-def _synapse(alpha: Any) -> Exponential | None:
-    return None if alpha is None else Exponential(alpha=alpha, order="jump_decay_use")
+def _synapse(alpha: Number | None) -> Any:
+    return None if alpha is None else partial(Exponential, alpha=alpha, order="jump_decay_use")
 
 
-def _floor(min_v_mem: Parameter | None) -> Relu | None:
-    return None if min_v_mem is None else Relu(min_v_mem)
+def _membrane(beta: Number, norm_input: bool) -> Any:
+    return partial(Leaky, beta=beta, gain="leak" if norm_input else "unit")
 
 
+@preset(alpha_syn=("tau_syn",))
 def IAF(
     spike_threshold: Parameter = 1.0,
     spike_fn: SpikeFn = MultiSpike,
@@ -174,7 +188,7 @@ def IAF(
     min_v_mem: Parameter | None = None,
     *,
     alpha_syn: Parameter | None = None,
-) -> Neuron:
+) -> Stages:
     """Make sinabs' integrate-and-fire neuron.
 
     One step::
@@ -201,16 +215,11 @@ def IAF(
     >>> rsnn.simulate(rsnn.presets.sinabs.IAF(), [0.5, 0.5, 2.5]).spikes.tolist()
     [0.0, 1.0, 2.0]
     """
-    return Neuron(
-        synapse=_synapse(_alpha("syn", tau_syn, alpha_syn)),
-        membrane=Integrator(),
-        fire=_fire(spike_fn, spike_threshold),
-        reset=_reset(reset_fn),
-        v_min=_floor(min_v_mem),
-        recurrence="merged",
-    )
+    synapse = _synapse(_alpha("syn", tau_syn, alpha_syn))
+    return {"synapse": synapse, "membrane": Integrator()} | _spiking(spike_fn, spike_threshold, reset_fn, min_v_mem)
 
 
+@preset(alpha_mem=("tau_mem",), alpha_syn=("tau_syn",))
 def LIF(
     tau_mem: Parameter | None = None,
     tau_syn: Parameter | None = None,
@@ -222,7 +231,7 @@ def LIF(
     *,
     alpha_mem: Parameter | None = None,
     alpha_syn: Parameter | None = None,
-) -> Neuron:
+) -> Stages:
     """Make sinabs' leaky integrate-and-fire neuron.
 
     One step::
@@ -247,17 +256,12 @@ def LIF(
     >>> rsnn.simulate(rsnn.presets.sinabs.LIF(alpha_mem=0.75), [2.0, 2.0, 4.0]).spikes.tolist()
     [0.0, 0.0, 1.0]
     """
-    gain = "leak" if flag("norm_input", norm_input) else "unit"
-    return Neuron(
-        synapse=_synapse(_alpha("syn", tau_syn, alpha_syn)),
-        membrane=Leaky(beta=_needed("mem", tau_mem, alpha_mem), gain=gain),
-        fire=_fire(spike_fn, spike_threshold),
-        reset=_reset(reset_fn),
-        v_min=_floor(min_v_mem),
-        recurrence="merged",
-    )
+    synapse = _synapse(_alpha("syn", tau_syn, alpha_syn))
+    membrane = _membrane(_needed("mem", tau_mem, alpha_mem), flag("norm_input", norm_input))
+    return {"synapse": synapse, "membrane": membrane} | _spiking(spike_fn, spike_threshold, reset_fn, min_v_mem)
 
 
+@preset(alpha_mem=("tau_mem",), alpha_adapt=("tau_adapt",), alpha_syn=("tau_syn",))
 def ALIF(
     tau_mem: Parameter | None = None,
     tau_adapt: Parameter | None = None,
@@ -272,7 +276,7 @@ def ALIF(
     alpha_mem: Parameter | None = None,
     alpha_adapt: Parameter | None = None,
     alpha_syn: Parameter | None = None,
-) -> Neuron:
+) -> Stages:
     """Make sinabs' adaptive leaky integrate-and-fire neuron.
 
     One step, a being sinabs' b::
@@ -311,18 +315,14 @@ def ALIF(
     beta, normed = _needed("mem", tau_mem, alpha_mem), flag("norm_input", norm_input)
     syn = _alpha("syn", tau_syn, alpha_syn)
     kept = normed and syn is not None
-    return Neuron(
-        synapse=Scaled(syn, 1 - beta) if kept else _synapse(syn),
-        membrane=Leaky(beta=beta, gain="leak" if normed and not kept else "unit"),
-        adaptation=AdaptiveThreshold(rho=_needed("adapt", tau_adapt, alpha_adapt), adapt_scale=adapt_scale),
-        fire=_fire(spike_fn, spike_threshold),
-        reset=_reset(reset_fn),
-        v_min=_floor(min_v_mem),
-        recurrence="merged",
-    )
+    synapse = partial(Scaled, alpha=syn, scale=1.0 - beta) if kept else _synapse(syn)
+    threshold = partial(AdaptiveThreshold, rho=_needed("adapt", tau_adapt, alpha_adapt), adapt_scale=adapt_scale)
+    stages = {"synapse": synapse, "membrane": _membrane(beta, normed and not kept), "adaptation": threshold}
+    return stages | _spiking(spike_fn, spike_threshold, reset_fn, min_v_mem)
 
 
-def ExpLeak(tau_mem: Parameter | None = None, norm_input: bool = False, *, alpha_mem: Parameter | None = None) -> Neuron:
+@preset(alpha_mem=("tau_mem",))
+def ExpLeak(tau_mem: Parameter | None = None, norm_input: bool = False, *, alpha_mem: Parameter | None = None) -> Stages:
     """Make sinabs' leaky integrator, whose output is the membrane.
 
     One step::
@@ -344,5 +344,37 @@ def ExpLeak(tau_mem: Parameter | None = None, norm_input: bool = False, *, alpha
     >>> rsnn.simulate(rsnn.presets.sinabs.ExpLeak(alpha_mem=0.5), [1.0, 0.0]).output.tolist()
     [1.0, 0.5]
     """
-    gain = "leak" if flag("norm_input", norm_input) else "unit"
-    return Neuron(membrane=Leaky(beta=_needed("mem", tau_mem, alpha_mem), gain=gain), recurrence="merged")
+    membrane = _membrane(_needed("mem", tau_mem, alpha_mem), flag("norm_input", norm_input))
+    return {"membrane": membrane, "recurrence": "merged"}
+
+
+def surrogate(name: str, **params: float) -> Surrogate:
+    """Give a surrogate gradient of sinabs by its name, argument names and defaults.
+
+    Its surrogates: SingleExponential, PeriodicExponential, Heaviside, Gaussian, MultiGaussian.
+
+    ``SingleExponential`` and ``Heaviside`` change with the threshold, ``PeriodicExponential`` with the membrane itself.
+
+    Parameters
+    ----------
+    name : str
+        As sinabs calls it.
+    **params : float
+        Its arguments, by sinabs's names; see ``rsnn.presets.surrogates.TABLE`` for the defaults.
+
+    Returns
+    -------
+    Surrogate
+        A curve of `rsnn.surrogate`, for ``rsnn.torch.Layer(..., surrogate=)``.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        The name or an argument is not one of sinabs's; the message lists those that are.
+
+    Examples
+    --------
+    >>> surrogate("Gaussian", sigma=0.5).numpy([0.0]).round(4).tolist()
+    [0.7979]
+    """
+    return find("sinabs", name, params)

@@ -22,62 +22,66 @@ https://github.com/jeshraghian/snntorch.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import SMALLEST, choice, flag, real, shown, within
-from rsnn.composed import Neuron
+from rsnn.arguments import LARGEST, SMALLEST, choice, flag
 from rsnn.errors import InvalidValueError
 from rsnn.stages import Blend, Drop, Exponential, SnnTorchAlpha, Strict, Subtract
 from rsnn.stages import Lapicque as _Lapicque
 from rsnn.stages import Leaky as _Leaky
 
-from .numbers import single
+from .numbers import Number, log
+from .preset import Stages, preset
+from .surrogates import find
 
 if TYPE_CHECKING:
     from rsnn.stages import Stage
     from rsnn.stages.stage import Parameter
+    from rsnn.surrogate import Surrogate
 
 __all__ = ["Alpha", "Lapicque", "Leaky", "RLeaky", "RSynaptic", "Synaptic"]
 
 RESETS = ("subtract", "zero", "none")
+SLOWEST, FASTEST = float(np.exp(-1.0)), 1.0 - 2.0**-24
+"""Between these a beta of Lapicque is learned: its Euler step decays by ``1 + ln(beta)``, from 0 to 1."""
 
 
-def _decay(name: str, value: Parameter) -> Any:
-    return np.clip(single(name, value), 0, 1)
+def _leaky(beta: Any) -> Any:
+    return partial(_Leaky, beta=_decay(beta))
+
+
+def _decay(number: Any) -> Any:
+    return number.single().clamped(0.0, 1.0)
 
 
 def _make(
-    membrane: Stage,
-    threshold: Parameter,
+    membrane: Any,
+    threshold: Any,
     reset_mechanism: str,
     reset_delay: bool,
     inhibition: bool,
-    graded_spikes_factor: Parameter,
+    graded_spikes_factor: Any,
     *,
-    synapse: Stage | None = None,
+    synapse: Any = None,
     zero: type[Stage] = Drop,
-) -> Neuron:
+) -> Stages:
     timing = "next" if flag("reset_delay", reset_delay) else "residual"
     kind = choice("reset_mechanism", reset_mechanism, RESETS)
     reset: Stage | None = None
     if kind != "none":
         reset = Subtract(timing) if kind == "subtract" else zero(timing=timing)  # type: ignore[call-arg]
-    return Neuron(
-        synapse=synapse,
-        membrane=membrane,
-        fire=Strict(threshold),
-        reset=reset,
-        inhibition=inhibition,
-        graded=_graded(graded_spikes_factor),
-    )
+    return {"synapse": synapse, "membrane": membrane, "reset": reset} | _sending(threshold, inhibition, graded_spikes_factor)
 
 
-def _graded(factor: Parameter) -> Parameter | None:
-    return None if np.all(single("graded_spikes_factor", factor) == 1) else factor
+def _sending(threshold: Any, inhibition: bool, graded_spikes_factor: Any) -> Stages:
+    fire = partial(Strict, v_threshold=threshold.single())
+    return {"fire": fire, "inhibition": inhibition, "graded": graded_spikes_factor.single()}
 
 
+@preset()
 def Leaky(
     beta: Parameter,
     threshold: Parameter = 1.0,
@@ -86,7 +90,7 @@ def Leaky(
     reset_delay: bool = True,
     inhibition: bool = False,
     graded_spikes_factor: Parameter = 1.0,
-) -> Neuron:
+) -> Stages:
     """Make snnTorch's leaky integrate-and-fire neuron.
 
     One step, with R, d and what follows as of `rsnn.presets.snntorch`::
@@ -120,10 +124,10 @@ def Leaky(
     >>> rsnn.simulate(rsnn.presets.snntorch.Leaky(beta=0.5), [1.5, 0.0, 0.0], record="v").v.tolist()
     [1.5, -0.25, -0.125]
     """
-    made = _Leaky(beta=_decay("beta", beta))
-    return _make(made, threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor, zero=Blend)
+    return _make(_leaky(beta), threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor, zero=Blend)
 
 
+@preset()
 def Synaptic(
     alpha: Parameter,
     beta: Parameter,
@@ -133,7 +137,7 @@ def Synaptic(
     reset_delay: bool = True,
     inhibition: bool = False,
     graded_spikes_factor: Parameter = 1.0,
-) -> Neuron:
+) -> Stages:
     """Make snnTorch's neuron of second order.
 
     One step, with R, d and what follows as of `rsnn.presets.snntorch`::
@@ -160,10 +164,11 @@ def Synaptic(
     >>> rsnn.simulate(neuron, [1.5, 1.0, 0.0], record=("v", "i")).v.tolist()
     [1.5, 0.0, 0.875]
     """
-    made, synapse = _Leaky(beta=_decay("beta", beta)), Exponential(alpha=_decay("alpha", alpha))
-    return _make(made, threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor, synapse=synapse)
+    synapse = partial(Exponential, alpha=_decay(alpha))
+    return _make(_leaky(beta), threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor, synapse=synapse)
 
 
+@preset(tau_alpha=("alpha", "beta"))
 def Alpha(
     alpha: Parameter,
     beta: Parameter,
@@ -174,7 +179,7 @@ def Alpha(
     inhibition: bool = False,
     graded_spikes_factor: Parameter = 1.0,
     tau_alpha: Parameter | None = None,
-) -> Neuron:
+) -> Stages:
     """Make snnTorch's Alpha: the membrane is the difference of two decays.
 
     One step, i and h being snnTorch's syn_exc and syn_inh as carried in::
@@ -213,21 +218,19 @@ def Alpha(
     if not flag("reset_delay", reset_delay):
         raise InvalidValueError("reset_delay=False: Alpha is here with reset_delay=True alone; leave it out, or use Synaptic")
     mechanism = choice("reset_mechanism", reset_mechanism, RESETS)
-    fast, slow = _decay("beta", beta), _decay("alpha", alpha)
-    if tau_alpha is None:
-        with np.errstate(all="ignore"):
-            wide, narrow = np.log(slow.astype(np.float64)), np.log(fast.astype(np.float64))
-            tau_alpha = (wide / (narrow - wide) + 1.0).astype(np.float32)
-        if not np.all(np.isfinite(tau_alpha)) or np.any(slow <= fast):
-            raise InvalidValueError(f"alpha={shown(alpha)}, beta={shown(beta)}: alpha must be larger than beta, both between 0 and 1")
-    return Neuron(
-        membrane=SnnTorchAlpha(slow, fast, tau_alpha, {"zero": "drop"}.get(mechanism, mechanism)),
-        fire=Strict(threshold),
-        inhibition=inhibition,
-        graded=_graded(graded_spikes_factor),
-    )
+    slow, fast = _decay(alpha), _decay(beta)
+    wide, narrow = (log(decay.ranging(SMALLEST, 1.0).double()) for decay in (slow, fast))
+    weight = (wide / (narrow - wide) + 1.0).single()
+    if tau_alpha is not None:
+        weight = weight.valued(tau_alpha.single())  # type: ignore[union-attr]
+    elif not np.all(np.isfinite(weight.value)) or np.any(slow.value <= fast.value):
+        raise InvalidValueError(f"alpha={slow}, beta={fast}: alpha must be larger than beta, both between 0 and 1")
+    reset = {"zero": "drop"}.get(mechanism, mechanism)
+    membrane = partial(SnnTorchAlpha, alpha=slow, beta=fast, scale=weight, reset=reset)
+    return {"membrane": membrane} | _sending(threshold, inhibition, graded_spikes_factor)
 
 
+@preset(R=("beta", "C", "time_step"), C=("beta", "R", "time_step"))
 def Lapicque(
     beta: Parameter | None = None,
     R: Parameter | None = None,
@@ -239,7 +242,7 @@ def Lapicque(
     reset_delay: bool = True,
     inhibition: bool = False,
     graded_spikes_factor: Parameter = 1.0,
-) -> Neuron:
+) -> Stages:
     """Make snnTorch's Lapicque neuron.
 
     One step, with R the reset test of `rsnn.presets.snntorch`, and r the resistance::
@@ -271,24 +274,29 @@ def Lapicque(
     >>> rsnn.simulate(rsnn.presets.snntorch.Lapicque(R=2.0, C=4.0), [1.0, 0.0], record="v").v.tolist()
     [0.25, 0.21875]
     """
-    step = single("time_step", time_step)
-    r, c = (None if value is None else single(name, value) for name, value in (("R", R), ("C", C)))
-    with np.errstate(all="ignore"):  # what comes of numbers out of range is refused below
-        if r is None or c is None:
-            if beta is None:
-                raise InvalidValueError("beta=None: give beta=, or both R= and C=")
-            within("beta", real("beta", beta), SMALLEST, 1.0)
-            rc = step / np.log(1.0 / single("beta", beta).astype(np.float64))
-            if r is None:
-                r = np.asarray(1.0 if c is None else rc / c, np.float32)
-            if c is None:
-                c = np.asarray(rc / r, np.float32)
-        inverse = np.float32(1) / (r * c)
-        decay = np.float32(1) - step / (r * c)
-    made = _Lapicque(beta=decay, r=r, inverse=inverse, time_step=step)
+    step: Any = time_step.single()  # type: ignore[union-attr]
+    r, c = _resistance_and_capacitance(beta, R, C, step)
+    made = partial(_Lapicque, beta=1.0 - step / (r * c), r=r, inverse=1.0 / (r * c), time_step=step)
     return _make(made, threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor)
 
 
+def _resistance_and_capacitance(beta: Any, r: Any, c: Any, step: Number) -> tuple[Number, Number]:
+    """Give R and C in float32; where beta was given, what is left of them is learned by it."""
+    r, c = (None if number is None else number.single().ranging(SMALLEST, LARGEST) for number in (r, c))
+    if beta is None:
+        if r is None or c is None:
+            raise InvalidValueError("beta=None: give beta=, or both R= and C=")
+        return r, c
+    beta = beta.single().held(SMALLEST, 1.0).ranging(SLOWEST, FASTEST)
+    rc = step.double() / log(1.0 / beta.double())
+    if r is None and c is not None:
+        return (rc / c.double()).single(), c
+    made_r = Number.of("R", np.float32(1.0)) if r is None else r
+    made_c = (rc / made_r.double()).single()
+    return made_r, made_c if c is None else made_c.valued(c)
+
+
+@preset()
 def RLeaky(
     beta: Parameter,
     threshold: Parameter = 1.0,
@@ -297,7 +305,7 @@ def RLeaky(
     reset_delay: bool = True,
     inhibition: bool = False,
     graded_spikes_factor: Parameter = 1.0,
-) -> Neuron:
+) -> Stages:
     """Make snnTorch's recurrent leaky neuron; its weights are given to the run.
 
     One step, r being what the last spikes bring, with R, d and what follows as of `rsnn.presets.snntorch`::
@@ -322,10 +330,10 @@ def RLeaky(
     >>> rsnn.simulate(neuron, [[1.5], [0.0]], recurrent=[0.5], record="v").v.ravel().tolist()
     [1.5, 0.25]
     """
-    made = _Leaky(beta=_decay("beta", beta))
-    return _make(made, threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor)
+    return _make(_leaky(beta), threshold, reset_mechanism, reset_delay, inhibition, graded_spikes_factor)
 
 
+@preset()
 def RSynaptic(
     alpha: Parameter,
     beta: Parameter,
@@ -335,7 +343,7 @@ def RSynaptic(
     reset_delay: bool = True,
     inhibition: bool = False,
     graded_spikes_factor: Parameter = 1.0,
-) -> Neuron:
+) -> Stages:
     """Make snnTorch's recurrent neuron of second order; its weights are given to the run.
 
     One step, r being what the last spikes bring, and the rest as of `Synaptic`::
@@ -361,7 +369,7 @@ def RSynaptic(
     >>> rsnn.simulate(neuron, [[1.5], [0.0]], recurrent=[0.5], record="i").i.ravel().tolist()
     [1.5, 1.25]
     """
-    return Synaptic(
+    return Synaptic.stages(
         alpha,
         beta,
         threshold,
@@ -370,3 +378,35 @@ def RSynaptic(
         inhibition=inhibition,
         graded_spikes_factor=graded_spikes_factor,
     )
+
+
+def surrogate(name: str, **params: float) -> Surrogate:
+    """Give a surrogate gradient of snnTorch by its name, argument names and defaults.
+
+    Its surrogates: atan, fast_sigmoid, sigmoid, straight_through_estimator, triangular, heaviside, spike_rate_escape, SFS.
+
+    ``triangular`` is negative above the threshold, as snnTorch has it. ``sigmoid`` is finite where snnTorch overflows to NaN.
+
+    Parameters
+    ----------
+    name : str
+        As snnTorch calls it.
+    **params : float
+        Its arguments, by snnTorch's names; see ``rsnn.presets.surrogates.TABLE`` for the defaults.
+
+    Returns
+    -------
+    Surrogate
+        A curve of `rsnn.surrogate`, for ``rsnn.torch.Layer(..., surrogate=)``.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        The name or an argument is not one of snnTorch's; the message lists those that are.
+
+    Examples
+    --------
+    >>> surrogate("fast_sigmoid", slope=25.0).numpy([0.0]).round(4).tolist()
+    [1.0]
+    """
+    return find("snntorch", name, params)

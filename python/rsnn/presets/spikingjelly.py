@@ -10,39 +10,47 @@ Advances 2023, https://github.com/fangwei123456/spikingjelly.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import real, shown
-from rsnn.composed import Neuron
 from rsnn.errors import InvalidValueError
 from rsnn.stages import Blend, Exponential, Integrator, Leaky, Mul, RecoveryCurrent, Single, Subtract, Tau, TauExp, TauQuad
 
+from .numbers import Number, exp
+from .preset import Stages, preset
+from .surrogates import find
+
 if TYPE_CHECKING:
-    from rsnn.stages import Stage
     from rsnn.stages.stage import Parameter
+    from rsnn.surrogate import Surrogate
 
 __all__ = ["CUBALIFNode", "EIFNode", "IFNode", "IzhikevichNode", "LIFNode", "ParametricLIFNode", "QIFNode"]
 
 
-def _make(membrane: Stage, v_threshold: Parameter, v_reset: Parameter | None, **more: Any) -> Neuron:
+def _make(membrane: Any, v_threshold: Parameter, v_reset: Parameter | None, **more: Any) -> Stages:
     """Make a neuron that is reset to v_reset and starts there, or by subtraction."""
     soft = v_reset is None
-    return Neuron(
-        membrane=membrane,
-        fire=Single(v_threshold),
-        reset=Subtract() if soft else Blend(v_reset),  # type: ignore[arg-type]
-        v_start=0.0 if soft else "v_reset",
-        **more,
-    )
+    reset = Subtract() if soft else partial(Blend, v_reset=v_reset)  # type: ignore[arg-type]
+    fire = partial(Single, v_threshold=v_threshold)
+    return {"membrane": membrane, "fire": fire, "reset": reset, "v_start": 0.0 if soft else "v_reset", **more}
 
 
 def _rest(v_reset: Parameter | None) -> Parameter:
     return 0.0 if v_reset is None else v_reset
 
 
-def IFNode(v_threshold: Parameter = 1.0, v_reset: Parameter | None = 0.0) -> Neuron:
+def _quadratic(tau: Parameter, v_rest: Parameter, a0: Parameter, v_c: Parameter) -> Any:
+    return partial(TauQuad, tau=tau, v_leak=v_rest, a0=a0, v_crit=v_c)
+
+
+STEEPEST = 500.0
+"""The largest size of w: beyond it its sigmoid is 0 or 1."""
+
+
+@preset()
+def IFNode(v_threshold: Parameter = 1.0, v_reset: Parameter | None = 0.0) -> Stages:
     """Make SpikingJelly's integrate-and-fire neuron.
 
     One step::
@@ -68,7 +76,8 @@ def IFNode(v_threshold: Parameter = 1.0, v_reset: Parameter | None = 0.0) -> Neu
     return _make(Integrator(), v_threshold, v_reset)
 
 
-def LIFNode(tau: Parameter = 2.0, decay_input: bool = True, v_threshold: Parameter = 1.0, v_reset: Parameter | None = 0.0) -> Neuron:
+@preset()
+def LIFNode(tau: Parameter = 2.0, decay_input: bool = True, v_threshold: Parameter = 1.0, v_reset: Parameter | None = 0.0) -> Stages:
     """Make SpikingJelly's leaky integrate-and-fire neuron.
 
     One step, the membrane leaking to v_reset (to 0 with ``v_reset=None``)::
@@ -93,18 +102,19 @@ def LIFNode(tau: Parameter = 2.0, decay_input: bool = True, v_threshold: Paramet
     >>> rsnn.simulate(rsnn.presets.spikingjelly.LIFNode(), [1.0, 1.5, 0.0], record="v").v.tolist()
     [0.5, 0.0, 0.0]
     """
-    return _make(Tau(tau, _rest(v_reset), decay_input), v_threshold, v_reset)
+    return _make(partial(Tau, tau=tau, v_leak=_rest(v_reset), decay_input=decay_input), v_threshold, v_reset)
 
 
+@preset(init_tau=("w",), sigmoid_w=("w", "init_tau"))
 def ParametricLIFNode(
-    init_tau: float = 2.0,
+    init_tau: Parameter = 2.0,
     decay_input: bool = True,
     v_threshold: Parameter = 1.0,
     v_reset: Parameter | None = 0.0,
     *,
     w: Parameter | None = None,
     sigmoid_w: Parameter | None = None,
-) -> Neuron:
+) -> Stages:
     """Make SpikingJelly's LIF whose time constant is learned, ``1 / tau = sigmoid(w)``.
 
     One step, k = sigmoid(w), the membrane leaking to v_reset (to 0 with ``v_reset=None``)::
@@ -130,18 +140,28 @@ def ParametricLIFNode(
     >>> rsnn.simulate(rsnn.presets.spikingjelly.ParametricLIFNode(), [1.0, 1.5, 0.0], record="v").v.tolist()
     [0.5, 0.0, 0.0]
     """
+    k = 1.0 / (1.0 + exp(-_learned(init_tau, w, sigmoid_w)))
     if sigmoid_w is not None:
-        given: dict[str, Any] = {"k": sigmoid_w}
-    elif w is not None:
-        given = {"w": w}
-    else:
-        tau = np.asarray(real("init_tau", init_tau))
+        k = k.valued(sigmoid_w)  # type: ignore[arg-type]
+    return _make(partial(Mul, k=k, v_leak=_rest(v_reset), decay_input=decay_input), v_threshold, v_reset)
+
+
+def _learned(init_tau: Any, w: Any, sigmoid_w: Any) -> Number:
+    """Give the number that is learned, w, from whichever of the three was given."""
+    if w is None and sigmoid_w is not None:
+        k = sigmoid_w.held(0.0, 1.0).double().value
+        with np.errstate(divide="ignore"):
+            w = Number.of("w", np.clip(np.log(k) - np.log1p(-k), -STEEPEST, STEEPEST))
+    elif w is None:
+        tau = init_tau.double().value
         if np.any(tau <= 1):
-            raise InvalidValueError(f"init_tau={shown(init_tau)}: must be more than 1, in steps; or give w= or sigmoid_w=")
-        given = {"w": -np.log(tau - 1.0)}
-    return _make(Mul(**given, v_leak=_rest(v_reset), decay_input=decay_input), v_threshold, v_reset)
+            raise InvalidValueError(f"init_tau={init_tau}: must be more than 1, in steps; or give w= or sigmoid_w=")
+        w = Number.of("w", -np.log(tau - 1.0))
+    made: Number = w.held(-STEEPEST, STEEPEST)
+    return made
 
 
+@preset()
 def QIFNode(
     tau: Parameter = 2.0,
     v_c: Parameter = 0.8,
@@ -149,7 +169,7 @@ def QIFNode(
     v_threshold: Parameter = 1.0,
     v_rest: Parameter = 0.0,
     v_reset: Parameter | None = -0.1,
-) -> Neuron:
+) -> Stages:
     """Make SpikingJelly's quadratic integrate-and-fire neuron.
 
     One step::
@@ -173,9 +193,10 @@ def QIFNode(
     >>> rsnn.simulate(rsnn.presets.spikingjelly.QIFNode(v_reset=0.0), [1.0, 0.0], record="v").v.tolist()
     [0.5, 0.425]
     """
-    return _make(TauQuad(tau, v_rest, a0, v_c), v_threshold, v_reset)
+    return _make(_quadratic(tau, v_rest, a0, v_c), v_threshold, v_reset)
 
 
+@preset()
 def EIFNode(
     tau: Parameter = 2.0,
     delta_T: Parameter = 1.0,
@@ -183,7 +204,7 @@ def EIFNode(
     v_threshold: Parameter = 1.0,
     v_rest: Parameter = 0.0,
     v_reset: Parameter | None = -0.1,
-) -> Neuron:
+) -> Stages:
     """Make SpikingJelly's exponential integrate-and-fire neuron.
 
     One step::
@@ -212,9 +233,10 @@ def EIFNode(
     >>> round(float(rsnn.simulate(rsnn.presets.spikingjelly.EIFNode(v_reset=0.0), [1.0], record="v").v[0]), 6)
     0.724664
     """
-    return _make(TauExp(tau, v_rest, delta_T, theta_rh), v_threshold, v_reset)
+    return _make(partial(TauExp, tau=tau, v_leak=v_rest, delta_t=delta_T, v_rheobase=theta_rh), v_threshold, v_reset)
 
 
+@preset()
 def IzhikevichNode(
     tau: Parameter = 2.0,
     v_c: Parameter = 0.8,
@@ -226,7 +248,7 @@ def IzhikevichNode(
     tau_w: Parameter = 2.0,
     a: Parameter = 0.0,
     b: Parameter = 0.0,
-) -> Neuron:
+) -> Stages:
     """Make SpikingJelly's Izhikevich neuron, a quadratic one with a recovery current w.
 
     One step::
@@ -255,13 +277,14 @@ def IzhikevichNode(
     >>> rsnn.simulate(neuron, [2.5, 0.0], record="w").w.tolist()
     [0.25, 0.125]
     """
-    recovery = RecoveryCurrent(tau_w, couple=a, inc=b, begins=w_rest)
-    return _make(TauQuad(tau, v_rest, a0, v_c), v_threshold, v_reset, adaptation=recovery)
+    recovery = partial(RecoveryCurrent, tau_adapt=tau_w, couple=a, inc=b, begins=w_rest)
+    return _make(_quadratic(tau, v_rest, a0, v_c), v_threshold, v_reset, adaptation=recovery)
 
 
+@preset()
 def CUBALIFNode(
     c_decay: Parameter = 0.5, v_decay: Parameter = 0.75, v_threshold: Parameter = 0.5, v_reset: Parameter | None = 0.0
-) -> Neuron:
+) -> Stages:
     """Make SpikingJelly's current-based leaky integrate-and-fire neuron.
 
     One step, i being SpikingJelly's c::
@@ -285,4 +308,38 @@ def CUBALIFNode(
     >>> rsnn.simulate(rsnn.presets.spikingjelly.CUBALIFNode(), [0.25, 0.25, 0.0], record="v").v.tolist()
     [0.25, 0.0, 0.1875]
     """
-    return _make(Leaky(beta=v_decay), v_threshold, v_reset, synapse=Exponential(alpha=c_decay))
+    return _make(partial(Leaky, beta=v_decay), v_threshold, v_reset, synapse=partial(Exponential, alpha=c_decay))
+
+
+def surrogate(name: str, **params: float) -> Surrogate:
+    """Give a surrogate gradient of SpikingJelly by its name, argument names and defaults.
+
+    Its surrogates: Sigmoid, ATan, SoftSign, SuperSpike, Erf, PiecewiseQuadratic, PiecewiseExp, Rect, NonzeroSignLogAbs,
+    PiecewiseLeakyReLU, S2NN, QPseudoSpike, LeakyKReLU, FakeNumericalGradient, LogTailedReLU, SquarewaveFourierSeries,
+    DeterministicPass.
+
+    ``QPseudoSpike`` and ``SquarewaveFourierSeries`` need functions that the native engine does not have, and run on the torch backend.
+
+    Parameters
+    ----------
+    name : str
+        As SpikingJelly calls it.
+    **params : float
+        Its arguments, by SpikingJelly's names; see ``rsnn.presets.surrogates.TABLE`` for the defaults.
+
+    Returns
+    -------
+    Surrogate
+        A curve of `rsnn.surrogate`, for ``rsnn.torch.Layer(..., surrogate=)``.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        The name or an argument is not one of SpikingJelly's; the message lists those that are.
+
+    Examples
+    --------
+    >>> surrogate("SoftSign", alpha=2.0).numpy([0.0]).round(4).tolist()
+    [1.0]
+    """
+    return find("spikingjelly", name, params)

@@ -43,7 +43,8 @@ class Stepper:
         derivative of ``u - s (u - v_reset)``, which has the same value.
     exp : the exponential; a hook for gradients gives it its own value as its derivative
     detach : ``detach(value, *paths)``, applied to what a gradient may hold constant, with the names of what holds it: "reset" (spikes
-        before they reset anything), "carried" (those read off the membrane carried in), "threshold" (what an adaptation moves of it)
+        before they reset anything), "carried" (those read off the membrane carried in), "threshold" (what an adaptation moves of it),
+        "adaptation" (spikes before they add to an adaptation)
     """
 
     def __init__(

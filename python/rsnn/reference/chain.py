@@ -18,7 +18,8 @@ before its reset. The forms of synapse and membrane are at their functions::
            next:      u, reset in the next step
            residual:  with d = s - R:  subtract: u - d v_threshold;  value, blend: u - d (u - v_reset);  drop: u - d u
     a    from the adaptation, after the spikes
-    rest = refractory where s != 0, else rest - 1 where rest > 0, else 0
+    rest = refractory where s != 0, else rest - 1 where that is more than 0, else 0
+                                                   masked: the same, where gradients see the test rest > 0 as a spike (Norse)
     v    = clip: v_min where v < v_min, else v;    relu: relu(v - v_min) + v_min
     output and last output = s                     graded: s graded; a neuron that does not fire sends v
 """
@@ -87,6 +88,8 @@ class Chain:
             u = u - before * c["v_threshold"]
         elif early and reset == "drop":
             u = u - u * before
+        masked = "masked" in options
+        free = u
         if rest is not None:
             u = xp.where(rest > 0, v, u)
 
@@ -94,16 +97,23 @@ class Chain:
             v = self._bounded(u)
             return v, u, {"v": v, "i": i, "h": h, "s": v}
         theta, tested, a = self._adapt_before(a, v, u)
-        s = self.fire(u, tested)
+        s = self.fire(free if masked else u, tested)
         if "inhibition" in options:
             s = s * self.hooks.winner(u - c["v_threshold"])
-        if rest is not None:
+        if masked:
+            mask = self.hooks.test(rest)
+            v = self._bounded(self.hooks.select(mask, v, self._reset(free, s, before, theta)))
+            s = self.hooks.select(mask, xp.zeros_like(s), s)
+            less, zero = rest - mask, xp.zeros_like(rest)
+            rest = self.hooks.select(s, c["refractory"] + zero, xp.where(less > 0, less, zero))
+        elif rest is not None:
             s = xp.where(rest > 0, xp.zeros_like(s), s)
-        v = self._bounded(self._reset(u, s, before, theta))
-        a = self._adapt_after(a, s)
-        if rest is not None:
+            v = self._bounded(self._reset(u, s, before, theta))
             zero = xp.zeros_like(rest)
-            rest = xp.where(s != 0, c["refractory"] + zero, xp.where(rest > 0, rest - 1, zero))
+            rest = xp.where(s != 0, c["refractory"] + zero, xp.where(rest - 1 > 0, rest - 1, zero))
+        else:
+            v = self._bounded(self._reset(u, s, before, theta))
+        a = self._adapt_after(a, self.hooks.detach(s, "adaptation"))
         if "graded" in options:
             s = s * c["graded"]
         return s, u, {"v": v, "i": i, "h": h, self.slow: a, "rest": rest, "s": s}

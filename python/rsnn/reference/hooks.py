@@ -68,6 +68,10 @@ class Hooks:
         rule = fire_rule(kind, max_spikes, self.xp)
         return lambda v, theta: self.spike(v, theta, rule)
 
+    def test(self, rest: Array) -> Array:
+        """Give 1 where it is positive, else 0, as a spike at the threshold 0."""
+        return self.spike(rest, self.xp.zeros_like(rest), fire_rule("strict", None, self.xp))
+
     def relu(self, y: Array) -> Array:
         """Give y where it is positive, else 0; NaN stays NaN."""
         return self.xp.where(y <= 0, self.xp.zeros_like(y), y)

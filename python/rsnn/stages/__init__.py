@@ -16,7 +16,7 @@ from rsnn.arguments import shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 
 from .adaptation import ADAPTATIONS, AdaptationCurrent, AdaptiveThreshold, RecoveryCurrent, RelaxingThreshold
-from .bounds import Floor, Refractory, Relu
+from .bounds import Floor, Refractory, RefractoryMask, Relu
 from .fire import FIRES, Multi, Single, Soft, Strict
 from .membrane import MEMBRANES, Box, Euler, EulerExp, Integrator, Lapicque, Leaky, Membrane, Mul, Quad, Tau, TauExp, TauQuad
 from .reset import RESETS, Amount, Blend, BlendSubtract, Drop, Gate, Subtract, ToValue
@@ -63,6 +63,7 @@ __all__ = [
     "Quad",
     "RecoveryCurrent",
     "Refractory",
+    "RefractoryMask",
     "RelaxingThreshold",
     "Relu",
     "Scaled",
@@ -109,6 +110,8 @@ def _whole(neuron: Neuron, model: Whole) -> tuple[Stage, ...]:
         value = getattr(neuron, name)
         if value is not None and name not in model.takes:
             raise InvalidValueError(f"{name}={shown(value)}: {type(model).__name__} is a whole neuron and takes none; leave it out")
+    if isinstance(neuron.refractory, RefractoryMask):
+        raise InvalidValueError(f"refractory={neuron.refractory}: {type(model).__name__} is a whole neuron; give a number")
     sending = _sending(neuron)
     if sending and "sending" not in model.takes:
         raise InvalidValueError(f"inhibition=, graded=: {type(model).__name__} is a whole neuron and takes none; leave them out")
@@ -116,7 +119,9 @@ def _whole(neuron: Neuron, model: Whole) -> tuple[Stage, ...]:
 
 
 def _rest(neuron: Neuron) -> tuple[Stage, ...]:
-    return () if neuron.refractory is None else (Refractory(neuron.refractory),)
+    if neuron.refractory is None:
+        return ()
+    return (neuron.refractory if isinstance(neuron.refractory, RefractoryMask) else Refractory(neuron.refractory),)
 
 
 def _expect(name: str, stage: Any, kinds: tuple[type[Stage], ...], absent: Stage | None) -> Stage:

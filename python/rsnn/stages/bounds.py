@@ -14,7 +14,9 @@ from rsnn.errors import InvalidValueError
 from .stage import Stage
 
 if TYPE_CHECKING:
-    from .stage import Parameter
+    from rsnn.neurons import Neuron
+
+    from .stage import Parameter, Range
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,6 +44,34 @@ class Refractory(Stage):
     def recipe(self, p: Mapping[str, Any], dt: float, xp: Any) -> dict[str, Any]:
         """Give the coefficients."""
         return {"refractory": xp.asarray(self.steps(dt))}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RefractoryMask(Stage):
+    """As `Refractory`, in steps, where gradients see the rest: the test ``rest > 0`` is a spike to them, as of Norse's LIFRefrac.
+
+    With m the test, and the membrane and the spikes as without it::
+
+        v    = (1 - m) v_free + m v;   s = (1 - m) s_free
+        rest = (1 - s) relu(rest - m) + s refractory
+
+    It goes with a `Blend` that resets in the step of the spike.
+
+    Parameters
+    ----------
+    refractory : the time after a spike, in steps, not negative
+    """
+
+    refractory: Parameter
+
+    numbers = ("refractory",)
+    states = ("rest",)
+    words = "refractory masked"
+    reads = ("refractory",)
+
+    def ranges(self, neuron: Neuron) -> dict[str, Range]:
+        """Give the closed range of every number."""
+        return {"refractory": (0.0, float(MOST_STEPS))}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .stage import Stage
 
@@ -32,3 +35,7 @@ class Graded(Stage):
     numbers = ("graded",)
     words = "graded"
     reads = ("graded",)
+
+    def terms(self, learn: Collection[str], dt: float) -> tuple[str, tuple[str, ...]]:
+        """Give the words and the coefficients: spikes of the size 1 are as they are, unless the size is learned."""
+        return (self.words, self.reads) if np.any(self.graded != 1) or "graded" in learn else ("", ())

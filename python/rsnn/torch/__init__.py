@@ -7,6 +7,9 @@
 torch.Size([100, 8, 20])
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 try:
     import torch as _torch  # noqa: F401
 except ModuleNotFoundError as error:
@@ -63,6 +66,9 @@ from rsnn.torch.named import (
     QIFRecurrentCell,
 )
 from rsnn.torch.sequential import Sequential, SequentialResult
+
+if TYPE_CHECKING:
+    from rsnn.torch import presets as presets
 
 __all__ = [
     "ALIF",
@@ -121,5 +127,13 @@ __all__ = [
     "functional",
     "health",
     "init",
+    "presets",
     "to_network",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the layers of other libraries when they are first used: they are many."""
+    if name == "presets":
+        return import_module("rsnn.torch.presets")
+    raise AttributeError(f"module 'rsnn.torch' has no attribute {name!r}")

@@ -35,7 +35,7 @@ class Spike(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
         v, theta = ctx.saved_tensors
-        slope = grad * ctx.surrogate.of(v - theta, torch)
+        slope = grad * ctx.surrogate.of(v, theta, torch, _exp)
         return slope, -slope, None, None
 
 
@@ -45,7 +45,7 @@ class SpikeOutsideTracing(Spike):
     @staticmethod
     def jvp(ctx: Any, v_tangent: Tensor, theta_tangent: Tensor, *_: None) -> Tensor:
         v, theta = ctx.saved_tensors
-        tangent: Tensor = (v_tangent - theta_tangent) * ctx.surrogate.of(v - theta, torch)
+        tangent: Tensor = (v_tangent - theta_tangent) * ctx.surrogate.of(v, theta, torch, _exp)
         return tangent
 
 

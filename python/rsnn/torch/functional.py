@@ -1,6 +1,6 @@
 """A neuron over tensors without a module: every state and every parameter is an argument."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import prod
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.neurons import AnyNeuron, Kernel
 from rsnn.simulation import Result
 from rsnn.state import State, make_state
-from rsnn.surrogate import ATan, Surrogate
+from rsnn.surrogate import ATan, Custom, Surrogate
 from rsnn.torch import _checks, _reference
 from rsnn.torch._autograd import apply_clamp, apply_scan, exp
 from rsnn.torch.products import conv2d, linear, pool2d
@@ -25,14 +25,14 @@ __all__ = ["conv2d", "linear", "pool2d", "simulate"]
 BLOCK = 32
 """Steps between two kept states unless `checkpoint` says otherwise: backward recomputes a block of this length into the cache."""
 
-DETACHABLE = ("carried", "threshold")
+DETACHABLE = ("carried", "threshold", "adaptation")
 """What `detach` can hold constant, besides every reset."""
 
 GROUP_BLOCK = 16
 """The same where neurons act on each other: several sequences go through time side by side, and share the cache with the weights."""
 
-COUNTS = frozenset({"max_spikes", "refractory"})
-"""Coefficients that are numbers of spikes or steps: nothing flows through them."""
+COUNTS = frozenset({"max_spikes"})
+"""Coefficients that are numbers of spikes: nothing flows through them."""
 
 _NAMESPACE = SimpleNamespace(exp=exp, log=torch.log, ones_like=torch.ones_like, asarray=torch.asarray)
 
@@ -48,8 +48,14 @@ class Options:
     checkpoint: int | None
     batch_first: bool
     backend: str | None
-    native_surrogate: tuple[str, list[float]]
-    """The surrogate as the native operator takes it."""
+    native_surrogate: tuple[str, list[float]] | None
+    """The surrogate as the native operator takes it, if it has it."""
+
+    def native(self, device: str) -> bool:
+        """Tell whether the native operator runs."""
+        if self.backend is not None:
+            return self.backend == "rust"
+        return device == "cpu" and self.native_surrogate is not None
 
     @property
     def constant(self) -> list[str]:
@@ -60,8 +66,15 @@ class Options:
     def checked(surrogate: Any, detach_reset: Any, detach: Any, checkpoint: Any, batch_first: Any, backend: Any) -> "Options":
         """Check what a caller handed in."""
         if not isinstance(surrogate, Surrogate):
-            raise InvalidTypeError(
-                f"surrogate={arguments.shown(surrogate)}: must be one of rsnn.surrogate, such as rsnn.surrogate.ATan(2.0)"
+            if not callable(surrogate) or isinstance(surrogate, type):
+                raise InvalidTypeError(
+                    f"surrogate={arguments.shown(surrogate)}: must be one of rsnn.surrogate, such as rsnn.surrogate.ATan(2.0), "
+                    "or a callable of (v, theta)"
+                )
+            surrogate = Custom(surrogate)
+        if surrogate.kernel is None and backend == "rust":
+            raise InvalidValueError(
+                f'backend="rust" does not have surrogate={arguments.shown(surrogate)}: leave backend out, or say backend="torch"'
             )
         return Options(
             surrogate,
@@ -70,7 +83,7 @@ class Options:
             None if checkpoint is None else arguments.count("checkpoint", checkpoint, 1),
             arguments.flag("batch_first", batch_first),
             None if backend is None else arguments.choice("backend", backend, ("rust", "torch")),
-            (surrogate.kernel, list(surrogate.parameters)),
+            None if surrogate.kernel is None else (surrogate.kernel, list(surrogate.parameters)),
         )
 
 
@@ -109,7 +122,7 @@ def simulate(
     parameters: Mapping[str, Any] | None = None,
     record: Collection[str] | str = (),
     recurrent: Any = None,
-    surrogate: Surrogate = ATan(2.0),  # noqa: B008 - a frozen value
+    surrogate: Surrogate | Callable[[Tensor, Tensor], Tensor] = ATan(2.0),  # noqa: B008 - a frozen value
     detach_reset: bool = True,
     detach: Collection[str] | str = (),
     checkpoint: int | None = None,
@@ -198,9 +211,8 @@ def run(
     values = {name: effective(plan, name, _wide(name, value, x)) for name, value in values.items()}
     coefficients, needs = _stack_coefficients(plan, values, layout.trailing)
     start = _stack_state(plan, values, x, state, layout)
-    native = x.device.type == "cpu" if options.backend is None else options.backend == "rust"
     sequence = x.reshape(layout.sequence)
-    if native:
+    if options.native(x.device.type):
         if x.device.type != "cpu":
             raise InvalidValueError(f'x is on {x.device}: backend="rust" runs on the CPU; leave backend out, or move x with x.cpu()')
         every = (options.checkpoint or (GROUP_BLOCK if group else BLOCK)) if torch.is_grad_enabled() else 0
@@ -230,8 +242,8 @@ def run(
         return array.transpose(0, 1).contiguous() if turned else array
 
     output = shaped(output).to(given)
-    after = plan.state(*(_flow(name, each).reshape(layout.step) for name, each in zip(kernel.states, final.unbind(0), strict=True)))
-    return Result(output, after, {name: shaped(_flow(name, trace)) for name, trace in recorded.items()}, kernel.spiking)
+    after = plan.state(*(_flow(kernel, name, each).reshape(layout.step) for name, each in zip(kernel.states, final.unbind(0), strict=True)))
+    return Result(output, after, {name: shaped(_flow(kernel, name, trace)) for name, trace in recorded.items()}, kernel.spiking)
 
 
 def _pair(recurrent: Any) -> tuple[Any, Any]:
@@ -258,9 +270,9 @@ def _operands(weight: Any, bias: Any, x: Tensor, n: int) -> tuple[Tensor, Tensor
     return weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
 
 
-def _flow(name: str, value: Tensor) -> Tensor:
+def _flow(kernel: Kernel, name: str, value: Tensor) -> Tensor:
     """Pass a state, or a trace of one, from or to the caller; no gradient flows through what counts steps."""
-    return value.detach() if name == "rest" else value
+    return value.detach() if name == "rest" and "masked" not in kernel.spec.split() else value
 
 
 def effective(plan: Plan, name: str, value: Tensor) -> Tensor:
@@ -336,6 +348,6 @@ def _stack_state(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: Sta
                 wanted = f"for x of shape {tuple(x.shape)} it must be {layout.step}; None starts at rest"
                 raise InvalidValueError(f"state.{name} has the shape {tuple(value.shape)}: {wanted}")
             _checks.alike(f"state.{name}", value, "x", x, f"state.{name}.to(x) moves and converts it")
-        each = [_flow(name, value) for name, value in zip(fields, state, strict=True)]
+        each = [_flow(plan.kernel, name, value) for name, value in zip(fields, state, strict=True)]
     outer, _, inner = layout.sequence
     return torch.stack(each).reshape(len(fields), outer, inner)

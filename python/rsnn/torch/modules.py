@@ -18,14 +18,17 @@ from rsnn.torch import _checks, functional
 from rsnn.torch.functional import Options, Plan
 from rsnn.torch.recurrent import BIAS, WEIGHT, read
 
-OPTIONS = """surrogate : surrogate, default ``rsnn.surrogate.ATan(2.0)``
-        Stands in for the derivative of the spike.
+OPTIONS = """surrogate : surrogate or callable, default ``rsnn.surrogate.ATan(2.0)``
+        Stands in for the derivative of the spike: one of `rsnn.surrogate`, or any ``function(v, theta)`` of two tensors of one shape, the
+        membrane before its reset and the threshold, that returns a tensor of that shape and dtype (see `rsnn.surrogate.Custom`). With a
+        callable the layer runs on the torch backend, many times slower.
     detach_reset : bool, default True
         Whether the reset is left out of the gradient: True as in snnTorch, False as in Norse, sinabs and SpikingJelly.
     detach : tuple of str, default ()
         What else is left out of the gradient. "carried": the spikes that late resets read off the membrane carried in, while those of the
         step still flow (snnTorch with ``reset_delay=False``). "threshold": what an adaptation moves of the threshold, where spikes are
-        tested against it; what a reset takes off still flows (sinabs' ALIF).
+        tested against it; what a reset takes off still flows (sinabs' ALIF). "adaptation": the spikes, in what they add to an adaptation
+        (Norse's recurrent LSNN).
     checkpoint : int, optional
         Steps between two states kept for backward, which recomputes those between (default 32). The gradients are the same bits for any
         number; the memory beyond x is 4 / checkpoint bytes for each state, neuron and step.
@@ -102,7 +105,7 @@ class Layer(nn.Module):
         neuron: AnyNeuron | Recurrent,
         *,
         learn: Collection[str] | str | bool = (),
-        surrogate: Surrogate = ATan(2.0),  # noqa: B008 - a frozen value
+        surrogate: Surrogate | Callable[[Tensor, Tensor], Tensor] = ATan(2.0),  # noqa: B008 - a frozen value
         detach_reset: bool = True,
         detach: Collection[str] | str = (),
         checkpoint: int | None = None,

@@ -92,7 +92,10 @@ fn neuron_backward<E: Kernels>(text: &str, repeats: usize) -> Result<()> {
     for _ in 0..repeats {
         let job = Backward {
             neuron,
-            convention: Convention { slopes: Surrogate::named("atan", &[2.0])?, detach: Detach { reset: true, ..Detach::default() } },
+            convention: Convention {
+                slopes: Surrogate::named("atan", &[1.0, std::f64::consts::PI])?,
+                detach: Detach { reset: true, ..Detach::default() },
+            },
             level: level()?.1,
             shape: SHAPE,
             x: &x,

@@ -436,7 +436,7 @@ fn gradients_are_differences(spec: &str, seed: f64, every: usize) -> Result<(), 
         let (mut grad_state, mut grad_x) = (ends.clone(), vec![0.0; run.x.len()]);
         let job = Backward {
             neuron,
-            convention: Convention { slopes: Surrogate::named("fast_sigmoid", &[2.0]).unwrap(), detach: Detach::default() },
+            convention: Convention { slopes: Surrogate::named("fast_sigmoid", &[1.0, 2.0]).unwrap(), detach: Detach::default() },
             level,
             shape,
             x: &run.x,

@@ -14,6 +14,7 @@
 //! a      = after(a, s)                         stage/adaptation.rs
 //! output = s * graded            graded        stage/fire.rs        the output, and the last spikes that recurrence sees
 //! rest   = refractory where s != 0, else one less, not below 0
+//!                                masked: the test rest > 0 has the slope of a spike at y = rest, and rest is differentiated
 //! v      = v_min where v < v_min, or relu(v - v_min) + v_min        clip
 //! ```
 
@@ -98,7 +99,8 @@ impl<P: Plan> Composed<P> {
             let one = V::<E, S>::splat(simd, E::ONE);
             for j in 0..K {
                 s[j] = choose::<E, S>(held[j], zero, s[j]);
-                let less = choose::<E, S>(held[j], states[State::Rest as usize][j] - one, zero);
+                let less = states[State::Rest as usize][j] - one;
+                let less = choose::<E, S>(less.simd_gt(zero), less, zero);
                 after[State::Rest as usize][j] = choose::<E, S>(s[j].simd_eq(zero), less, k.get(Coefficient::Refractory, j));
             }
         }
@@ -157,6 +159,53 @@ impl<P: Plan> Composed<P> {
     }
 }
 
+impl<P: Plan> Composed<P> {
+    /// Adjoint of a mask m that has a slope, by what leaves the step: `dv` of the membrane, `ds` of the spikes, `drest` of the rest:
+    ///
+    /// ```text
+    /// s = (1 - m) s_free;   v = (1 - m) v_free + m v;   rest = (1 - s) relu(rest - m) + s refractory
+    /// ```
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "what leaves the step, and where its gradients go")]
+    fn mask_adjoint<E: Elem, S: Simd, H: Slopes<E>, C: Coefficients<E, S, K>, const K: usize>(
+        self,
+        simd: S,
+        convention: Convention<H>,
+        k: &C,
+        inputs: &Inputs<'_, E, S, K>,
+        at: &Evaluation<E, S, K>,
+        dv: &Column<E, S, K>,
+        ds: &mut Column<E, S, K>,
+        drest: &mut Column<E, S, K>,
+        sums: &mut Gradients<E, S, K>,
+    ) {
+        let spec = self.0.spec();
+        let (zero, one) = (V::<E, S>::splat(simd, E::ZERO), V::<E, S>::splat(simd, E::ONE));
+        let (v, rest) = (&inputs.states[State::V as usize], &inputs.states[State::Rest as usize]);
+        let mut u_free = at.integrated;
+        spec.rule.between::<E, S, C, K>(k, &mut u_free, &at.r);
+        let mut s_free = spec.fire.forward::<E, S, C, K>(simd, k, [&u_free, &at.theta]);
+        if spec.inhibition {
+            s_free = product::<E, S, K>(&s_free, inputs.allowed);
+        }
+        let v_free = spec.rule.after::<E, S, C, K>(simd, k, [&u_free, &s_free, &at.r, &at.theta]);
+        let slope = convention.slopes.slope(simd, rest, &[zero; K]);
+        let mut dperiod = *drest;
+        for j in 0..K {
+            let less = rest[j] - choose::<E, S>(at.held[j], one, zero);
+            let kept = choose::<E, S>(less.simd_gt(zero), less, zero);
+            ds[j] += drest[j] * (k.get(Coefficient::Refractory, j) - kept);
+            // Selected by s, as the forward does; only a smooth stand-in for a spike is neither 0 nor 1.
+            let silent = at.fired[j].simd_eq(zero);
+            dperiod[j] = choose::<E, S>(silent, zero, drest[j]);
+            let onward = choose::<E, S>(silent, choose::<E, S>(less.simd_gt(zero), drest[j], zero), zero);
+            let dm = dv[j] * (v[j] - v_free[j]) - ds[j] * s_free[j] - onward;
+            drest[j] = onward + dm * slope[j];
+        }
+        sums.add(Coefficient::Refractory, &dperiod);
+    }
+}
+
 /// Adjoint of the clip: what is held at `v_min` has no slope but that of `v_min`.
 #[inline(always)]
 fn clip_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
@@ -179,6 +228,31 @@ fn clip_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
         dv[j] = choose::<E, S>(below, zero, dv[j]);
     }
     sums.add(Coefficient::VMin, &low);
+}
+
+/// Adjoint of the spikes, where `held` is the adaptation that moves a threshold held constant; adds to `du` and `dtheta`.
+#[inline(always)]
+fn fire_adjoint<E: Elem, S: Simd, const K: usize>(
+    slope: &Column<E, S, K>,
+    ds: &Column<E, S, K>,
+    held: Adaptation,
+    [du, dtheta]: [&mut Column<E, S, K>; 2],
+    sums: &mut Gradients<E, S, K>,
+) {
+    let mut rest = *ds;
+    for j in 0..K {
+        let e = slope[j] * ds[j];
+        du[j] += e;
+        rest[j] = -e;
+    }
+    if !held.moves_threshold() {
+        for j in 0..K {
+            dtheta[j] += rest[j];
+        }
+    } else if held == Adaptation::Threshold {
+        // The spikes see the threshold at rest alone; what a reset takes off is the whole of it still.
+        sums.add(Coefficient::VThreshold, &rest);
+    }
 }
 
 impl<P: Plan> Model for Composed<P> {
@@ -235,11 +309,25 @@ impl<P: Plan> Model for Composed<P> {
         }
         let a = if spec.keeps(State::W) { states[State::W as usize] } else { states[State::A as usize] };
         let da = if spec.keeps(State::W) { d[State::W as usize] } else { d[State::A as usize] };
+        let of_reset = ds;
+        if spec.masked {
+            ds = [zero; K];
+        }
+        let others = ds;
         let dslow = spec.adaptation.after_adjoint::<E, S, C, K>(k, [&at.slow, s], &da, &mut ds, sums);
+        if convention.detach.adaptation {
+            ds = others;
+        }
         if spiking {
             let sent = graded_adjoint(spec.graded, k, s, &self.sent_adjoint(arriving, d), sums);
             for j in 0..K {
                 ds[j] += sent[j];
+            }
+            if spec.masked {
+                self.mask_adjoint(simd, convention, k, inputs, &at, &dv, &mut ds, &mut d[State::Rest as usize], sums);
+                for j in 0..K {
+                    ds[j] += of_reset[j];
+                }
             }
             if spec.refractory {
                 for j in 0..K {
@@ -250,24 +338,8 @@ impl<P: Plan> Model for Composed<P> {
                 ds = product::<E, S, K>(&ds, inputs.allowed);
             }
             let slope = convention.slopes.slope(simd, u, &at.theta);
-            if convention.detach.threshold && spec.adaptation.moves_threshold() {
-                // The spikes see the threshold at rest alone; what a reset takes off is the whole of it still.
-                let mut rest = dtheta;
-                for j in 0..K {
-                    let e = slope[j] * ds[j];
-                    du[j] += e;
-                    rest[j] = -e;
-                }
-                if spec.adaptation == Adaptation::Threshold {
-                    sums.add(Coefficient::VThreshold, &rest);
-                }
-            } else {
-                for j in 0..K {
-                    let e = slope[j] * ds[j];
-                    du[j] += e;
-                    dtheta[j] -= e;
-                }
-            }
+            let moved = if convention.detach.threshold { spec.adaptation } else { Adaptation::None };
+            fire_adjoint(&slope, &ds, moved, [&mut du, &mut dtheta], sums);
         }
         let mut carried = [zero; K];
         let mut da = spec.adaptation.before_adjoint::<E, S, C, K>(k, [&a, v, u], [&dtheta, &dslow], [&mut carried, &mut du], sums);

@@ -124,6 +124,8 @@ pub struct Detach {
     pub carried: bool,
     /// `threshold`: what an adaptation moves of the threshold, where spikes are tested against it; what resets take off flows (sinabs' ALIF).
     pub threshold: bool,
+    /// `adaptation`: the spikes, in what they add to an adaptation (Norse's recurrent LSNN).
+    pub adaptation: bool,
 }
 
 impl Detach {
@@ -135,7 +137,11 @@ impl Detach {
                 "reset" => detach.reset = true,
                 "carried" => detach.carried = true,
                 "threshold" => detach.threshold = true,
-                other => return Err(Error::value(format!("detach: {other:?} is not known; accepted are reset, carried, threshold"))),
+                "adaptation" => detach.adaptation = true,
+                other => {
+                    let known = "reset, carried, threshold, adaptation";
+                    return Err(Error::value(format!("detach: {other:?} is not known; accepted are {known}")));
+                }
             }
         }
         Ok(detach)
@@ -264,6 +270,18 @@ macro_rules! whole_models {
             }
         }
 
+        /// Give `work` the model of this neuron; the composed ones share theirs.
+        pub fn with_shared_model(neuron: Neuron, work: impl WithSharedModel) {
+            match neuron {
+                Neuron::Composed(spec) => match Plain::of(spec) {
+                    Some(plain) => work.with_shared(Composed(plain)),
+                    None => work.with_shared(Composed(spec)),
+                },
+                $(Neuron::$name { model, recurrent: false } => work.with_shared(model),)*
+                $(Neuron::$name { model, recurrent: true } => work.with_shared(Merged(model)),)*
+            }
+        }
+
         /// Give `work` the model of this neuron: the everyday ones have code of their own, the rest of the composed share theirs.
         pub fn with_model(neuron: Neuron, work: impl WithModel) {
             match neuron {
@@ -307,6 +325,12 @@ impl Neuron {
     }
 }
 
+/// Something to do with a model, for which no neuron is worth code of its own.
+pub trait WithSharedModel {
+    /// Do it.
+    fn with_shared<M: Model>(self, model: M);
+}
+
 /// Something to do with a model, whichever it is.
 pub trait WithModel {
     /// Do it.
@@ -325,9 +349,9 @@ fn with_composed(spec: Spec, work: impl WithModel) {
     } else if spec == bare.spec() {
         work.with_everyday(Composed(bare));
     } else if spec == current_back.spec() {
-        work.with(Composed(current_back));
+        work.with_everyday(Composed(current_back));
     } else if spec == bare_back.spec() {
-        work.with(Composed(bare_back));
+        work.with_everyday(Composed(bare_back));
     } else if let Some(plain) = Plain::of(spec) {
         work.with(Composed(plain));
     } else {

@@ -6,7 +6,7 @@
 //! [adaptation=threshold|relax|current|recovery]
 //! fire=none|single|strict|multi|capped|soft
 //! reset=none|subtract|value|blend|blend_subtract|drop|amount|gate      timing=same|next|residual
-//! [refractory] [clip|relu] [recurrent|recurrent_merged] [inhibition] [graded]
+//! [refractory [masked]] [clip|relu] [recurrent|recurrent_merged] [inhibition] [graded]
 //! ```
 
 use super::State;
@@ -55,6 +55,8 @@ pub struct Spec {
     pub rule: Rule,
     /// Whether a spike silences the neuron for some steps.
     pub refractory: bool,
+    /// Whether the test for resting has the slope of a spike (Norse): forward it is the same.
+    pub masked: bool,
     /// The lower bound of the membrane.
     pub clip: Clip,
     /// The recurrent operand.
@@ -202,10 +204,11 @@ impl Spec {
         let reset = words.choice("reset", RESETS)?;
         let timing = words.choice("timing", TIMINGS)?;
         let (mut refractory, mut clip, mut operand) = (false, Clip::None, Operand::None);
-        let (mut inhibition, mut graded) = (false, false);
+        let (mut inhibition, mut graded, mut masked) = (false, false, false);
         for word in words.rest {
             match word {
                 "refractory" => refractory = true,
+                "masked" => masked = true,
                 "clip" => clip = Clip::Select,
                 "relu" => clip = Clip::Relu,
                 "recurrent" => operand = Operand::Apart,
@@ -213,13 +216,24 @@ impl Spec {
                 "inhibition" => inhibition = true,
                 "graded" => graded = true,
                 other => {
-                    let known = "refractory, clip, relu, recurrent, recurrent_merged, inhibition, graded";
+                    let known = "refractory, masked, clip, relu, recurrent, recurrent_merged, inhibition, graded";
                     return Err(Error::value(format!("spec: option {other:?} is not known; accepted are {known}")));
                 }
             }
         }
-        let spec =
-            Self { synapse, membrane, adaptation, fire, rule: Rule { reset, timing }, refractory, clip, operand, inhibition, graded };
+        let spec = Self {
+            synapse,
+            membrane,
+            adaptation,
+            fire,
+            rule: Rule { reset, timing },
+            refractory,
+            masked,
+            clip,
+            operand,
+            inhibition,
+            graded,
+        };
         spec.contradiction().map_or(Ok(spec), |what| Err(Error::value(format!("spec: {text:?}: {what}"))))
     }
 
@@ -227,6 +241,9 @@ impl Spec {
         let Rule { reset, timing } = self.rule;
         if self.fire == Fire::None && (reset != Reset::None || self.refractory) {
             return Some("fire=none takes reset=none and no refractory: it resets or rests without firing");
+        }
+        if self.masked && !self.refractory {
+            return Some("masked says how to rest: it takes refractory");
         }
         if self.fire == Fire::None && (self.inhibition || self.graded) {
             return Some("fire=none sends no spikes: it takes no inhibition or graded");
@@ -328,6 +345,7 @@ impl<const SYNAPSE: bool, const RECURRENT: bool> Plan for Everyday<SYNAPSE, RECU
             fire: Fire::Single,
             rule: Rule { reset: Reset::Subtract, timing: Timing::Same },
             refractory: false,
+            masked: false,
             clip: Clip::None,
             operand: if RECURRENT { Operand::Apart } else { Operand::None },
             inhibition: false,
@@ -355,7 +373,7 @@ impl Plan for Plain {
     #[inline(always)]
     fn spec(self) -> Spec {
         let synapse = if self.0.synapse == Synapse::Dual { Synapse::None } else { self.0.synapse };
-        Spec { synapse, adaptation: Adaptation::None, operand: Operand::None, inhibition: false, graded: false, ..self.0 }
+        Spec { synapse, adaptation: Adaptation::None, operand: Operand::None, masked: false, inhibition: false, graded: false, ..self.0 }
     }
 }
 
@@ -382,7 +400,7 @@ mod tests {
             ("synapse=none membrane=leaky", "lacks fire"),
             ("synapse=odd membrane=leaky fire=none reset=none timing=same", "accepted are none"),
             ("synapse=none membrane=leaky fire=none reset=subtract timing=same", "without firing"),
-            ("synapse=none membrane=leaky fire=single reset=none timing=same clap", "refractory, clip"),
+            ("synapse=none membrane=leaky fire=single reset=none timing=same clap", "refractory, masked, clip"),
             ("synapse=none membrane=box+leak fire=single reset=none timing=same", "of leaky"),
             ("synapse=none membrane=leaky adaptation=current fire=single reset=none timing=same", "takes membrane=euler"),
             ("synapse=none membrane=leaky fire=single reset=drop timing=same", "timing=next"),

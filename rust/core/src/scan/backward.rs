@@ -16,7 +16,10 @@ use super::outgoing::{self, Outgoing};
 use super::{Kernels, Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
-use crate::neuron::{Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, with_model};
+use crate::neuron::{
+    Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, WithSharedModel, for_each_state, with_model,
+    with_shared_model,
+};
 use crate::pool::{Context, Stop, for_each};
 use crate::raw::{fence, prefetch};
 use crate::stage::{COEFFICIENTS, Coefficient, Column, Gradients};
@@ -167,21 +170,16 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
         }
         let (t0, t1) = (block * common.every, ((block + 1) * common.every).min(time));
         tile.grad_x.begin((t0, t1));
-        let lead = tile.grad_x.lead();
         let mut from = 0;
         while from < tile.width {
-            let to = (if from < lead { lead } else { from + wide }).min(tile.width);
+            let to = (from + wide).min(tile.width);
             let (lane, end) = (tile.first + from, tile.first + to);
             if !common.rows.shared {
                 common.rows.fill(simd, &mut k, lane);
             }
             // A step some way ahead in this column, or, near its end, the same way into the next one.
-            let further = (tile.first + to, tile.first + (to + wide).min(tile.width));
             let steps = t1 - t0;
-            let ahead = |step: usize| {
-                let later = step + AHEAD;
-                if later < steps { (later, lane, end) } else { (if later < 2 * steps { later - steps } else { 0 }, further.0, further.1) }
-            };
+            let ahead = |step: usize| if step + AHEAD < steps { (step + AHEAD, lane) } else { (step + AHEAD - steps, end) };
             let mut states: States<E, S, K> = common.checkpoint(simd, block, tile.outer, lane, end);
             for t in t0..t1 {
                 for_each_state!(N => {
@@ -191,9 +189,8 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 });
                 let at = common.at(tile.outer, t, lane);
                 let x = load(simd, &common.x[at..at + (to - from)]);
-                let (step, from, to) = ahead(t - t0);
-                let at = common.at(tile.outer, t0 + step, 0);
-                prefetch(common.x.get(at + from..at + to).unwrap_or_default());
+                let (step, from) = ahead(t - t0);
+                prefetch(common.x, common.at(tile.outer, t0 + step, from), wide);
                 xs[t - t0] = x;
                 states = model.step(simd, &k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero }).after;
             }
@@ -208,9 +205,8 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
                 let x = xs[t - t0];
                 let [out, u] = common.arriving(simd, here, &mut d);
                 if let Some(array) = common.grad_output {
-                    let (step, from, to) = ahead(t1 - 1 - t);
-                    let at = common.at(tile.outer, t1 - 1 - step, 0);
-                    prefetch(array.get(at + from..at + to).unwrap_or_default());
+                    let (step, from) = ahead(t1 - 1 - t);
+                    prefetch(array, common.at(tile.outer, t1 - 1 - step.min(steps - 1), from), wide);
                 }
                 let mut before = [zero; STATES];
                 for_each_state!(N => {
@@ -257,7 +253,7 @@ fn enter<E: Elem, M: Model, H: Slopes<E>>(
     on_level!(level, simd => run(simd, model, common, tile, stop));
 }
 
-/// A tile, ready for a model.
+/// A tile, ready for a model. Everyday neurons with a usual surrogate have kernels with that compiled in; the others call theirs.
 struct Run<'a, 'b, E: Elem> {
     level: Level,
     convention: Convention<Surrogate<E>>,
@@ -266,10 +262,8 @@ struct Run<'a, 'b, E: Elem> {
     stop: &'a Stop<'a>,
 }
 
-impl<E: Elem> WithModel for Run<'_, '_, E> {
-    fn with<M: Model>(mut self, model: M) {
-        let Convention { slopes, detach } = self.convention;
-        let model = (model, Convention { slopes: Apart(slopes), detach });
+impl<E: Elem> Run<'_, '_, E> {
+    fn run<M: Model, H: Slopes<E>>(&mut self, model: (M, Convention<H>)) {
         // What a model never is, is known when it is compiled, and not compiled for it.
         let recurrent = model.0.keeps(State::S);
         match &self.common.groups {
@@ -280,14 +274,40 @@ impl<E: Elem> WithModel for Run<'_, '_, E> {
             _ => enter(self.level, model, self.common, &mut self.tile, self.stop),
         }
     }
+}
 
-    fn with_everyday<M: Model>(mut self, model: M) {
+impl<E: Elem> WithSharedModel for Run<'_, '_, E> {
+    fn with_shared<M: Model>(mut self, model: M) {
         let Convention { slopes, detach } = self.convention;
-        if let Some(slopes) = Usual::of(slopes) {
-            enter(self.level, (model, Convention { slopes, detach }), self.common, &mut self.tile, self.stop);
-        } else {
-            self.with(model);
+        self.run((model, Convention { slopes: Apart(slopes), detach }));
+    }
+}
+
+/// The same where the surrogate is a usual one.
+struct UsualRun<'a, 'b, E: Elem> {
+    run: Run<'a, 'b, E>,
+    slopes: Usual<E>,
+}
+
+impl<E: Elem> Run<'_, '_, E> {
+    /// Run it for a neuron.
+    fn of(self, neuron: Neuron) {
+        match Usual::of(self.convention.slopes) {
+            Some(slopes) => with_model(neuron, UsualRun { run: self, slopes }),
+            None => with_shared_model(neuron, self),
         }
+    }
+}
+
+impl<E: Elem> WithModel for UsualRun<'_, '_, E> {
+    fn with<M: Model>(self, model: M) {
+        self.run.with_shared(model);
+    }
+
+    fn with_everyday<M: Model>(self, model: M) {
+        let Self { mut run, slopes } = self;
+        let detach = run.convention.detach;
+        run.run((model, Convention { slopes, detach }));
     }
 }
 
@@ -376,7 +396,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
     };
     let work = group::work(elements, recurrent.as_ref());
     let context = Context { threads: worthwhile(context.threads, work), poll: context.poll };
-    for_each(&context, tiles, |tile, stop| with_model(neuron, Run { level, convention, common: &common, tile, stop }))?;
+    for_each(&context, tiles, |tile, stop| Run { level, convention, common: &common, tile, stop }.of(neuron))?;
     if let Some((weight, bias)) = grad_recurrent {
         Share::total(&shares, weight, bias);
     }

@@ -265,7 +265,7 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
                     let x = load(simd, &common.x[at..at + (to - from)]);
                     if !look {
                         let later = at + AHEAD * common.shape.inner;
-                        prefetch(common.x.get(later..later + (to - from)).unwrap_or_default());
+                        prefetch(common.x, later, to - from);
                     }
                     let states = self.states(simd, room, step, from);
                     let operand = room.read(simd, step, self.operand, from);
@@ -327,8 +327,8 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
                 }
             });
             if let (Some(array), Some(earlier)) = (common.grad_output, at.checked_sub(AHEAD * common.shape.inner)) {
-                prefetch(&array[earlier..earlier + (to - from)]);
-                prefetch(&common.x[earlier..earlier + (to - from)]);
+                prefetch(array, earlier, to - from);
+                prefetch(common.x, earlier, to - from);
             }
             let [out, u] = common.arriving(simd, here, &mut d);
             for (which, row) in common.wanted.iter().zip(&tile.sums) {

@@ -91,11 +91,6 @@ trait Sink<E: Elem>: Send {
         after: &States<E, S, K>,
     );
 
-    /// How many neurons come before the first whole column.
-    fn lead(&self) -> usize {
-        0
-    }
-
     /// The steps of a block begin.
     fn begin(&mut self, _steps: (usize, usize)) {}
 
@@ -114,10 +109,6 @@ impl<E: Elem> Sink<E> for Outgoing<'_, E> {
         _: &States<E, S, K>,
     ) {
         self.write(t, (from, to), s);
-    }
-
-    fn lead(&self) -> usize {
-        Outgoing::lead(self)
     }
 
     #[inline(always)]
@@ -235,13 +226,6 @@ impl<E: Elem> Sink<E> for Recorder<'_, E> {
         }
     }
 
-    fn lead(&self) -> usize {
-        match (&self.dense, &self.bits) {
-            (Some(dense), None) => dense.lead(),
-            _ => 0,
-        }
-    }
-
     #[inline(always)]
     fn begin(&mut self, steps: (usize, usize)) {
         if let Some(dense) = &mut self.dense {
@@ -331,10 +315,9 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
     // Steps of the next block are asked for while this one is worked on; of groups the next few.
     let ahead = if model.keeps(State::S) || model.competes() { 2 } else { common.block } * common.inner;
     tile.sink.begin((t0, t1));
-    let lead = tile.sink.lead();
     let mut from = 0;
     while from < tile.width {
-        let to = (if from < lead { lead } else { from + wide }).min(tile.width);
+        let to = (from + wide).min(tile.width);
         refill(k, tile.first + from);
         let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
         if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.every) {
@@ -352,7 +335,7 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
         for t in t0..t1 {
             let at = t * common.inner + tile.first;
             let x = load(simd, &tile.x[at + from..at + to]);
-            prefetch(tile.x.get(at + ahead + from..at + ahead + to).unwrap_or_default());
+            prefetch(tile.x, at + ahead + from, wide);
             let step = model.step(simd, &*k, &Inputs { states: &states, x: &x, operand: &r, allowed: &may });
             tile.sink.put(simd, (t, from, to), &step.s, &step.u, &step.after);
             states = step.after;

@@ -33,14 +33,6 @@ impl<'a, E: Elem> Outgoing<'a, E> {
         Self { rows, streamed, gathered: Vec::new(), base: 0 }
     }
 
-    /// How many neurons come before the first whole line of the cache: columns that begin there stream whole lines.
-    pub fn lead(&self) -> usize {
-        match self.rows.first() {
-            Some(row) if self.streamed => row.as_ptr().align_offset(64) % (64 / size_of::<E>()),
-            _ => 0,
-        }
-    }
-
     /// The steps of a block begin.
     #[inline(always)]
     pub fn begin(&mut self, (t0, t1): (usize, usize)) {
