@@ -1,8 +1,6 @@
 """Neurons that act on each other, through weights or by competing: values and gradients of the operator against the plain loop."""
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,6 @@ from rsnn.torch import _ops, functional
 from rsnn.torch.functional import simulate
 
 STEPS, BATCH, N = 21, 3, 5
-GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "float"
 KINDS = ("full", "full+bias", "own", "own+bias")
 
 
@@ -102,7 +99,10 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
 
 
 def close(mine: dict[str, Tensor], true: dict[str, Tensor], dtype: torch.dtype, terms: int) -> None:
-    """Within 1e-12 (float64) or 1e-5 of the largest entry; a parameter's gradient is a sum of many terms, which may cancel."""
+    """Within 1e-12 (float64) or 2e-5 of the largest entry: both sides are float32, each up to 1e-5 from the truth.
+
+    A parameter's gradient is a sum of many terms, which may cancel.
+    """
     for name, wanted in true.items():
         if wanted.numel():
             smallest = terms**0.5 if name.startswith("parameter.") or name == "bias" else 0.0
@@ -338,44 +338,3 @@ def test_a_state_without_the_last_spikes_is_refused() -> None:
     state = simulate(rsnn.LIF(beta=0.5), X).state
     with pytest.raises(InvalidTypeError, match="state has fields v: this neuron needs one with v, s"):
         simulate(rsnn.LIF(beta=0.5), X, state, recurrent=torch.ones(4))
-
-
-# Against the libraries -----------------------------------------------------------------------------------------------------------
-
-LIBRARIES = [("norse", number) for number in ("016", "017", "018", "019")] + [
-    ("snntorch", number) for number in ("026", "027", "028", "029", "035", "036", "037", "038")
-]
-
-
-@pytest.mark.parametrize(("library", "number"), LIBRARIES)
-def test_gradients_are_those_of_the_library(library: str, number: str) -> None:
-    with np.load(GOLDEN / f"{library}_gradient.npz") as file:
-        start = f"case/{number}/"
-        case = {key.removeprefix(start): file[key] for key in file.files if key.startswith(start)}
-    meta = json.loads(str(case["meta"]))
-    if library == "norse":
-        shared = {name: case[name] for name in ("tau_syn_inv", "tau_mem_inv", "v_leak", "v_th", "v_reset")} | {"dt": float(case["dt"])}
-        neuron = presets.norse.LIF(**shared)
-        surrogate: Any = FastSigmoid(1.0)  # release 1.1.0 ignores alpha
-        leaf = torch.from_numpy(case["w_rec_effective" if "w_rec_effective" in case else "w_rec"]).requires_grad_()
-        leaves, recurrent = {"w_rec": leaf}, leaf
-    else:
-        options = {name: meta["arguments"][name] for name in ("reset_mechanism", "reset_delay")}
-        decays = {name: case[name] for name in ("alpha", "beta", "threshold") if name in case}
-        neuron = (presets.snntorch.RSynaptic if "alpha" in case else presets.snntorch.RLeaky)(**decays, **options)
-        surrogate = ATan(meta["surrogates"][0]["params"]["alpha"])
-        names = ("V",) if "V" in case else ("rec_weight", "rec_bias")
-        leaves = {name: torch.from_numpy(case[name]).requires_grad_() for name in names}
-        recurrent = leaves["V"].expand(case["x"].shape[-1]) if "V" in case else (leaves["rec_weight"], leaves["rec_bias"])
-    x = leaves["x"] = torch.from_numpy(case["x"]).requires_grad_()
-    drive = x @ torch.from_numpy(case["w_in"]).T if "w_in" in case else x
-    result = simulate(neuron, drive, recurrent=recurrent, record=("u", "v"), surrogate=surrogate, detach_reset=True)
-    assert np.array_equal(result.output.detach().numpy(), case["out_spikes"])
-    loss = (result.output * torch.from_numpy(case["loss_g"])).sum()
-    if "loss_h" in case:
-        loss = loss + (result.v * torch.from_numpy(case["loss_h"])).sum()
-    for name, grad in zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True):
-        wanted = torch.from_numpy(case[f"grad_s0_{name}"])
-        if name == "w_rec" and not meta["arguments"]["autapses"]:
-            grad = grad * (1 - torch.eye(len(grad)))
-        assert (grad - wanted).abs().max() <= 2e-5 * wanted.abs().max().clamp_min(1e-6), name
