@@ -30,7 +30,12 @@ impl<'py, E: Elem + Element> Kept<'py, E> {
     }
 }
 
-fn scan_typed<E: Elem + Element>(x: &Bound<'_, PyAny>, words: &Bound<'_, PyAny>, threads: usize, name: Option<&str>) -> PyResult<(u64, bool)> {
+fn scan_typed<E: Elem + Element>(
+    x: &Bound<'_, PyAny>,
+    words: &Bound<'_, PyAny>,
+    threads: usize,
+    name: Option<&str>,
+) -> PyResult<(u64, bool)> {
     let (py, level) = (x.py(), level(name)?);
     let x = read::<E>("x", x)?;
     let mut words = write::<u64>("words", words)?;

@@ -111,9 +111,7 @@ fn input_gradient_typed<E: Elem + Element>(request: &Request<'_, '_>, weight: &B
     expect_shape("weight", weight.shape(), &[outputs, inputs])?;
     expect_shape("out", out.shape(), &[rows, inputs])?;
     let (grad, weight, out) = (grad.as_slice()?, weight.as_slice()?, out.as_slice_mut()?);
-    compute(request.x.py(), request.threads, |context| {
-        product::input_gradient(context, level, grad, weight, out, (rows, inputs, outputs))
-    })
+    compute(request.x.py(), request.threads, |context| product::input_gradient(context, level, grad, weight, out, (rows, inputs, outputs)))
 }
 
 /// `out = grad @ weight`, in an order of its own.

@@ -194,14 +194,7 @@ impl<E: Elem> Job<'_, E> {
     }
 
     #[inline(always)]
-    fn row<S: Simd, A: Amount<E>, const K: usize>(
-        &self,
-        simd: S,
-        row: usize,
-        amount: A,
-        bias: Option<&[V<E, S>; K]>,
-        out: &mut [E],
-    ) {
+    fn row<S: Simd, A: Amount<E>, const K: usize>(&self, simd: S, row: usize, amount: A, bias: Option<&[V<E, S>; K]>, out: &mut [E]) {
         let mut sums = gather::<E, S, A, K>(simd, self.events.row(row), amount, self.table);
         if let Some(bias) = bias {
             for j in 0..K {

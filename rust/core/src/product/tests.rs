@@ -202,8 +202,7 @@ fn weights_that_are_not_finite_and_wrong_lengths_are_refused() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let message = of(&[1.0, 2.0], &[1.0, bad], None, &mut out, (1, 2, 1)).unwrap_err().to_string();
         assert!(message.starts_with("weight: entry 1"), "{message}");
-        let message =
-            of(&[1.0, 2.0], &[1.0, 2.0], Some(&[bad]), &mut out, (1, 2, 1)).unwrap_err().to_string();
+        let message = of(&[1.0, 2.0], &[1.0, 2.0], Some(&[bad]), &mut out, (1, 2, 1)).unwrap_err().to_string();
         assert!(message.starts_with("bias: entry 0"), "{message}");
     }
     assert!(of(&[1.0], &[1.0, 2.0], None, &mut out, (1, 2, 1)).is_err());
