@@ -1,8 +1,8 @@
 """Measure a training step of a spiking network of linear layers against its dense products alone: part of ``make bench``.
 
 700-256-256-20 over 100 steps of 128 sequences, 2 % of the inputs spike; Adam, cross entropy of the mean output. What it is measured
-against are the same three `nn.Linear` with ReLU between them, loss and Adam, in torch. Contestants take turns and times are the least of the
-rounds; page faults are counted beside them, since a step that faults takes twice as long.
+against are the same three `nn.Linear` with ReLU between them, loss and Adam, in torch. Contestants take turns and times are the least
+of the rounds; page faults are counted beside them, since a step that faults takes twice as long.
 """
 
 from __future__ import annotations
@@ -92,28 +92,31 @@ def contestants() -> dict[str, Step]:
     }
 
 
+def layer(linear: nn.Linear, x: Tensor, gradient: Tensor) -> Step:
+    """Make a forward and backward of one layer, the gradient of its output handed in."""
+
+    def run() -> None:
+        x.grad = None
+        linear.zero_grad()
+        torch.autograd.backward(linear(x), gradient)
+
+    return run
+
+
 def sweep(rounds: int) -> list[str]:
     """Measure a layer, forward and backward, against torch's at several densities."""
     torch.set_num_threads(1)
-    rows = []
+    rows, samples = [], STEPS * BATCH
     for inputs, outputs in ((700, 256), (256, 256)):
-        ours, theirs = rt.Linear(inputs, outputs), nn.Linear(inputs, outputs)
-        gradient = torch.rand(STEPS * BATCH, outputs)
+        gradient = torch.rand(samples, outputs)
         for density in (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0):
-            x = torch.rand(STEPS * BATCH, inputs)
-            x = (x < density).float().requires_grad_() if density < 1 else x.requires_grad_()
-
-            def run(layer: nn.Module, x: Tensor = x, gradient: Tensor = gradient) -> None:
-                x.grad = None
-                layer.zero_grad()
-                torch.autograd.backward(layer(x), gradient)
-
-            best = least({"ours": lambda run=run: run(ours), "theirs": lambda run=run: run(theirs)}, rounds)  # type: ignore[misc]
-            ours_s, theirs_s = best["ours"][0], best["theirs"][0]
-            where = f"{STEPS * BATCH} x {inputs} to {outputs}, {density:.0%} not 0"
-            rows.append(
-                f"| `rt.Linear` forward + backward | {where} | 1 | {ours_s * 1e3:.1f} | time / `nn.Linear` | {ours_s / theirs_s:.2f} |"
-            )
+            x = torch.rand(samples, inputs)
+            x = ((x < density).float() if density < 1 else x).requires_grad_()
+            kinds: tuple[type[nn.Linear], ...] = (rt.Linear, nn.Linear)
+            best = least({kind.__module__: layer(kind(inputs, outputs), x, gradient) for kind in kinds}, rounds)
+            (ours, _), (theirs, _) = best.values()
+            start = f"| `rt.Linear` forward + backward | {samples} x {inputs} to {outputs}, {density:.0%} not 0 | 1 | {ours * 1e3:.1f}"
+            rows.append(f"{start} | time / `nn.Linear` | {ours / theirs:.2f} |")
     return rows
 
 

@@ -150,8 +150,15 @@ impl<E: Elem> Panel<'_, E> {
         if self.first > 0 {
             for m in 0..M {
                 let stored = &c.values[(row + m) * c.stride + self.column..][..part];
-                for (to, from) in staged[m].iter_mut().zip(stored.chunks(len)) {
-                    to[..from.len()].copy_from_slice(from);
+                if part == W * len {
+                    // Of a length that is known: no calls.
+                    for w in 0..W {
+                        staged[m][w][..len].copy_from_slice(&stored[w * len..(w + 1) * len]);
+                    }
+                } else {
+                    for (to, from) in staged[m].iter_mut().zip(stored.chunks(len)) {
+                        to[..from.len()].copy_from_slice(from);
+                    }
                 }
             }
             for m in 0..M {
@@ -180,8 +187,14 @@ impl<E: Elem> Panel<'_, E> {
         }
         for m in 0..M {
             let stored = &mut c.values[(row + m) * c.stride + self.column..][..part];
-            for (to, from) in stored.chunks_mut(len).zip(&staged[m]) {
-                to.copy_from_slice(&from[..to.len()]);
+            if part == W * len {
+                for w in 0..W {
+                    stored[w * len..(w + 1) * len].copy_from_slice(&staged[m][w][..len]);
+                }
+            } else {
+                for (to, from) in stored.chunks_mut(len).zip(&staged[m]) {
+                    to.copy_from_slice(&from[..to.len()]);
+                }
             }
         }
     }
