@@ -37,9 +37,9 @@ def same(a: Array, b: Array) -> bool:
 def words_of(x: Array) -> Array:
     """The bits of what is not 0, by numpy."""
     packed = np.packbits(x != 0, axis=1, bitorder="little")
-    padded = np.zeros((len(x), 8 * -(-x.shape[1] // 64)), np.uint8)
-    padded[:, : packed.shape[1]] = packed
-    return padded.view("<u8").reshape(len(x), -1)
+    words = np.zeros((len(x), -(-x.shape[1] // 64)), "<u8")
+    words.view(np.uint8)[:, : packed.shape[1]] = packed
+    return words
 
 
 @given(

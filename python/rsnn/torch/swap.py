@@ -51,7 +51,7 @@ def convert(model: nn.Module, *, strict: bool = False) -> nn.Module:
     strict = arguments.flag("strict", strict)
     candidates: dict[nn.Module, str] = {}
     for name, module in model.named_modules():
-        if isinstance(module, tuple(TABLE)) and type(module) not in TABLE.values():
+        if any(isinstance(module, kind) for kind in TABLE) and type(module) not in TABLE.values():
             candidates[module] = name
     left = {name: _reason(module) for module, name in candidates.items()}
     if strict and any(left.values()):
