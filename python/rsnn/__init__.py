@@ -19,6 +19,7 @@ from .errors import AbsentError, InternalError, InUseError, InvalidTypeError, In
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
+    from . import events as events
     from . import neurons as neurons
     from . import presets as presets
     from . import reference as reference
@@ -78,7 +79,7 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "memory", "neurons", "plot", "presets", "reference", "stages", "surrogate", "torch")
+_MODULES = ("chip", "events", "memory", "neurons", "plot", "presets", "reference", "stages", "surrogate", "torch")
 _ELSEWHERE = {
     name: module
     for module, names in {

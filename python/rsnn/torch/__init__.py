@@ -20,7 +20,7 @@ from rsnn.torch import functional, init
 from rsnn.torch._autograd import DifferentiationError
 from rsnn.torch.convert import to_network
 from rsnn.torch.diagnosis import Health, LayerHealth, health
-from rsnn.torch.layers import AvgPool2d, Conv2d, Linear, SumPool2d
+from rsnn.torch.layers import AvgPool2d, Conv1d, Conv2d, Linear, SumPool2d
 from rsnn.torch.lift import Dropout, Lift
 from rsnn.torch.modules import Cell, Layer
 from rsnn.torch.named import (
@@ -66,6 +66,7 @@ from rsnn.torch.named import (
     QIFRecurrentCell,
 )
 from rsnn.torch.sequential import Sequential, SequentialResult
+from rsnn.torch.swap import convert
 
 if TYPE_CHECKING:
     from rsnn.torch import presets as presets
@@ -91,6 +92,7 @@ __all__ = [
     "AlphaRecurrentCell",
     "AvgPool2d",
     "Cell",
+    "Conv1d",
     "Conv2d",
     "DifferentiationError",
     "Dropout",
@@ -124,6 +126,7 @@ __all__ = [
     "Sequential",
     "SequentialResult",
     "SumPool2d",
+    "convert",
     "functional",
     "health",
     "init",

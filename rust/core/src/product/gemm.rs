@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-use fearless_simd::{Level, Simd, SimdBase, dispatch};
+use fearless_simd::{Level, Simd, SimdBase, SimdFloat, dispatch};
 
 use crate::elem::{Elem, V};
 use crate::pool::Stop;
@@ -56,11 +56,16 @@ pub struct Target<'a, E> {
 
 /// Write to `c` the product of `a` (rows, `offsets.len()`) and `b`. Gives up early, leaving `c` undefined, when told to stop.
 pub fn multiply<E: Elem>(level: Level, a: &[E], b: &Right<'_, E>, c: Target<'_, E>, stop: &Stop<'_>) {
-    dispatch!(level, simd => blocks(simd, a, b, c, stop));
+    dispatch!(level, simd => blocks::<E, _, false>(simd, a, b, c, stop));
+}
+
+/// The same with fused multiply-add where there is one: for results whose bits are not promised.
+pub fn multiply_fused<E: Elem>(level: Level, a: &[E], b: &Right<'_, E>, c: Target<'_, E>, stop: &Stop<'_>) {
+    dispatch!(level, simd => blocks::<E, _, true>(simd, a, b, c, stop));
 }
 
 #[inline(always)]
-fn blocks<E: Elem, S: Simd>(simd: S, a: &[E], b: &Right<'_, E>, mut c: Target<'_, E>, stop: &Stop<'_>) {
+fn blocks<E: Elem, S: Simd, const FUSED: bool>(simd: S, a: &[E], b: &Right<'_, E>, mut c: Target<'_, E>, stop: &Stop<'_>) {
     if b.offsets.is_empty() {
         for row in c.values.chunks_exact_mut(c.stride) {
             row[c.columns.clone()].fill(E::ZERO);
@@ -82,9 +87,9 @@ fn blocks<E: Elem, S: Simd>(simd: S, a: &[E], b: &Right<'_, E>, mut c: Target<'_
                 column,
             };
             if c.columns.end - column > V::<E, S>::LEN {
-                panel.run::<S, VECTORS>(simd, &mut c);
+                panel.run::<S, VECTORS, FUSED>(simd, &mut c);
             } else {
-                panel.run::<S, 1>(simd, &mut c);
+                panel.run::<S, 1, FUSED>(simd, &mut c);
             }
         }
     }
@@ -105,29 +110,34 @@ struct Panel<'a, E> {
 impl<E: Elem> Panel<'_, E> {
     /// All rows of `a`, in tiles of 6, 4, 2 and 1.
     #[inline(always)]
-    fn run<S: Simd, const W: usize>(&self, simd: S, c: &mut Target<'_, E>) {
+    fn run<S: Simd, const W: usize, const FUSED: bool>(&self, simd: S, c: &mut Target<'_, E>) {
         let rows = c.values.len() / c.stride;
         let mut row = 0;
+        // Twice as many sums where there are 32 registers: half the loads for each.
+        while V::<E, S>::LEN * size_of::<E>() >= 64 && rows - row >= 12 {
+            self.tile::<S, 12, W, FUSED>(simd, row, c);
+            row += 12;
+        }
         while rows - row >= 6 {
-            self.tile::<S, 6, W>(simd, row, c);
+            self.tile::<S, 6, W, FUSED>(simd, row, c);
             row += 6;
         }
         if rows - row >= 4 {
-            self.tile::<S, 4, W>(simd, row, c);
+            self.tile::<S, 4, W, FUSED>(simd, row, c);
             row += 4;
         }
         if rows - row >= 2 {
-            self.tile::<S, 2, W>(simd, row, c);
+            self.tile::<S, 2, W, FUSED>(simd, row, c);
             row += 2;
         }
         if rows - row >= 1 {
-            self.tile::<S, 1, W>(simd, row, c);
+            self.tile::<S, 1, W, FUSED>(simd, row, c);
         }
     }
 
     /// `M` rows of `a` from `row` on, `W` vectors of columns.
     #[inline(always)]
-    fn tile<S: Simd, const M: usize, const W: usize>(&self, simd: S, row: usize, c: &mut Target<'_, E>) {
+    fn tile<S: Simd, const M: usize, const W: usize, const FUSED: bool>(&self, simd: S, row: usize, c: &mut Target<'_, E>) {
         let len = V::<E, S>::LEN;
         let a: [&[E]; M] = std::array::from_fn(
             #[inline(always)]
@@ -135,11 +145,25 @@ impl<E: Elem> Panel<'_, E> {
         );
         let mut sums = [[V::<E, S>::splat(simd, E::ZERO); W]; M];
         let part = (c.columns.end - self.column).min(W * len);
+        // Sums come from memory and go back to it through this: in loops so short that they are unrolled, or the sums would live there.
+        let mut staged = [[[E::ZERO; WIDEST]; VECTORS]; M];
         if self.first > 0 {
             for m in 0..M {
                 let stored = &c.values[(row + m) * c.stride + self.column..][..part];
+                if part == W * len {
+                    // Of a length that is known: no calls.
+                    for w in 0..W {
+                        staged[m][w][..len].copy_from_slice(&stored[w * len..(w + 1) * len]);
+                    }
+                } else {
+                    for (to, from) in staged[m].iter_mut().zip(stored.chunks(len)) {
+                        to[..from.len()].copy_from_slice(from);
+                    }
+                }
+            }
+            for m in 0..M {
                 for w in 0..W {
-                    load_part::<E, S>(&mut sums[m][w], stored, w * len);
+                    sums[m][w] = V::<E, S>::from_slice(simd, &staged[m][w][..len]);
                 }
             }
         }
@@ -152,36 +176,58 @@ impl<E: Elem> Panel<'_, E> {
             for m in 0..M {
                 let factor = V::<E, S>::splat(simd, a[m][k]);
                 for w in 0..W {
-                    sums[m][w] += factor * b[w];
+                    sums[m][w] = if FUSED { factor.mul_add(b[w], sums[m][w]) } else { sums[m][w] + factor * b[w] };
                 }
             }
         }
         for m in 0..M {
-            let stored = &mut c.values[(row + m) * c.stride + self.column..][..part];
             for w in 0..W {
-                store_part::<E, S>(&sums[m][w], stored, w * len);
+                sums[m][w].store_slice(&mut staged[m][w][..len]);
+            }
+        }
+        for m in 0..M {
+            let stored = &mut c.values[(row + m) * c.stride + self.column..][..part];
+            if part == W * len {
+                for w in 0..W {
+                    stored[w * len..(w + 1) * len].copy_from_slice(&staged[m][w][..len]);
+                }
+            } else {
+                for (to, from) in stored.chunks_mut(len).zip(&staged[m]) {
+                    to.copy_from_slice(&from[..to.len()]);
+                }
             }
         }
     }
 }
 
-/// As much of a vector as a row still has from column `from` on.
+/// Entries of the widest register.
+const WIDEST: usize = 16;
+
+/// As much of a vector as a row still has from column `from` on, then 0.
+///
+/// Here and below vectors are passed by value: one whose address was taken would live in memory, the sums of a product too.
 #[inline(always)]
-fn load_part<E: Elem, S: Simd>(vector: &mut V<E, S>, row: &[E], from: usize) {
-    if from < row.len() {
-        let end = row.len().min(from + V::<E, S>::LEN);
-        vector.as_mut_slice()[..end - from].copy_from_slice(&row[from..end]);
+pub fn load_part<E: Elem, S: Simd>(simd: S, row: &[E], from: usize) -> V<E, S> {
+    let lanes = V::<E, S>::LEN;
+    if from + lanes <= row.len() {
+        return V::<E, S>::from_slice(simd, &row[from..from + lanes]);
     }
+    let mut part = [E::ZERO; WIDEST];
+    let rest = &row[from.min(row.len())..];
+    part[..rest.len()].copy_from_slice(rest);
+    V::<E, S>::from_slice(simd, &part[..lanes])
 }
 
 /// As much of a vector as a row still has from column `from` on.
 #[inline(always)]
-fn store_part<E: Elem, S: Simd>(vector: &V<E, S>, row: &mut [E], from: usize) {
-    if from + V::<E, S>::LEN <= row.len() {
-        vector.store_slice(&mut row[from..from + V::<E, S>::LEN]);
+pub fn store_part<E: Elem, S: Simd>(vector: V<E, S>, row: &mut [E], from: usize) {
+    let lanes = V::<E, S>::LEN;
+    if from + lanes <= row.len() {
+        vector.store_slice(&mut row[from..from + lanes]);
     } else if from < row.len() {
+        let mut part = [E::ZERO; WIDEST];
+        vector.store_slice(&mut part[..lanes]);
         let rest = &mut row[from..];
-        let part = rest.len();
-        rest.copy_from_slice(&vector.as_slice()[..part]);
+        rest.copy_from_slice(&part[..rest.len()]);
     }
 }
