@@ -219,8 +219,8 @@ def test_shapes_neurons_summary_and_repr() -> None:
     assert net.shapes == ((4, 8, 9), (4, 8, 9), (4, 4, 4), (3, 3, 2), (3, 3, 2), (3, 3, 1), (9,), (5,), (5,))
     assert list(net.neurons) == [1, 4, 8]
     lines = net.summary().splitlines()
-    assert len(lines) == 10
-    assert lines[1].split() == ["0", "Conv2d", "4", "x", "8", "x", "9", "76", f"{4 * 2 * (3 * 8 - 2) * (3 * 9 - 2):,}"]
+    assert len(lines) == 11
+    assert lines[1].split() == ["0", "Conv2d", "4", "x", "8", "x", "9", "76", f"{4 * 2 * (3 * 8 - 2) * (3 * 9 - 2):,}", "304"]
     assert repr(rsnn.Network([rsnn.LIF(beta=0.5)], 3, batch_first=True)) == "Network([LIF(beta=0.5)], input_shape=(3,), batch_first=True)"
     assert repr(net.run(np.zeros((2, 2, 8, 9)), record={1: "v"})).startswith("NetworkResult(output: float64 (2, 5); spikes: {1: ")
 
@@ -276,11 +276,11 @@ def test_a_network_that_does_not_fit_is_refused_with_the_position(layers: Any, s
         ({"x": np.zeros((1, 2, 8, 9), object)}, TypeError, "object"),
         ({"threads": 0}, ValueError, "threads=0"),
         ({"record": "w"}, ValueError, "record='w'"),
-        ({"record": {0: "v"}}, ValueError, "record: 0 is not the index of a neuron; these are 1, 4, 8"),
+        ({"record": {0: "v"}}, ValueError, "record: 0 is not the index or the name of a neuron; these are 1, 4, 8"),
         ({"record": {1: "i"}}, ValueError, r"record\[1\]='i'"),
         ({"record": 5}, TypeError, "record=5"),
-        ({"state": 5}, TypeError, "state=5: must be a dict"),
-        ({"state": {1: None}}, ValueError, "states of the layers 1 came; the neurons are 1, 4, 8"),
+        ({"state": 5}, TypeError, "state=5: must be a mapping"),
+        ({"state": {1: None}}, ValueError, "states of the layers 1 came; those with a state are 1, 4, 8"),
         ({"state": {1: 5, 4: None, 8: None}}, TypeError, r"layers\[1\] \(IAF\): state=5"),
         ({"state": small().init_state(2, np.float64)}, ValueError, r"layers\[1\] \(IAF\): state.v has shape \(2, 4, 8, 9\)"),
         ({"state": small().init_state(None, np.float32)}, TypeError, r"layers\[1\] \(IAF\): state.v: float32 came"),

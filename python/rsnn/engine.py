@@ -10,13 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _rsnn
+from .errors import InvalidValueError
+from .graph import ByLayer
 from .layers import Weighted
 from .memory import empty
 from .network_input import network_input
 from .network_request import checked_state, wanted_traces
-from .network_result import LayerStats, NetworkResult, States
+from .network_result import LayerStats, NetworkResult
 from .recurrent import Recurrent
+from .routing import Delay
 from .simulation import simulate
+from .state import State
 from .threads import resolve
 from .weights import Weights
 
@@ -30,13 +34,19 @@ BLOCK = 1 << 20
 """Elements of the largest layer in one block of time: what passes between layers stays in the cache and is never held whole."""
 
 
-def run(network: Network, x: Any, state: Any, record: Any, threads: int | None) -> NetworkResult:
+def run(network: Network, x: Any, state: Any, record: Any, threads: int | None, *, dt: Any, steps: Any) -> NetworkResult:
     """Run a network over x; see `Network.run`."""
-    given = network_input(network, x)
+    given = network_input(network, x, dt, steps)
     workers = resolve(threads)
     batch = given.lead[1] if len(given.lead) == 2 else None
     wanted, begin = wanted_traces(network, record), checked_state(network, state, batch, given.dtype)
-    run = _Run(network, given.lead, given.dtype, workers, wanted, begin)
+    try:
+        run = _Run(network, given.lead, given.dtype, workers, wanted, begin)
+    except (MemoryError, ValueError, OverflowError):  # numpy's, of sizes that no memory has
+        raise InvalidValueError(
+            f"x: a run of {given.lead[0]} steps keeps the output of every layer that spikes, which is more than memory can hold; "
+            "run it in pieces, from state to state"
+        ) from None
     for k, layer in enumerate(network.layers):
         if isinstance(layer, Weights):
             with network.at(k):
@@ -50,7 +60,7 @@ class _Run:
     """One run of a network: what is kept of it, filled block of time by block of time."""
 
     def __init__(
-        self, network: Network, lead: Shape, dtype: np.dtype[Any], threads: int, record: dict[int, tuple[str, ...]], state: States
+        self, network: Network, lead: Shape, dtype: np.dtype[Any], threads: int, record: dict[int, tuple[str, ...]], state: dict[int, State]
     ) -> None:
         self.network, self.lead, self.dtype, self.threads, self.record, self.state = network, lead, dtype, threads, record, state
         shapes, layers = network.shapes, network.layers
@@ -73,9 +83,10 @@ class _Run:
     def block(self, x: Array, first: int) -> None:
         """Run all layers over some steps of the input."""
         steps = slice(first, first + len(x))
-        x = np.require(x, self.dtype, ["C", "A"])
-        for k, layer in enumerate(self.network.layers):
-            out = self.kept[k][steps] if k in self.kept else self.passing[k][: len(x)]
+        sent = {-1: np.require(x, self.dtype, ["C", "A"])}
+        for k, (layer, inputs) in enumerate(zip(self.network.layers, self.network.graph.inputs, strict=True)):
+            x = self._together([sent[one] for one in inputs])
+            sent[k] = out = self.kept[k][steps] if k in self.kept else self.passing[k][: len(x)]
             if k in self.network.neurons:
                 result = simulate(layer, x, self.state[k], record=self.record.get(k, ()), threads=self.threads, out=out)
                 self.state[k] = result.state
@@ -83,12 +94,24 @@ class _Run:
                     self.traces[k][name][steps] = trace
                 if k in self.counts:
                     self.sums[k] += self._tally(k, out)
+            elif isinstance(layer, Delay):
+                self.state[k] = layer.advance(x, self.state[k], out)
             else:
                 if k in self.counts:
                     self._tally(k, x)
                 rows = math.prod(x.shape[: len(self.lead)])
                 layer.compute(_rows(x, rows, len(self.lead)), _rows(out, rows, len(self.lead)), self.threads)
-            x = out
+
+    def _together(self, inputs: list[Array]) -> Array:
+        """Add up what comes into a layer, in order."""
+        if len(inputs) == 1:
+            return inputs[0]
+        total = empty(inputs[0].shape, self.dtype)
+        with np.errstate(all="ignore"):  # NaN and infinity are data
+            np.add(inputs[0], inputs[1], out=total)
+            for more in inputs[2:]:
+                np.add(total, more, out=total)
+        return total
 
     def _tally(self, k: int, x: Array) -> float:
         positions = len(self.counts[k])
@@ -100,7 +123,7 @@ class _Run:
         output = spikes.get(len(self.network.layers) - 1, self._layout(self.kept[len(self.network.layers) - 1]))
         traces = {k: {name: self._layout(trace) for name, trace in one.items()} for k, one in self.traces.items()}
         stats = {k: self._stats(k, layer) for k, layer in enumerate(self.network.layers)}
-        return NetworkResult(output, spikes, self.state, stats, traces)
+        return NetworkResult(output, *(ByLayer(one, self.network.graph.names) for one in (spikes, self.state, stats, traces)))
 
     def _layout(self, array: Array) -> Array:
         return array.swapaxes(0, 1) if self.network.batch_first and len(self.lead) == 2 else array

@@ -1,4 +1,4 @@
-"""What a network runs over: dense arrays and packed spikes, seen time first and given out in blocks of steps."""
+"""What a network runs over: dense arrays, packed spikes and event records, seen time first and given out in blocks of steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import shown
 from .errors import InvalidValueError
+from .records import Events, are_records, binned
 from .simulation import data
 from .spikes import Spikes
 
@@ -29,17 +31,25 @@ class NetworkInput:
     lead : (T,) or (T, B)
     dtype : what is computed in: float32 or float64
     block : gives the steps of a slice: an array (steps, [B,] *input_shape) of any dtype and strides
+    events : the same as events, where records came
     """
 
     lead: Shape
     dtype: np.dtype[Any]
     block: Callable[[slice], Array]
+    events: Events | None = None
 
 
-def network_input(network: Network, x: Any) -> NetworkInput:
+def network_input(network: Network, x: Any, dt: Any, steps: Any) -> NetworkInput:
     """Check what a network is to run over."""
-    array, dtype = data(x)
     own = network.shape_before(0)
+    if are_records(x):
+        events = binned(x, own, dt, steps)
+        return NetworkInput(events.lead, np.dtype(np.float32), events.dense, events)
+    for name, value in (("dt", dt), ("steps", steps)):
+        if value is not None:
+            raise InvalidValueError(f"{name}={shown(value)}: only event records take it, dense and packed data have steps; leave it out")
+    array, dtype = data(x)
     axes = array.ndim - len(own)
     if axes not in (1, 2) or array.shape[axes:] != own:
         sizes = "".join(f", {n}" for n in own)

@@ -11,7 +11,7 @@ mod tally;
 
 pub use conv::{Conv2d, conv2d};
 pub use linear::linear;
-pub use pool2d::{Pool2d, pool2d};
+pub use pool2d::{Cell, Pool2d, pool2d};
 pub use tally::tally;
 
 use crate::elem::Elem;
