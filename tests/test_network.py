@@ -214,6 +214,39 @@ def test_networks_are_equal_by_content_and_survive_pickle_and_copy() -> None:
     assert rsnn.Network([rsnn.Flatten()], 2) != rsnn.Network([rsnn.Flatten()], (2, 1))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_network_pickles_to_little_more_than_its_weights_also_after_it_ran(dtype: Any) -> None:
+    net = rsnn.Network(
+        [
+            ("weights", rsnn.Linear(np.ones((100, 300), dtype), np.ones(100, dtype))),
+            ("neurons", rsnn.Recurrent(rsnn.LIF(beta=0.9), np.zeros((100, 100), dtype))),
+            rsnn.Delay(1000.0),
+        ],
+        300,
+    )
+    weights = (100 * 300 + 100 + 100 * 100) * np.dtype(dtype).itemsize
+    size = len(pickle.dumps(net))
+    assert weights < size < weights + 2000
+    net.run(np.zeros((2, 300), np.float32))
+    net.run(np.zeros((2, 300)))
+    assert len(pickle.dumps(net)) == size
+    assert len(pickle.dumps(pickle.loads(pickle.dumps(net)))) == size
+
+
+@pytest.mark.parametrize("kind", rsnn.neurons.NAMED.values())
+def test_every_neuron_pickles_to_a_few_hundred_bytes(kind: Any) -> None:
+    for neuron in (kind(), kind().stages):
+        rsnn.simulate(neuron, np.zeros((2, 50)))
+        assert len(pickle.dumps(neuron)) < 1200
+    wide = kind().replace(v_threshold=np.ones(50)) if kind is not rsnn.LI else rsnn.LI(beta=np.ones(50))
+    assert len(pickle.dumps(wide)) < 1200 + 50 * 8
+
+
+def test_presets_pickle_to_a_few_hundred_bytes() -> None:
+    assert len(pickle.dumps(rsnn.presets.norse.LSNN())) < 2000
+    assert len(pickle.dumps(rsnn.presets.snntorch.Synaptic(alpha=0.9, beta=0.8))) < 2000
+
+
 def test_shapes_neurons_summary_and_repr() -> None:
     net = small()
     assert net.shapes == ((4, 8, 9), (4, 8, 9), (4, 4, 4), (3, 3, 2), (3, 3, 2), (3, 3, 1), (9,), (5,), (5,))

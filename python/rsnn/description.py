@@ -28,6 +28,12 @@ from .errors import InvalidTypeError, InvalidValueError
 from .network import Network
 from .presets.preset import Preset
 from .recurrent import Recurrent
+from .stages.adaptation import ADAPTATIONS
+from .stages.fire import FIRES
+from .stages.membrane import MEMBRANES
+from .stages.reset import RESETS
+from .stages.synapse import SYNAPSES
+from .stages.whole import WHOLES
 
 __all__ = ["from_data", "to_data"]
 
@@ -133,9 +139,15 @@ def _kinds() -> dict[str, type]:
     )  # fmt: skip
     plain = (Network, *of_layers, Recurrent, neurons.Neuron, *neurons.NAMED.values())
     of_stages = (
-        *stages.SYNAPSES, *stages.MEMBRANES, *stages.WHOLES, *stages.ADAPTATIONS, *stages.FIRES, *stages.RESETS,
-        stages.RefractoryMask, stages.Relu,
-    )  # fmt: skip
+        *SYNAPSES,
+        *MEMBRANES,
+        *WHOLES,
+        *ADAPTATIONS,
+        *FIRES,
+        *RESETS,
+        stages.RefractoryMask,
+        stages.Relu,
+    )
     named = {kind.__name__: kind for kind in plain} | {f"stages.{kind.__name__}": kind for kind in of_stages}
     return named | {"presets.sinabs.MaxSpike": _at("presets.sinabs.MaxSpike")}
 
@@ -153,7 +165,7 @@ def _maker(kind: Any) -> tuple[Callable[..., Any], list[str]]:
         return _kinds()[kind], [field.name for field in fields(_kinds()[kind])]
     library, _, name = kind.removeprefix("presets.").partition(".")
     if kind.startswith("presets.") and library in _LIBRARIES:
-        made = getattr(import_module(f"rsnn.presets.{library}"), name, None)
+        made: Any = getattr(import_module(f"rsnn.presets.{library}"), name, None)
         if hasattr(made, "derived"):  # a function that makes presets, and nothing else of that module
             return made, list(signature(made).parameters)
     raise InvalidValueError(f"kind={kind!r}: rsnn has no such layer or neuron{did_you_mean(kind, _kinds())}")

@@ -123,7 +123,8 @@ class _Run:
         output = spikes.get(len(self.network.layers) - 1, self._layout(self.kept[len(self.network.layers) - 1]))
         traces = {k: {name: self._layout(trace) for name, trace in one.items()} for k, one in self.traces.items()}
         stats = {k: self._stats(k, layer) for k, layer in enumerate(self.network.layers)}
-        return NetworkResult(output, *(ByLayer(one, self.network.graph.names) for one in (spikes, self.state, stats, traces)))
+        names = self.network.graph.names
+        return NetworkResult(output, ByLayer(spikes, names), ByLayer(self.state, names), ByLayer(stats, names), ByLayer(traces, names))
 
     def _layout(self, array: Array) -> Array:
         return array.swapaxes(0, 1) if self.network.batch_first and len(self.lead) == 2 else array

@@ -183,7 +183,7 @@ def _address(name: str, axis: str, own: dict[str, Array], size: int, signed: boo
     if value is None:  # the one channel of an input of records without polarity
         return np.zeros(len(own["t"]), np.int64)
     if value.dtype.kind == "f":
-        _refuse_first(f"{name}[{axis!r}]", value, own, lambda: ~(value == np.floor(value)), "must be a whole number")
+        _refuse_first(f"{name}[{axis!r}]", value, own, lambda: ~(np.floor(own[axis]) == value), "must be a whole number")
     if axis == "p" and signed:
         _refuse_first(
             f"{name}['p']", value, own, lambda: (value != -1) & (value != 1),

@@ -118,7 +118,7 @@ def test_a_batch_first_module_becomes_a_batch_first_network() -> None:
         (
             rt.Sequential(rt.Linear(3, 2), nn.ReLU()),
             rsnn.InvalidTypeError,
-            r"module 1 \(ReLU\) has no counterpart.*Linear, Conv2d, Flatten.*replace",
+            r"module 1 \(ReLU\) has no counterpart.*Linear, Conv1d, Conv2d, Flatten.*replace",
         ),
         (rt.Sequential(nn.Sequential(nn.Identity(), nn.Softmax(-1))), rsnn.InvalidTypeError, r"module 0.1 \(Softmax\)"),
         (nn.Sequential(nn.BatchNorm1d(3)), rsnn.InvalidTypeError, r"module 0 \(BatchNorm1d\).*right before it"),
