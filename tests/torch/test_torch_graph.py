@@ -34,7 +34,7 @@ def rounded(net: rsnn.Network, dtype: torch.dtype) -> rsnn.Network:
     kind = np.float32 if dtype == torch.float32 else np.float64
 
     def layer(one: Any) -> Any:
-        weights = [one.weight, one.bias] if isinstance(one, (rsnn.Linear, rsnn.Recurrent)) else []
+        weights = [one.weight, one.bias] if isinstance(one, (rsnn.Linear, rsnn.Conv1d, rsnn.Recurrent)) else []
         given = {name: value.astype(kind) for name, value in zip(("weight", "bias"), weights, strict=False) if value is not None}
         return dataclasses.replace(one, **given) if given else one
 
@@ -106,6 +106,28 @@ def test_every_layer_goes_to_torch_and_back_and_has_the_same_bits(batch_first: b
     pieces = module.run(torch.from_numpy(x[:, :5] if batch_first else x[:5]))
     rest = module.run(torch.from_numpy(x[:, 5:] if batch_first else x[5:]), pieces.state)
     assert same(torch.cat([pieces.output, rest.output], int(batch_first)), expected.output)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_convolutions_of_sequences_go_to_torch_and_back_and_have_the_same_bits(dtype: torch.dtype) -> None:
+    rng = np.random.default_rng(4)
+    layers = [rsnn.Conv1d(rng.normal(0.2, 0.5, (4, 2, 3)), rng.normal(size=4), stride=2, padding=1), rsnn.IAF()]
+    layers += [rsnn.Conv1d(rng.normal(0.2, 0.5, (3, 4, 2))), rsnn.LIF(beta=0.8)]
+    net = rsnn.Network(layers, (2, 9))
+    module = rt.from_network(net, dtype=dtype)
+    x = torch.from_numpy(values(5, (20, 3, 2, 9), np.float64, wild=False)).to(dtype)
+    found, expected = module.run(x, record=()), net.run(x.numpy())
+    assert expected.spikes[1].any()
+    assert expected.spikes[3].any()
+    assert all(same(found.spikes[k], expected.spikes[k]) for k in expected.spikes)
+    assert rt.to_network(module, (2, 9)) == rounded(net, dtype)
+    own = nn.Sequential(nn.Conv1d(2, 3, 3, padding="same"), nn.Conv1d(3, 2, 2, stride=2, padding=1, bias=False), nn.MaxPool2d((1, 2)))
+    with pytest.raises(rsnn.InvalidValueError, match=r"layers\[2\] \(MaxPool2d\): .*must be an image"):
+        rt.to_network(own, (2, 9))
+    assert rt.to_network(own[:2], (2, 9)).layers[0].padding == 1
+    for wrong, words in ((nn.Conv1d(2, 2, 2, padding="same"), "odd kernels"), (nn.Conv1d(2, 2, 2, dilation=2), r"dilation=\(2,\)")):
+        with pytest.raises(rsnn.InvalidValueError, match=words):
+            rt.to_network(wrong, (2, 9))
 
 
 def test_a_trained_module_and_its_network_have_the_same_bits() -> None:

@@ -24,7 +24,7 @@ from rsnn.torch.convert import to_network
 from rsnn.torch.delay import Delay
 from rsnn.torch.diagnosis import Health, LayerHealth, health
 from rsnn.torch.graph import Add, Graph
-from rsnn.torch.layers import AvgPool2d, Conv2d, Linear, SumPool2d
+from rsnn.torch.layers import AvgPool2d, Conv1d, Conv2d, Linear, SumPool2d
 from rsnn.torch.lift import Dropout, Lift
 from rsnn.torch.modules import Cell, Layer
 from rsnn.torch.named import (
@@ -70,6 +70,7 @@ from rsnn.torch.named import (
     QIFRecurrentCell,
 )
 from rsnn.torch.sequential import Sequential, SequentialResult
+from rsnn.torch.swap import convert
 
 if TYPE_CHECKING:
     from rsnn.torch import presets as presets
@@ -97,6 +98,7 @@ __all__ = [
     "AlphaRecurrentCell",
     "AvgPool2d",
     "Cell",
+    "Conv1d",
     "Conv2d",
     "Delay",
     "DifferentiationError",
@@ -134,6 +136,7 @@ __all__ = [
     "SequentialResult",
     "SumPool2d",
     "compare_spikes",
+    "convert",
     "from_network",
     "functional",
     "health",

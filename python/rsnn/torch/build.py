@@ -122,7 +122,7 @@ def _convolution(kind: type[nn.Module]) -> Callable[[Any], nn.Module]:
 
 _MODULES: dict[type, Callable[[Any], Any]] = {
     rsnn.Linear: _linear,
-    rsnn.Conv1d: _convolution(nn.Conv1d),
+    rsnn.Conv1d: _convolution(layers.Conv1d),
     rsnn.Conv2d: _convolution(layers.Conv2d),
     rsnn.SumPool2d: lambda layer: layers.SumPool2d(layer.kernel),
     rsnn.AvgPool2d: lambda layer: layers.AvgPool2d(layer.kernel),

@@ -6,6 +6,7 @@
 pub mod chip;
 pub mod elem;
 pub mod error;
+pub mod event;
 pub mod math;
 pub mod neuron;
 pub mod pool;

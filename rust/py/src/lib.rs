@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 mod array;
 mod chip;
 mod error;
+mod event;
 mod memory;
 mod neuron;
 mod product;
@@ -19,6 +20,7 @@ mod _rsnn {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::neuron::register(module)?;
         crate::product::register(module)?;
+        crate::event::register(module)?;
         crate::chip::register(module)?;
         crate::memory::register(module)
     }

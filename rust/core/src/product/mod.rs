@@ -5,12 +5,15 @@
 
 mod conv;
 pub(crate) mod gemm;
+mod input;
 mod linear;
 mod pool2d;
 mod tally;
 
 pub use conv::{Conv2d, conv2d};
-pub use linear::linear;
+pub use input::input_gradient;
+pub(crate) use linear::zeros;
+pub use linear::{Done, Rows, linear};
 pub use pool2d::{Cell, Pool2d, pool2d};
 pub use tally::tally;
 
@@ -21,7 +24,7 @@ use crate::error::{Error, Result};
 const TASK: usize = 1 << 21;
 
 /// Refuse infinite and undefined values, naming the first.
-fn finite<E: Elem>(name: &str, values: &[E]) -> Result<()> {
+pub(crate) fn finite<E: Elem>(name: &str, values: &[E]) -> Result<()> {
     #[allow(clippy::eq_op, reason = "x - x is 0 for every finite x and NaN for all others")]
     let bad = |x: &E| *x - *x != E::ZERO;
     for (block, part) in values.chunks(1024).enumerate() {
@@ -39,7 +42,7 @@ fn finite<E: Elem>(name: &str, values: &[E]) -> Result<()> {
 }
 
 /// Refuse a slice of the wrong length.
-fn length<E>(name: &str, values: &[E], shape: &[usize]) -> Result<()> {
+pub(crate) fn length<E>(name: &str, values: &[E], shape: &[usize]) -> Result<()> {
     let wanted = shape.iter().try_fold(1_usize, |n, &k| n.checked_mul(k));
     if wanted == Some(values.len()) {
         Ok(())
