@@ -5,6 +5,7 @@
 //! changes no bit while w is finite, so sums over the events, in ascending order, are the same bits as over all entries.
 
 pub mod bits;
+pub mod frames;
 pub mod linear;
 mod rows;
 pub mod weight;
