@@ -18,8 +18,12 @@ except ModuleNotFoundError as error:
 from rsnn.torch import _trees as _trees  # names states for torch.export
 from rsnn.torch import functional, init
 from rsnn.torch._autograd import DifferentiationError
+from rsnn.torch.build import from_network
+from rsnn.torch.compare import Agreement, LayerAgreement, compare_spikes
 from rsnn.torch.convert import to_network
+from rsnn.torch.delay import Delay
 from rsnn.torch.diagnosis import Health, LayerHealth, health
+from rsnn.torch.graph import Add, Graph
 from rsnn.torch.layers import AvgPool2d, Conv1d, Conv2d, Linear, SumPool2d
 from rsnn.torch.lift import Dropout, Lift
 from rsnn.torch.modules import Cell, Layer
@@ -86,6 +90,8 @@ __all__ = [
     "AdExCell",
     "AdExRecurrent",
     "AdExRecurrentCell",
+    "Add",
+    "Agreement",
     "Alpha",
     "AlphaCell",
     "AlphaRecurrent",
@@ -94,6 +100,7 @@ __all__ = [
     "Cell",
     "Conv1d",
     "Conv2d",
+    "Delay",
     "DifferentiationError",
     "Dropout",
     "EIFCell",
@@ -102,6 +109,7 @@ __all__ = [
     "GLIF3Cell",
     "GLIF3Recurrent",
     "GLIF3RecurrentCell",
+    "Graph",
     "Health",
     "IAFCell",
     "IAFRecurrent",
@@ -117,6 +125,7 @@ __all__ = [
     "LIRecurrent",
     "LIRecurrentCell",
     "Layer",
+    "LayerAgreement",
     "LayerHealth",
     "Lift",
     "Linear",
@@ -126,7 +135,9 @@ __all__ = [
     "Sequential",
     "SequentialResult",
     "SumPool2d",
+    "compare_spikes",
     "convert",
+    "from_network",
     "functional",
     "health",
     "init",

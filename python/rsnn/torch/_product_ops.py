@@ -253,7 +253,9 @@ def _conv2d_shape(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[i
 
 def _pool2d(x: Tensor, kernel: list[int], average: bool) -> Tensor:
     output = _pool2d_shape(x, kernel, average)
-    _rsnn.pool2d(_numpy(x), output.numpy(), kernel=(kernel[0], kernel[1]), average=average, threads=torch.get_num_threads())
+    _rsnn.pool2d(
+        _numpy(x), output.numpy(), kernel=(kernel[0], kernel[1]), kind="average" if average else "sum", threads=torch.get_num_threads()
+    )
     return output
 
 

@@ -4,7 +4,7 @@ use numpy::{Element, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use rsnn_core::elem::Elem;
 use rsnn_core::event::{Path, words_of};
-use rsnn_core::product::{self, Conv2d, Done, Pool2d, Rows};
+use rsnn_core::product::{self, Cell, Conv2d, Done, Pool2d, Rows};
 
 use crate::array::{expect_shape, lengths, read, write};
 use crate::error::{InvalidValueError, compute, to_python};
@@ -192,25 +192,31 @@ fn conv2d(
     }
 }
 
-fn pool2d_typed<E: Elem + Element>(request: &Request<'_, '_>, kernel: (usize, usize), average: bool) -> PyResult<()> {
+fn pool2d_typed<E: Elem + Element>(request: &Request<'_, '_>, kernel: (usize, usize), cell: Cell) -> PyResult<()> {
     let x = read::<E>("x", request.x)?;
     let mut out = write::<E>("out", request.out)?;
     let [images, channels, height, width] = lengths("x", x.shape())?;
-    let pool = Pool2d { planes: images * channels, size: (height, width), kernel, average };
+    let pool = Pool2d { planes: images * channels, size: (height, width), kernel, cell };
     let size = pool.output_size().map_err(|e| to_python(&e))?;
     expect_shape("out", out.shape(), &[images, channels, size.0, size.1])?;
     let (x, out) = (x.as_slice()?, out.as_slice_mut()?);
     compute(request.x.py(), request.threads, |context| product::pool2d(context, x, out, &pool))
 }
 
-/// Sums or averages of whole cells, in raster order.
+/// Sums, averages or the largest of whole cells, in raster order.
 #[pyfunction]
-#[pyo3(signature = (x, out, *, kernel, average, threads=1))]
-fn pool2d(x: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>, kernel: (usize, usize), average: bool, threads: usize) -> PyResult<()> {
+#[pyo3(signature = (x, out, *, kernel, kind, threads=1))]
+fn pool2d(x: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>, kernel: (usize, usize), kind: &str, threads: usize) -> PyResult<()> {
+    let cell = match kind {
+        "sum" => Cell::Sum,
+        "average" => Cell::Average,
+        "max" => Cell::Max,
+        _ => return Err(InvalidValueError::new_err(format!("kind={kind:?}: must be \"sum\", \"average\" or \"max\""))),
+    };
     let request = Request { x, out, threads, level: None };
     match float("x", x)? {
-        Float::F32 => pool2d_typed::<f32>(&request, kernel, average),
-        Float::F64 => pool2d_typed::<f64>(&request, kernel, average),
+        Float::F32 => pool2d_typed::<f32>(&request, kernel, cell),
+        Float::F64 => pool2d_typed::<f64>(&request, kernel, cell),
     }
 }
 

@@ -14,7 +14,7 @@ pub use conv::{Conv2d, conv2d};
 pub use input::input_gradient;
 pub(crate) use linear::zeros;
 pub use linear::{Done, Rows, linear};
-pub use pool2d::{Pool2d, pool2d};
+pub use pool2d::{Cell, Pool2d, pool2d};
 pub use tally::tally;
 
 use crate::elem::Elem;

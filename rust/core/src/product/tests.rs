@@ -133,20 +133,26 @@ proptest! {
     }
 
     #[test]
-    fn pooling_equals_its_definition(planes in 0_usize..5, size in pair(0..12), kernel in pair(1..5), average: bool, threads in 1_usize..4, seed in 0_u64..1000) {
-        let pool = Pool2d { planes, size, kernel, average };
+    fn pooling_equals_its_definition(planes in 0_usize..5, size in pair(0..12), kernel in pair(1..5), cell in prop::sample::select(vec![Cell::Sum, Cell::Average, Cell::Max]), threads in 1_usize..4, seed in 0_u64..1000) {
+        let pool = Pool2d { planes, size, kernel, cell };
         let (height, width) = (size.0 / kernel.0, size.1 / kernel.1);
         let x = numbers::<f32>(planes * size.0 * size.1, seed);
         let mut wanted = Vec::new();
         for at in 0..planes * height * width {
             let (plane, p, q) = (at / (height * width), at / width % height, at % width);
-            let mut sum = 0.0_f32;
+            let (mut sum, mut most) = (0.0_f32, None);
             for j in 0..kernel.0 {
                 for i in 0..kernel.1 {
-                    sum += x[(plane * size.0 + p * kernel.0 + j) * size.1 + q * kernel.1 + i];
+                    let pixel = x[(plane * size.0 + p * kernel.0 + j) * size.1 + q * kernel.1 + i];
+                    sum += pixel;
+                    most = Some(most.map_or(pixel, |most: f32| if pixel > most { pixel } else { most }));
                 }
             }
-            wanted.push(if average { sum / (kernel.0 * kernel.1) as f32 } else { sum });
+            wanted.push(match cell {
+                Cell::Sum => sum,
+                Cell::Average => sum / (kernel.0 * kernel.1) as f32,
+                Cell::Max => most.unwrap(),
+            });
         }
         let mut out = vec![f32::NAN; wanted.len()];
         pool2d(&context(threads), &x, &mut out, &pool).unwrap();
