@@ -6,6 +6,7 @@ mod array;
 mod chip;
 mod error;
 mod memory;
+mod network;
 mod neuron;
 mod product;
 
@@ -20,6 +21,7 @@ mod _rsnn {
         crate::neuron::register(module)?;
         crate::product::register(module)?;
         crate::chip::register(module)?;
-        crate::memory::register(module)
+        crate::memory::register(module)?;
+        crate::network::register(module)
     }
 }

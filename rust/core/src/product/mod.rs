@@ -7,11 +7,13 @@ mod conv;
 pub(crate) mod gemm;
 mod linear;
 mod pool2d;
+mod raster;
 mod tally;
 
 pub use conv::{Conv2d, conv2d};
 pub use linear::linear;
 pub use pool2d::{Pool2d, pool2d};
+pub use raster::Raster;
 pub use tally::tally;
 
 use crate::elem::Elem;
@@ -21,7 +23,7 @@ use crate::error::{Error, Result};
 const TASK: usize = 1 << 21;
 
 /// Refuse infinite and undefined values, naming the first.
-fn finite<E: Elem>(name: &str, values: &[E]) -> Result<()> {
+pub(crate) fn finite<E: Elem>(name: &str, values: &[E]) -> Result<()> {
     #[allow(clippy::eq_op, reason = "x - x is 0 for every finite x and NaN for all others")]
     let bad = |x: &E| *x - *x != E::ZERO;
     for (block, part) in values.chunks(1024).enumerate() {
@@ -39,7 +41,7 @@ fn finite<E: Elem>(name: &str, values: &[E]) -> Result<()> {
 }
 
 /// Refuse a slice of the wrong length.
-fn length<E>(name: &str, values: &[E], shape: &[usize]) -> Result<()> {
+pub(crate) fn length<E>(name: &str, values: &[E], shape: &[usize]) -> Result<()> {
     let wanted = shape.iter().try_fold(1_usize, |n, &k| n.checked_mul(k));
     if wanted == Some(values.len()) {
         Ok(())

@@ -1,0 +1,278 @@
+//! One step of neurons of which only some are visited: those that an event has reached.
+//!
+//! A neuron without leak, drive or anything that runs by itself does not change while its input is 0 and it does not fire: at
+//! `u = v + 0` nothing happens, and nothing has to be done. Who is still at or above the threshold after a step (a reset that subtracts
+//! can leave it there, one to a value can put it there) is visited in the next one, event or not. The first step of a run visits
+//! all, so a state may come from anywhere. Neurons of which that is not true are visited in every step.
+//!
+//! This is the same step as everywhere, on one register after the other; what is visited besides comes from rounding to whole
+//! registers, and does not change.
+
+use fearless_simd::{Level, prelude::*};
+
+use super::{Rows, Table, load_full, slots, store_full};
+use crate::elem::{Elem, V, on_level};
+use crate::error::Result;
+use crate::event::{Event, Touched};
+use crate::neuron::composed::Composed;
+use crate::neuron::spec::{Clip, Everyday, Operand, Plain, Plan, Spec};
+use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, for_each_state};
+use crate::stage::adaptation::Adaptation;
+use crate::stage::fire::Fire;
+use crate::stage::membrane::{Form, Membrane};
+use crate::stage::reset::{Reset, Rule, Timing};
+use crate::stage::synapse::Synapse;
+use crate::stage::{Coefficient, Coefficients, Column};
+
+/// Entries that a row of states or inputs is padded to.
+const PADDING: usize = 64;
+
+/// The integrator of everyday, compiled by itself: no leak, the threshold subtracted.
+#[derive(Clone, Copy, Debug)]
+struct Integrator<const MULTI: bool>;
+
+impl<const MULTI: bool> Plan for Integrator<MULTI> {
+    #[inline(always)]
+    fn spec(self) -> Spec {
+        Spec {
+            synapse: Synapse::None,
+            membrane: Membrane { form: Form::Leaky, leak: false, bias: false, gain: false },
+            adaptation: Adaptation::None,
+            fire: if MULTI { Fire::Multi } else { Fire::Single },
+            rule: Rule { reset: Reset::Subtract, timing: Timing::Same },
+            refractory: false,
+            masked: false,
+            clip: Clip::None,
+            operand: Operand::None,
+            inhibition: false,
+            graded: false,
+        }
+    }
+}
+
+/// Neurons that can be visited one by one: composed ones that keep nothing but membrane, current and rest, and act on nobody.
+pub struct Visitor<E> {
+    spec: Spec,
+    plain: Plain,
+    rows: Rows<E>,
+    slots: [Option<usize>; STATES],
+    /// The states they keep.
+    pub kept: usize,
+    /// How many there are.
+    pub len: usize,
+    /// The same, padded: the length of a row of inputs or of a state.
+    pub pitch: usize,
+    /// Whether those that no event has reached do not change.
+    pub quiet: bool,
+    /// Whether they send spikes; else their membrane.
+    pub spiking: bool,
+}
+
+/// What of one step goes in.
+pub struct Visit<'a, E> {
+    /// The states, `pitch` long each.
+    pub state: &'a mut [E],
+    /// The input; 0 afterwards.
+    pub x: &'a mut [E],
+    /// Added to it.
+    pub bias: Option<&'a [E]>,
+    /// Whom to visit; all of them where it is None.
+    pub touched: Option<&'a mut Touched>,
+}
+
+/// Takes what neurons send on.
+trait Sink<E: Elem> {
+    fn put<S: Simd>(&mut self, simd: S, from: usize, left: usize, s: V<E, S>);
+}
+
+/// What is not 0.
+struct Spikes<'a, E>(&'a mut Vec<Event<E>>);
+
+impl<E: Elem> Sink<E> for Spikes<'_, E> {
+    #[inline(always)]
+    fn put<S: Simd>(&mut self, simd: S, from: usize, left: usize, s: V<E, S>) {
+        let mut bits = (!s.simd_eq(V::<E, S>::splat(simd, E::ZERO))).to_bitmask();
+        if bits == 0 {
+            return;
+        }
+        if left < V::<E, S>::LEN {
+            bits &= (1 << left) - 1;
+        }
+        let values = s.as_slice();
+        while bits != 0 {
+            let lane = bits.trailing_zeros();
+            bits &= bits - 1;
+            #[allow(clippy::cast_possible_truncation, reason = "networks refuse samples of 2^32 entries")]
+            self.0.push(Event { at: from as u32 + lane, value: values[lane as usize] });
+        }
+    }
+}
+
+/// Everything.
+struct Row<'a, E>(&'a mut [E]);
+
+impl<E: Elem> Sink<E> for Row<'_, E> {
+    #[inline(always)]
+    fn put<S: Simd>(&mut self, _: S, from: usize, left: usize, s: V<E, S>) {
+        if left < V::<E, S>::LEN {
+            self.0[from..].copy_from_slice(&s.as_slice()[..left]);
+        } else {
+            s.store_slice(&mut self.0[from..from + V::<E, S>::LEN]);
+        }
+    }
+}
+
+impl<E: Elem> Visitor<E> {
+    /// `len` neurons side by side, if they can be visited.
+    pub fn new(neuron: &Neuron, table: &Table<'_, E>, len: usize) -> Result<Option<Self>> {
+        let Neuron::Composed(spec) = *neuron else { return Ok(None) };
+        let Some(plain) = Plain::of(spec) else { return Ok(None) };
+        let rows = Rows::new(neuron, table, len)?;
+        let quiet = is_quiet(spec, neuron, table);
+        let (kept, pitch) = (neuron.states().len(), len.next_multiple_of(PADDING));
+        Ok(Some(Self { spec, plain, rows, slots: slots(neuron), kept, len, pitch, quiet, spiking: spec.fire != Fire::None }))
+    }
+
+    /// Take a step; the spikes are added to a list.
+    pub fn fire(&self, level: Level, visit: Visit<'_, E>, spikes: &mut Vec<Event<E>>) {
+        self.choose(level, visit, Spikes(spikes));
+    }
+
+    /// Take a step, visiting all; what they send on is written to a row.
+    pub fn write(&self, level: Level, visit: Visit<'_, E>, row: &mut [E]) {
+        self.choose(level, visit, Row(row));
+    }
+
+    fn choose(&self, level: Level, visit: Visit<'_, E>, sink: impl Sink<E>) {
+        if self.spec == Integrator::<true>.spec() {
+            self.enter(level, Integrator::<true>, visit, sink);
+        } else if self.spec == Integrator::<false>.spec() {
+            self.enter(level, Integrator::<false>, visit, sink);
+        } else if self.spec == (Everyday::<true, false> { gain: self.spec.membrane.gain }).spec() {
+            self.enter(level, Everyday::<true, false> { gain: self.spec.membrane.gain }, visit, sink);
+        } else if self.spec == (Everyday::<false, false> { gain: self.spec.membrane.gain }).spec() {
+            self.enter(level, Everyday::<false, false> { gain: self.spec.membrane.gain }, visit, sink);
+        } else {
+            self.enter(level, self.plain, visit, sink);
+        }
+    }
+
+    #[inline(never)]
+    fn enter<P: Plan>(&self, level: Level, plan: P, visit: Visit<'_, E>, sink: impl Sink<E>) {
+        on_level!(level, simd => self.step(simd, plan, visit, sink));
+    }
+
+    #[inline(always)]
+    fn step<S: Simd, P: Plan>(&self, simd: S, plan: P, visit: Visit<'_, E>, mut sink: impl Sink<E>) {
+        let Visit { state, x, bias, touched } = visit;
+        let lanes = V::<E, S>::LEN;
+        if self.rows.shared {
+            let shared = self.rows.shared(simd);
+            let mut work = Work { visitor: self, plan, state, x, bias };
+            match touched {
+                None => {
+                    for from in (0..self.len).step_by(lanes) {
+                        work.register(simd, from, &shared, &mut sink);
+                    }
+                }
+                Some(touched) => touched.drain(
+                    lanes,
+                    #[inline(always)]
+                    |touched, from, to| {
+                        for from in (from..to).step_by(lanes) {
+                            if work.register(simd, from, &shared, &mut sink) {
+                                touched.keep(from, (from + lanes).min(self.len));
+                            }
+                        }
+                    },
+                ),
+            }
+        } else {
+            let mut each = self.rows.each::<S, 1>(simd);
+            let mut work = Work { visitor: self, plan, state, x, bias };
+            match touched {
+                None => {
+                    for from in (0..self.len).step_by(lanes) {
+                        self.rows.fill(simd, &mut each, from);
+                        work.register(simd, from, &each, &mut sink);
+                    }
+                }
+                Some(touched) => touched.drain(
+                    lanes,
+                    #[inline(always)]
+                    |touched, from, to| {
+                        for from in (from..to).step_by(lanes) {
+                            self.rows.fill(simd, &mut each, from);
+                            if work.register(simd, from, &each, &mut sink) {
+                                touched.keep(from, (from + lanes).min(self.len));
+                            }
+                        }
+                    },
+                ),
+            }
+        }
+    }
+}
+
+/// A step under way.
+struct Work<'a, E, P> {
+    visitor: &'a Visitor<E>,
+    plan: P,
+    state: &'a mut [E],
+    x: &'a mut [E],
+    bias: Option<&'a [E]>,
+}
+
+impl<E: Elem, P: Plan> Work<'_, E, P> {
+    /// The step of one register of neurons; whether one of them has to be visited in the next step as well.
+    #[inline(always)]
+    fn register<S: Simd, C: Coefficients<E, S, 1>>(&mut self, simd: S, from: usize, k: &C, sink: &mut impl Sink<E>) -> bool {
+        let Visitor { slots, pitch, len, .. } = self.visitor;
+        let lanes = V::<E, S>::LEN;
+        let zero = [V::<E, S>::splat(simd, E::ZERO); 1];
+        let mut states: States<E, S, 1> = [zero; STATES];
+        for_each_state!(N => {
+            if let Some(slot) = slots[N] {
+                states[N] = load_full(simd, &self.state[slot * pitch + from..][..lanes]);
+            }
+        });
+        let input = &mut self.x[from..from + lanes];
+        let mut x: Column<E, S, 1> = load_full(simd, input);
+        store_full(&zero, input);
+        if let Some(bias) = self.bias {
+            x[0] += V::<E, S>::from_slice(simd, &bias[from..from + lanes]);
+        }
+        let step = Composed(self.plan).step(simd, k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero });
+        for_each_state!(N => {
+            if let Some(slot) = slots[N] {
+                store_full(&step.after[N], &mut self.state[slot * pitch + from..][..lanes]);
+            }
+        });
+        sink.put(simd, from, len - from, step.s[0]);
+        let over = step.after[State::V as usize][0].simd_ge(k.get(Coefficient::VThreshold, 0));
+        over.to_bitmask() != 0
+    }
+}
+
+/// Whether neurons that get 0 and do not fire stay exactly as they are.
+fn is_quiet<E: Elem>(spec: Spec, neuron: &Neuron, table: &Table<'_, E>) -> bool {
+    let Membrane { form, leak, bias, gain } = spec.membrane;
+    let membrane = form == Form::Leaky && !leak && !bias && !gain && spec.synapse == Synapse::None;
+    let fires = matches!(spec.fire, Fire::Single | Fire::Strict | Fire::Multi | Fire::Capped);
+    let resets = matches!(spec.rule.reset, Reset::None | Reset::Subtract | Reset::Value) && !spec.rule.is_late();
+    let values = |which: Coefficient, holds: &dyn Fn(f64) -> bool| {
+        let row = neuron.coefficients().iter().position(|c| c.0 == which);
+        row.is_none_or(|row| table.values[row * table.period..(row + 1) * table.period].iter().all(|v| holds(v.to_f64())))
+    };
+    // A 0 that is left by a reset or a floor must be the one that adding 0 leaves as it is.
+    let kept = |v: f64| v.is_finite() && (v != 0.0 || v.is_sign_positive());
+    membrane
+        && fires
+        && resets
+        && !spec.refractory
+        && spec.clip != Clip::Relu
+        && values(Coefficient::Beta, &|beta| beta.to_bits() == 1.0_f64.to_bits())
+        && values(Coefficient::VThreshold, &|theta| theta > 0.0 && theta.is_finite())
+        && values(Coefficient::VReset, &kept)
+        && values(Coefficient::VMin, &kept)
+}
