@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from . import surrogate as surrogate
     from .calls import adex, alif, alpha, eif, glif3, iaf, izhikevich, li, lif, qif
     from .layers import AvgPool2d, Conv2d, Flatten, Linear, SumPool2d
-    from .network import Network, NetworkResult
+    from .network import Network
+    from .network_result import NetworkResult
     from .neurons import ALIF, EIF, GLIF3, IAF, LI, LIF, QIF, AdEx, Alpha, Izhikevich, Neuron
     from .recurrent import Recurrent
     from .simulation import Result, simulate
@@ -84,7 +85,8 @@ _ELSEWHERE = {
     for module, names in {
         "calls": ("adex", "alif", "alpha", "eif", "glif3", "iaf", "izhikevich", "li", "lif", "qif"),
         "layers": ("AvgPool2d", "Conv2d", "Flatten", "Linear", "SumPool2d"),
-        "network": ("Network", "NetworkResult"),
+        "network": ("Network",),
+        "network_result": ("NetworkResult",),
         "neurons": ("ALIF", "EIF", "GLIF3", "IAF", "LI", "LIF", "QIF", "AdEx", "Alpha", "Izhikevich", "Neuron"),
         "recurrent": ("Recurrent",),
         "simulation": ("Result", "simulate"),

@@ -1,0 +1,59 @@
+"""What a network runs over: dense arrays and packed spikes, seen time first and given out in blocks of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import InvalidValueError
+from .simulation import data
+from .spikes import Spikes
+
+if TYPE_CHECKING:
+    from .network import Network
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkInput:
+    """The input of a run.
+
+    Attributes
+    ----------
+    lead : (T,) or (T, B)
+    dtype : what is computed in: float32 or float64
+    block : gives the steps of a slice: an array (steps, [B,] *input_shape) of any dtype and strides
+    """
+
+    lead: Shape
+    dtype: np.dtype[Any]
+    block: Callable[[slice], Array]
+
+
+def network_input(network: Network, x: Any) -> NetworkInput:
+    """Check what a network is to run over."""
+    array, dtype = data(x)
+    own = network.shape_before(0)
+    axes = array.ndim - len(own)
+    if axes not in (1, 2) or array.shape[axes:] != own:
+        sizes = "".join(f", {n}" for n in own)
+        batch = "B, T" if network.batch_first else "T, B"
+        raise InvalidValueError(f"x has shape {array.shape}: must be (T{sizes}) or ({batch}{sizes}), as input_shape={own}")
+    swapped = network.batch_first and axes == 2
+    lead = array.shape[:axes][::-1] if swapped else array.shape[:axes]
+    if isinstance(array, Spikes):
+        if array.batch_first != swapped:
+            raise InvalidValueError(
+                f"x: packed spikes with batch_first={array.batch_first} came; pack them as the network takes its data: "
+                f"rsnn.Spikes.pack(array, batch_first={swapped})"
+            )
+        spikes = array
+        return NetworkInput(lead, dtype, lambda steps: spikes[steps].numpy().swapaxes(0, 1) if swapped else spikes[steps].numpy())
+    dense = array.swapaxes(0, 1) if swapped else array
+    return NetworkInput(lead, dtype, lambda steps: dense[steps])

@@ -1,0 +1,78 @@
+"""What a run of a network gives: its output, and for every layer what it did, by index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+from .errors import AbsentError
+from .state import State
+
+Array = npt.NDArray[Any]
+States = dict[int, State]
+
+
+@dataclass(frozen=True)
+class LayerStats:
+    """What a layer did in a run, counted, not estimated.
+
+    Attributes
+    ----------
+    layer : str
+        Its kind, such as ``"Linear"``.
+    spikes : int, or None of a layer that does not spike
+        All spikes; an output of 3 spikes in one step is 3. (inf, a float, where an infinite input fired without end.)
+    density : float, or None of a layer that does not spike
+        The part of its outputs that are not 0.
+    synops : int, or None of a layer without synapses
+        Synaptic operations: every input that is not 0 counts once for each output it reaches, fewer at the border of an image. An
+        input of 3 spikes in one step is one. Of a `Recurrent` the spikes that come back.
+    input_density : float, or None of a layer without synapses
+        The part of its inputs that are not 0.
+    path : str, or None of a layer without synapses
+        How its product was computed: ``"dense"``.
+    """
+
+    layer: str
+    spikes: int | float | None = None
+    density: float | None = None
+    synops: int | None = None
+    input_density: float | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NetworkResult:
+    """What a run of a network gives. Layers go by their index in ``network.layers``.
+
+    Attributes
+    ----------
+    output : array (T, [B,] *output_shape)
+        What the last layer sends on; batch first where the network is.
+    spikes : dict of arrays
+        The output of every layer that spikes, by index.
+    state : dict of states
+        After the last step, by index of the neurons: pass it back in to go on.
+    stats : dict of LayerStats
+        What every layer did, by index.
+    traces : dict of dicts of arrays
+        What was recorded, by index, then by name.
+    """
+
+    output: Array
+    spikes: dict[int, Array]
+    state: States
+    stats: dict[int, LayerStats]
+    traces: dict[int, dict[str, Array]] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what there is."""
+        cure = f"; a trace is .traces[k][{name!r}], recorded with record=({name!r},)" if name in ("v", "i", "rest", "u") else ""
+        raise AbsentError(f"{name}: this result has output, spikes, state, stats, traces{cure}")
+
+    def __repr__(self) -> str:
+        fired = ", ".join(f"{k}: {one.spikes:,}" for k, one in self.stats.items() if one.spikes is not None)
+        traces = f"; traces: {', '.join(f'{k}: {tuple(one)}' for k, one in self.traces.items())}" if self.traces else ""
+        return f"NetworkResult(output: {self.output.dtype} {self.output.shape}; spikes: {{{fired}}}{traces})"
