@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .neurons import AnyNeuron
 from .recurrent import Recurrent
 from .simulation import simulate
 from .stages import Description
+from .stream import Stream
 
 Shape = tuple[int, ...]
 
@@ -111,6 +113,20 @@ class Network(Description):
         """The neurons among the layers, by index."""
         return {k: layer for k, layer in enumerate(self.layers) if isinstance(layer, _NEURONS)}
 
+    @property
+    def stateful(self) -> dict[int, Any]:
+        """The layers that carry something from step to step."""
+        return self.neurons
+
+    @cached_property
+    def engines(self) -> dict[Any, Any]:
+        """The native engines of this network, by dtype, as they are built."""
+        return {}
+
+    def sources(self, k: int) -> tuple[int, ...]:
+        """Give the layers whose outputs come into a layer, -1 for the input of the network."""
+        return (k - 1,)
+
     def init_state(self, batch: int | None = None, dtype: Any = np.float32) -> States:
         """Make the state that a run starts from.
 
@@ -133,7 +149,15 @@ class Network(Description):
         lead = () if batch is None else (count("batch", batch, 0, "None for data without a batch axis"),)
         return {k: neuron.init_state((*lead, *self.shapes[k]), dtype) for k, neuron in self.neurons.items()}
 
-    def run(self, x: npt.ArrayLike, state: Mapping[int, Any] | None = None, record: Any = (), threads: int | None = None) -> NetworkResult:
+    def run(
+        self,
+        x: npt.ArrayLike,
+        state: Mapping[int, Any] | None = None,
+        record: Any = (),
+        threads: int | None = None,
+        *,
+        path: str = "auto",
+    ) -> NetworkResult:
         """Run the network over time.
 
         Parameters
@@ -149,7 +173,11 @@ class Network(Description):
             State fields (their value after each step) and ``"u"`` (the membrane before its reset) to keep for every step: names for
             all neurons that have them, or ``{1: ("v", "u")}``.
         threads : int, optional
-            At most so many; by default as `rsnn.set_num_threads` says. The result does not depend on it.
+            At most so many; by default as `rsnn.set_num_threads` says. The result does not depend on it. Samples of a batch are shared
+            among them.
+        path : {"auto", "event", "dense"}, default "auto"
+            How products are computed: following the inputs that are not 0, or all of them; by default the faster, layer by layer, by
+            how many there are. The result does not depend on it.
 
         Returns
         -------
@@ -177,7 +205,36 @@ class Network(Description):
         >>> net.run([[0.25]], first.state).output.tolist()
         [[1.0]]
         """
-        return run(self, x, state, record, threads)
+        return run(self, x, state, record, threads, path)
+
+    def stream(
+        self, batch: int | None = None, *, dtype: Any = np.float32, state: Any = None, threads: int | None = None, path: str = "auto"
+    ) -> Stream:
+        """Run the network one step at a time.
+
+        Parameters
+        ----------
+        batch : int, optional
+            The number of samples; None for data without a batch axis.
+        dtype : float32 or float64
+            What is computed in.
+        state : dict of states, optional
+            To go on from, as of `run`.
+        threads, path : as of `run`
+
+        Returns
+        -------
+        Stream
+            ``stream.step(x)`` takes a step and gives the output; ``stream.state``, ``stream.stats``, ``stream.reset()``.
+
+        Examples
+        --------
+        >>> import rsnn
+        >>> stream = rsnn.Network([rsnn.IAF()], input_shape=1).stream()
+        >>> [stream.step([0.5]).tolist() for _ in range(3)]
+        [[0.0], [1.0], [0.0]]
+        """
+        return Stream(self, batch, dtype, state, threads, path)
 
     def summary(self) -> str:
         """Describe the network in a table: layers, shapes, weights, synapses of one sample.

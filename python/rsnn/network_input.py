@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from .errors import InvalidValueError
 from .simulation import data
-from .spikes import Spikes
+from .spikes import WORD, Spikes
 
 if TYPE_CHECKING:
     from .network import Network
@@ -28,12 +29,16 @@ class NetworkInput:
     ----------
     lead : (T,) or (T, B)
     dtype : what is computed in: float32 or float64
+    size : entries of one sample in one step
     block : gives the steps of a slice: an array (steps, [B,] *input_shape) of any dtype and strides
+    native : gives all of it as the native engine reads it, without a copy; None where that is not possible
     """
 
     lead: Shape
     dtype: np.dtype[Any]
+    size: int
     block: Callable[[slice], Array]
+    native: Callable[[], Any]
 
 
 def network_input(network: Network, x: Any) -> NetworkInput:
@@ -54,6 +59,22 @@ def network_input(network: Network, x: Any) -> NetworkInput:
                 f"rsnn.Spikes.pack(array, batch_first={swapped})"
             )
         spikes = array
-        return NetworkInput(lead, dtype, lambda steps: spikes[steps].numpy().swapaxes(0, 1) if swapped else spikes[steps].numpy())
+        return NetworkInput(
+            lead,
+            dtype,
+            math.prod(own),
+            lambda steps: spikes[steps].numpy().swapaxes(0, 1) if swapped else spikes[steps].numpy(),
+            lambda: _words(spikes, math.prod(own)),
+        )
     dense = array.swapaxes(0, 1) if swapped else array
-    return NetworkInput(lead, dtype, lambda steps: dense[steps])
+    ready = dense.dtype == dtype and dense.dtype.isnative and dense.flags.c_contiguous and dense.flags.aligned
+    return NetworkInput(lead, dtype, math.prod(own), lambda steps: dense[steps], lambda: dense if ready else None)
+
+
+def _words(spikes: Spikes, size: int) -> Any:
+    """Give packed spikes as rows of words, one for each step of a sample; None where samples share a word, or batches come first."""
+    together = math.prod(spikes.shape[1:]) == size
+    if spikes.batch_first or not (together or size % WORD == 0) or not size:
+        return None
+    words = np.ascontiguousarray(spikes.words)
+    return words if together else words.reshape(-1, size // WORD)

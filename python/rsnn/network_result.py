@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +33,8 @@ class LayerStats:
     input_density : float, or None of a layer without synapses
         The part of its inputs that are not 0.
     path : str, or None of a layer without synapses
-        How its product was computed: ``"dense"``.
+        How its product was computed: ``"event"``, following the inputs that are not 0, ``"dense"``, all of them, or ``"mixed"``, now the
+        one and now the other.
     """
 
     layer: str
@@ -51,8 +53,8 @@ class NetworkResult:
     ----------
     output : array (T, [B,] *output_shape)
         What the last layer sends on; batch first where the network is.
-    spikes : dict of arrays
-        The output of every layer that spikes, by index.
+    spikes : mapping of arrays
+        The output of every layer that spikes, by index; kept as events, made dense when it is asked for.
     state : dict of states
         After the last step, by index of the neurons: pass it back in to go on.
     stats : dict of LayerStats
@@ -62,7 +64,7 @@ class NetworkResult:
     """
 
     output: Array
-    spikes: dict[int, Array]
+    spikes: Mapping[int, Array]
     state: States
     stats: dict[int, LayerStats]
     traces: dict[int, dict[str, Array]] = field(default_factory=dict)
