@@ -89,7 +89,7 @@ class _Lowering:
         if self.places[last].raster:
             self._move(self.places[last], shape, False)
         elif self.places[last].node != self.newest:
-            self._add(self.engine.map([self.places[last].node], None, math.prod(shape), "sum", 1))
+            self._add(self.engine.map([self.places[last].node], None, 1, math.prod(shape), "sum", 1))
         return Lowered(self.engine, self.places, self.products)
 
     def _add(self, node: int) -> int:
@@ -115,7 +115,7 @@ class _Lowering:
     def _together(self, came: list[Place], shape: Shape, is_raster: bool) -> Place:
         """Bring inputs into one order, and add them up where there are several."""
         nodes = [self._move(place, shape, is_raster) for place in came]
-        node = nodes[0] if len(nodes) == 1 else self._add(self.engine.map(nodes, None, math.prod(shape), "sum", 1))
+        node = nodes[0] if len(nodes) == 1 else self._add(self.engine.map(nodes, None, 1, math.prod(shape), "sum", 1))
         return Place(node, is_raster)
 
     def _move(self, place: Place, shape: Shape, is_raster: bool) -> int:
@@ -125,7 +125,7 @@ class _Lowering:
         key = (place.node, is_raster)
         if key not in self.moved:
             table = raster(shape) if is_raster else np.argsort(raster(shape))
-            self.moved[key] = self._add(self.engine.map([place.node], table, math.prod(shape), "sum", 1))
+            self.moved[key] = self._add(self.engine.map([place.node], table, 1, math.prod(shape), "sum", 1))
         return self.moved[key]
 
     def _product(self, k: int, layer: Any, shape: Shape, came: list[Place]) -> Place:
@@ -147,12 +147,11 @@ class _Lowering:
         node, _ = self._together(came, shape, True)
         channels, *size = shape
         _, *after = layer.output_shape(shape)
-        row, column, channel = np.ix_(*(np.arange(n) for n in (*size, channels)))
-        row, column = row // layer.kernel[0], column // layer.kernel[1]
-        table = np.where((row < after[0]) & (column < after[1]), (row * after[1] + column) * channels + channel, -1)
+        row, column = np.ix_(*(np.arange(n) // k for n, k in zip(size, layer.kernel, strict=True)))
+        table = np.where((row < after[0]) & (column < after[1]), row * after[1] + column, -1).ravel()
         join = {"SumPool2d": "sum", "AvgPool2d": "mean", "MaxPool2d": "largest"}[type(layer).__name__]
         cell = layer.kernel[0] * layer.kernel[1]
-        return Place(self._add(self.engine.map([node], table.ravel(), channels * math.prod(after), join, cell)), True)
+        return Place(self._add(self.engine.map([node], table, channels, channels * math.prod(after), join, cell)), True)
 
     def _neurons(self, k: int, layer: Any, shape: Shape, came: list[Place]) -> Place:
         kernel, table = layer.kernel(), layer.stages.table(self.dtype, shape)

@@ -167,8 +167,8 @@ impl Engine {
         typed!(&mut self.0, plan: E => neurons::<E>(plan, input, (spec, spiking, len), coefficients, recurrent, group))
     }
 
-    /// Add a layer that moves entries to where `table` says, -1 for nowhere, and joins those that meet.
-    fn map(&mut self, inputs: Vec<usize>, table: Option<&Bound<'_, PyAny>>, len: usize, join: &str, cell: usize) -> PyResult<usize> {
+    /// Add a layer that moves cells of `unit` entries to where `table` says, -1 for nowhere, and joins those that meet.
+    fn map(&mut self, inputs: Vec<usize>, table: Option<&Bound<'_, PyAny>>, unit: usize, len: usize, join: &str, cell: usize) -> PyResult<usize> {
         let join = match join {
             "sum" => Join::Sum,
             "mean" => Join::Mean(cell),
@@ -176,7 +176,7 @@ impl Engine {
             _ => return Err(InvalidValueError::new_err(format!("join={join:?}: must be sum, mean or largest"))),
         };
         let table = table.map(|table| PyResult::Ok(copied::<i64>("table", table)?.iter().map(|to| u32::try_from(*to).unwrap_or(NOWHERE)).collect()));
-        let op = Map { table: table.transpose()?, join };
+        let op = Map { table: table.transpose()?, unit, join };
         typed!(&mut self.0, plan: E => add::<E>(plan, Op::Map(op), inputs, len))
     }
 

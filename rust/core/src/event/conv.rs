@@ -66,6 +66,8 @@ pub struct Scatter<E> {
     /// Column phases.
     across: usize,
     weight: Vec<E>,
+    /// Entries of a run that is not cut, of most phases.
+    run: usize,
     /// `2^64 / channels`, rounded up: to divide by multiplying.
     inverse: u64,
 }
@@ -102,6 +104,7 @@ impl<E: Elem> Scatter<E> {
             phases,
             across: stride.1.min(kernel.1),
             weight: laid,
+            run: taps(kernel.1, stride.1, 0) * conv.outputs,
             inverse: (u64::MAX / conv.channels.max(1) as u64).wrapping_add(1),
         })
     }
@@ -113,57 +116,111 @@ impl<E: Elem> Scatter<E> {
         (row.count * column.count * self.outputs) as u64
     }
 
-    /// Add one image of events to `sums` (rows, columns, outputs), marking the pixels they reach; gives the multiplications that were made.
-    pub fn add(&self, level: Level, events: &[Event<E>], sums: &mut [E], touched: Option<&mut Touched>) -> u64 {
-        let mut made = 0;
-        on_level!(level, simd => made = self.add_on(simd, events, sums, touched));
-        made
+    /// Begin to add one image of events.
+    #[must_use]
+    pub fn begin<'a>(&'a self, events: &'a [Event<E>]) -> Scattering<'a, E> {
+        Scattering { scatter: self, left: events, made: 0 }
     }
 
+    /// Add one image of events to `sums` (rows, columns, outputs); gives the multiplications that were made.
+    pub fn add(&self, level: Level, events: &[Event<E>], sums: &mut [E]) -> u64 {
+        let mut scattering = self.begin(events);
+        on_level!(level, simd => while scattering.row(simd, sums, None).is_some() {});
+        scattering.made
+    }
+}
+
+/// An image of events that is being added.
+pub struct Scattering<'a, E> {
+    scatter: &'a Scatter<E>,
+    left: &'a [Event<E>],
+    /// Multiplications so far.
+    pub made: u64,
+}
+
+impl<E: Elem> Scattering<'_, E> {
+    /// Add the next row that has events, marking the pixels they reach; None where no row is left.
     #[inline(always)]
-    fn add_on<S: Simd>(&self, simd: S, events: &[Event<E>], sums: &mut [E], mut touched: Option<&mut Touched>) -> u64 {
-        let across = self.columns.len() * self.channels;
+    pub fn row<S: Simd>(&mut self, simd: S, sums: &mut [E], touched: Option<&mut Touched>) -> Option<()> {
+        let event = self.left.first()?;
+        let scatter = self.scatter;
+        let across = scatter.columns.len() * scatter.channels;
+        let y = event.at as usize / across;
+        let end = (y + 1) * across;
+        let count = self.left.iter().position(|event| event.at as usize >= end).unwrap_or(self.left.len());
+        let (now, later) = self.left.split_at(count);
+        self.left = later;
+        let run = scatter.run;
+        // Runs of the commonest lengths are compiled by themselves.
+        self.made += match run {
+            24 => scatter.add_row::<S, 24>(simd, now, y, sums, touched),
+            48 => scatter.add_row::<S, 48>(simd, now, y, sums, touched),
+            96 => scatter.add_row::<S, 96>(simd, now, y, sums, touched),
+            _ => scatter.add_row::<S, 0>(simd, now, y, sums, touched),
+        };
+        Some(())
+    }
+
+    /// Rows out, from the first, to which nothing will be added any more.
+    #[inline(always)]
+    #[must_use]
+    pub fn complete(&self) -> usize {
+        let across = self.scatter.columns.len() * self.scatter.channels;
+        self.left.first().map_or(usize::MAX, |event| self.scatter.rows[event.at as usize / across].first)
+    }
+}
+
+impl<E: Elem> Scatter<E> {
+    /// Add the events of row `y`; a run that is not cut is `N` long, if `N` is not 0.
+    #[inline(always)]
+    fn add_row<S: Simd, const N: usize>(
+        &self,
+        simd: S,
+        events: &[Event<E>],
+        y: usize,
+        sums: &mut [E],
+        mut touched: Option<&mut Touched>,
+    ) -> u64 {
+        let begin = y * self.columns.len() * self.channels;
         let pitch = self.width * self.outputs;
-        let mut left = events;
-        let mut made = 0;
-        while let Some(event) = left.first() {
-            let y = event.at as usize / across;
-            let begin = y * across;
-            let row = self.rows[y];
-            let count = left.iter().position(|event| event.at as usize - begin >= across).unwrap_or(left.len());
-            let (now, later) = left.split_at(count);
-            left = later;
-            if row.count == 0 {
+        let row = self.rows[y];
+        if row.count == 0 {
+            return 0;
+        }
+        let (mut made, mut last) = (0, usize::MAX);
+        for event in events {
+            let entry = event.at as usize - begin;
+            #[allow(clippy::cast_possible_truncation, reason = "a quotient of entry")]
+            let x = if self.channels == 1 { entry } else { ((entry as u128 * u128::from(self.inverse)) >> 64) as usize };
+            let channel = entry - x * self.channels;
+            let column = self.columns[x];
+            if column.count == 0 {
                 continue;
             }
-            let mut last = usize::MAX;
-            for event in now {
-                let entry = event.at as usize - begin;
-                let x = if self.channels == 1 { entry } else { ((entry as u128 * u128::from(self.inverse)) >> 64) as usize };
-                let channel = entry - x * self.channels;
-                let column = self.columns[x];
-                if column.count == 0 {
-                    continue;
+            let (start, one_row, one_channel) = self.phases[row.phase * self.across + column.phase];
+            let mut from = start + channel * one_channel + row.skip * one_row + column.skip * self.outputs;
+            let mut to = row.first * pitch + column.first * self.outputs;
+            let length = column.count * self.outputs;
+            if N > 0 && length == N {
+                for _ in 0..row.count {
+                    E::add_scaled(simd, &mut sums[to..to + N], &self.weight[from..from + N], event.value);
+                    from += one_row;
+                    to += pitch;
                 }
-                let (start, one_row, one_channel) = self.phases[row.phase * self.across + column.phase];
-                let mut from = start + channel * one_channel + row.skip * one_row + column.skip * self.outputs;
-                let mut to = row.first * pitch + column.first * self.outputs;
-                let length = column.count * self.outputs;
+            } else {
                 for _ in 0..row.count {
                     E::add_scaled(simd, &mut sums[to..to + length], &self.weight[from..from + length], event.value);
                     from += one_row;
                     to += pitch;
                 }
-                made += row.count * length;
-                if x != last
-                    && let Some(touched) = touched.as_deref_mut()
-                {
-                    for p in row.first..row.first + row.count {
-                        touched.mark(p, column.first, column.count);
-                    }
-                }
-                last = x;
             }
+            made += row.count * length;
+            if x != last
+                && let Some(touched) = touched.as_deref_mut()
+            {
+                touched.mark_rows(row.first, row.count, column.first, column.count);
+            }
+            last = x;
         }
         made as u64
     }

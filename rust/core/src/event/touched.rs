@@ -1,5 +1,7 @@
 //! Which outputs of a step some event has reached: a bit for each pixel, all channels together.
 
+use std::ops::Range;
+
 /// A set of pixels, of rows side by side in memory. A pixel has `unit` neighbouring entries.
 #[derive(Clone, Debug)]
 pub struct Touched {
@@ -35,11 +37,26 @@ impl Touched {
     /// Add pixels `first..first + count` of a row.
     #[inline(always)]
     pub fn mark(&mut self, row: usize, first: usize, count: usize) {
+        self.mark_rows(row, 1, first, count);
+    }
+
+    /// Add pixels `first..first + count` of some rows.
+    #[inline(always)]
+    pub fn mark_rows(&mut self, row: usize, rows: usize, first: usize, count: usize) {
         if count > 0 {
             for word in first / 64..(first + count).div_ceil(64) {
-                self.words[row * self.per_row + word] |= bits(first, count, word);
+                let bits = bits(first, count, word);
+                for row in row..row + rows {
+                    self.words[row * self.per_row + word] |= bits;
+                }
             }
         }
+    }
+
+    /// Entries of a row of pixels.
+    #[must_use]
+    pub fn row(&self) -> usize {
+        self.width * self.unit
     }
 
     /// Add to the next step the pixels that hold some of the entries `from..to`.
@@ -53,30 +70,35 @@ impl Touched {
         }
     }
 
-    /// Empty the set, giving its entries to `visit` as ascending ranges that begin at multiples of `lanes`, no entry twice. Then
-    /// the set is that of the next step.
+    /// Take the pixels of rows `rows` (up to the last row) out of the set, giving their entries to `visit` as ascending ranges that begin
+    /// at multiples of `lanes`, no entry twice.
     #[inline(always)]
-    pub fn drain(&mut self, lanes: usize, mut visit: impl FnMut(&mut Self, usize, usize)) {
+    pub fn drain(&mut self, rows: Range<usize>, lanes: usize, mut visit: impl FnMut(&mut Self, usize, usize)) {
         let mut done = 0;
-        if self.per_row > 0 {
-            for row in 0..self.words.len() / self.per_row {
-                for word in 0..self.per_row {
-                    let mut bits = std::mem::take(&mut self.words[row * self.per_row + word]);
-                    while bits != 0 {
-                        let first = bits.trailing_zeros();
-                        let run = (!(bits >> first)).trailing_zeros();
-                        bits = if first + run >= 64 { 0 } else { bits & (u64::MAX << (first + run)) };
-                        let pixel = row * self.width + word * 64 + first as usize;
-                        let from = (pixel * self.unit / lanes * lanes).max(done);
-                        let to = ((pixel + run as usize) * self.unit).next_multiple_of(lanes);
-                        if from < to {
-                            visit(self, from, to);
-                            done = to;
-                        }
+        if self.per_row == 0 {
+            return;
+        }
+        for row in rows.start..rows.end.min(self.words.len() / self.per_row) {
+            for word in 0..self.per_row {
+                let mut bits = std::mem::take(&mut self.words[row * self.per_row + word]);
+                while bits != 0 {
+                    let first = bits.trailing_zeros();
+                    let run = (!(bits >> first)).trailing_zeros();
+                    bits = if first + run >= 64 { 0 } else { bits & (u64::MAX << (first + run)) };
+                    let pixel = row * self.width + word * 64 + first as usize;
+                    let from = (pixel * self.unit / lanes * lanes).max(done);
+                    let to = ((pixel + run as usize) * self.unit).next_multiple_of(lanes);
+                    if from < to {
+                        visit(self, from, to);
+                        done = to;
                     }
                 }
             }
         }
+    }
+
+    /// Begin the next step, with what was kept for it.
+    pub fn turn(&mut self) {
         std::mem::swap(&mut self.words, &mut self.next);
     }
 }
@@ -87,7 +109,8 @@ mod tests {
 
     fn ranges(touched: &mut Touched, lanes: usize) -> Vec<(usize, usize)> {
         let mut all = Vec::new();
-        touched.drain(lanes, |_, from, to| all.push((from, to)));
+        touched.drain(0..usize::MAX, lanes, |_, from, to| all.push((from, to)));
+        touched.turn();
         all
     }
 
@@ -110,11 +133,12 @@ mod tests {
     #[test]
     fn what_is_kept_comes_with_the_next_step() {
         let mut touched = Touched::all(2, 70, 3);
-        touched.drain(1, |touched, from, _| {
+        touched.drain(0..2, 1, |touched, from, _| {
             if from == 210 {
                 touched.keep(212, 216);
             }
         });
+        touched.turn();
         touched.mark(0, 0, 1);
         assert_eq!(ranges(&mut touched, 1), [(0, 3), (210, 216)]);
         assert_eq!(ranges(&mut touched, 1), []);

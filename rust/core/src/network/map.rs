@@ -29,8 +29,10 @@ const DENSE: f64 = 0.25;
 /// A layer that moves entries.
 #[derive(Clone, Debug)]
 pub struct Map {
-    /// Where each entry goes; to its own place where there is none.
+    /// Where each cell of `unit` neighbouring entries goes, as the number of a cell; to its own place where there is none.
     pub table: Option<Vec<u32>>,
+    /// Entries that go together.
+    pub unit: usize,
     /// What happens where they meet.
     pub join: Join,
 }
@@ -64,7 +66,14 @@ impl Map {
     #[inline(always)]
     fn to(&self, from: usize) -> u32 {
         #[allow(clippy::cast_possible_truncation, reason = "networks refuse samples of 2^32 entries")]
-        self.table.as_ref().map_or(from as u32, |table| table[from])
+        let Some(table) = &self.table else { return from as u32 };
+        if self.unit == 1 {
+            return table[from];
+        }
+        // Networks are built with units that fit 32 bits, and entries do.
+        let cell = from as u32 / self.unit as u32;
+        let to = table[cell as usize];
+        if to == NOWHERE { to } else { to * self.unit as u32 + (from as u32 - cell * self.unit as u32) }
     }
 
     /// Fill `out` from the inputs, whose steps are equal in number.

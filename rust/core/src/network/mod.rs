@@ -92,11 +92,12 @@ impl<E: Kernels> Plan<E> {
             Op::Neurons(neurons) => (vec![neurons.len], neurons.len),
             Op::Delay(_) => (vec![len], len),
             Op::Map(Map { table: None, .. }) => (vec![len; inputs.len()], len),
-            Op::Map(Map { table: Some(table), .. }) => {
-                if table.iter().any(|to| *to != NOWHERE && *to as usize >= len) {
-                    return wrong(format!("its table points beyond its {len} entries"));
+            Op::Map(Map { table: Some(table), unit, .. }) => {
+                let beyond = |to: &u32| *to != NOWHERE && (*to as usize + 1).checked_mul(*unit).is_none_or(|end| end > len);
+                if *unit == 0 || table.iter().any(beyond) {
+                    return wrong(format!("its table of cells of {unit} points beyond its {len} entries"));
                 }
-                (vec![table.len(); inputs.len()], len)
+                (vec![table.len() * unit; inputs.len()], len)
             }
         };
         if (came.clone(), len) != expected {

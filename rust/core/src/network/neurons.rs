@@ -11,7 +11,7 @@ use crate::pool::{Context, Stop};
 use crate::scan::forward::{Forward, Output, Trace, forward};
 use crate::scan::group::Recurrent;
 use crate::scan::layout::Shape;
-use crate::scan::visit::{Visit, Visitor};
+use crate::scan::visit::{Feed, Visit, Visitor};
 use crate::scan::{Kernels, Table};
 
 /// A layer of neurons.
@@ -147,6 +147,7 @@ impl<E: Kernels> Neurons<E> {
             out.begin_dense(x.steps);
         }
         for t in 0..x.steps {
+            let mut rows = None;
             let at = t % together.max(1) * pitch;
             match (product, dense) {
                 (Some(product), true) => {
@@ -157,8 +158,10 @@ impl<E: Kernels> Neurons<E> {
                     }
                 }
                 (Some(product), false) => {
-                    let events = x.events(t);
-                    made += product.follow(level, events, &mut sums[..pitch], touched.as_mut(), desk);
+                    rows = product.rows(x.events(t));
+                    if rows.is_none() {
+                        made += product.follow(level, x.events(t), &mut sums[..pitch], touched.as_mut(), desk);
+                    }
                 }
                 (None, true) => sums[..len].copy_from_slice(x.row(t)),
                 (None, false) => {
@@ -170,11 +173,12 @@ impl<E: Kernels> Neurons<E> {
                     }
                 }
             }
-            let visit = Visit { state, x: &mut sums[at..at + pitch], bias, touched: touched.as_mut() };
+            let feed = rows.map(|(events, row)| Feed { events, row });
+            let visit = Visit { state, x: &mut sums[at..at + pitch], bias, touched: touched.as_mut(), feed };
             if self.spiking {
-                out.push(|events| visitor.fire(level, visit, events));
+                out.push(|events| made += visitor.fire(level, visit, events));
             } else {
-                visitor.write(level, visit, out.row_mut(t));
+                made += visitor.write(level, visit, out.row_mut(t));
             }
         }
         made

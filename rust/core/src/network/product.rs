@@ -5,7 +5,7 @@ use fearless_simd::Level;
 use super::signal::{Signal, count};
 use crate::elem::Elem;
 use crate::error::{Error, Result};
-use crate::event::conv::Scatter;
+use crate::event::conv::{Scatter, Scattering};
 use crate::event::gather::Gather;
 use crate::event::{Event, Touched};
 use crate::pool::Stop;
@@ -118,10 +118,19 @@ impl<E: Elem> Product<E> {
         }
     }
 
+    /// Begin to add a step of events, where that is done row by row: of a convolution, with the length of a row out.
+    #[must_use]
+    pub fn rows<'a>(&'a self, events: &'a [Event<E>]) -> Option<(Scattering<'a, E>, usize)> {
+        match &self.kind {
+            Kind::Conv(conv) => Some((conv.scatter.begin(events), conv.output.1 * conv.outputs)),
+            Kind::Linear(_) => None,
+        }
+    }
+
     /// Add a step of events to `sums`, which is 0 there, and mark what they reach; gives the synaptic operations.
     pub fn follow(&self, level: Level, events: &[Event<E>], sums: &mut [E], mut touched: Option<&mut Touched>, desk: &mut Desk<E>) -> u64 {
         let linear = match &self.kind {
-            Kind::Conv(conv) => return conv.scatter.add(level, events, sums, touched),
+            Kind::Conv(conv) => return conv.scatter.add(level, events, sums),
             Kind::Linear(linear) => linear,
         };
         let mut left = events;

@@ -13,6 +13,7 @@ use fearless_simd::{Level, prelude::*};
 use super::{Rows, Table, load_full, slots, store_full};
 use crate::elem::{Elem, V, on_level};
 use crate::error::Result;
+use crate::event::conv::Scattering;
 use crate::event::{Event, Touched};
 use crate::neuron::composed::Composed;
 use crate::neuron::spec::{Clip, Everyday, Operand, Plain, Plan, Spec};
@@ -78,6 +79,16 @@ pub struct Visit<'a, E> {
     pub bias: Option<&'a [E]>,
     /// Whom to visit; all of them where it is None.
     pub touched: Option<&'a mut Touched>,
+    /// Events that a convolution adds to the input on the way.
+    pub feed: Option<Feed<'a, E>>,
+}
+
+/// A convolution under way: neurons of a row are visited as soon as all of its events have been added, while it is in the cache.
+pub struct Feed<'a, E> {
+    /// The convolution.
+    pub events: Scattering<'a, E>,
+    /// Neurons of a row of the image.
+    pub row: usize,
 }
 
 /// Takes what neurons send on.
@@ -133,100 +144,147 @@ impl<E: Elem> Visitor<E> {
         Ok(Some(Self { spec, plain, rows, slots: slots(neuron), kept, len, pitch, quiet, spiking: spec.fire != Fire::None }))
     }
 
-    /// Take a step; the spikes are added to a list.
-    pub fn fire(&self, level: Level, visit: Visit<'_, E>, spikes: &mut Vec<Event<E>>) {
-        self.choose(level, visit, Spikes(spikes));
+    /// Take a step; the spikes are added to a list. Gives the multiplications made on the way.
+    pub fn fire(&self, level: Level, visit: Visit<'_, E>, spikes: &mut Vec<Event<E>>) -> u64 {
+        self.choose(level, visit, Spikes(spikes))
     }
 
     /// Take a step, visiting all; what they send on is written to a row.
-    pub fn write(&self, level: Level, visit: Visit<'_, E>, row: &mut [E]) {
-        self.choose(level, visit, Row(row));
+    pub fn write(&self, level: Level, visit: Visit<'_, E>, row: &mut [E]) -> u64 {
+        self.choose(level, visit, Row(row))
     }
 
-    fn choose(&self, level: Level, visit: Visit<'_, E>, sink: impl Sink<E>) {
+    fn choose(&self, level: Level, visit: Visit<'_, E>, sink: impl Sink<E>) -> u64 {
         if self.spec == Integrator::<true>.spec() {
-            self.enter(level, Integrator::<true>, visit, sink);
+            self.enter(level, Integrator::<true>, visit, sink)
         } else if self.spec == Integrator::<false>.spec() {
-            self.enter(level, Integrator::<false>, visit, sink);
+            self.enter(level, Integrator::<false>, visit, sink)
         } else if self.spec == (Everyday::<true, false> { gain: self.spec.membrane.gain }).spec() {
-            self.enter(level, Everyday::<true, false> { gain: self.spec.membrane.gain }, visit, sink);
+            self.enter(level, Everyday::<true, false> { gain: self.spec.membrane.gain }, visit, sink)
         } else if self.spec == (Everyday::<false, false> { gain: self.spec.membrane.gain }).spec() {
-            self.enter(level, Everyday::<false, false> { gain: self.spec.membrane.gain }, visit, sink);
+            self.enter(level, Everyday::<false, false> { gain: self.spec.membrane.gain }, visit, sink)
         } else {
-            self.enter(level, self.plain, visit, sink);
+            self.enter(level, self.plain, visit, sink)
         }
     }
 
     #[inline(never)]
-    fn enter<P: Plan>(&self, level: Level, plan: P, visit: Visit<'_, E>, sink: impl Sink<E>) {
-        on_level!(level, simd => self.step(simd, plan, visit, sink));
+    fn enter<P: Plan>(&self, level: Level, plan: P, visit: Visit<'_, E>, sink: impl Sink<E>) -> u64 {
+        let mut made = 0;
+        on_level!(level, simd => made = self.step(simd, plan, visit, sink));
+        made
     }
 
     #[inline(always)]
-    fn step<S: Simd, P: Plan>(&self, simd: S, plan: P, visit: Visit<'_, E>, mut sink: impl Sink<E>) {
-        let Visit { state, x, bias, touched } = visit;
-        let lanes = V::<E, S>::LEN;
+    fn step<S: Simd, P: Plan>(&self, simd: S, plan: P, visit: Visit<'_, E>, sink: impl Sink<E>) -> u64 {
+        let Visit { state, x, bias, touched, feed } = visit;
+        let mut work = Work { visitor: self, plan, state, x, bias, sink };
         if self.rows.shared {
-            let shared = self.rows.shared(simd);
-            let mut work = Work { visitor: self, plan, state, x, bias };
-            match touched {
-                None => {
-                    for from in (0..self.len).step_by(lanes) {
-                        work.register(simd, from, &shared, &mut sink);
-                    }
-                }
-                Some(touched) => touched.drain(
-                    lanes,
-                    #[inline(always)]
-                    |touched, from, to| {
-                        for from in (from..to).step_by(lanes) {
-                            if work.register(simd, from, &shared, &mut sink) {
-                                touched.keep(from, (from + lanes).min(self.len));
-                            }
-                        }
-                    },
-                ),
-            }
+            let mut shared = self.rows.shared(simd);
+            work.all(
+                simd,
+                touched,
+                feed,
+                &mut shared,
+                #[inline(always)]
+                |_, _| {},
+            )
         } else {
             let mut each = self.rows.each::<S, 1>(simd);
-            let mut work = Work { visitor: self, plan, state, x, bias };
-            match touched {
-                None => {
-                    for from in (0..self.len).step_by(lanes) {
-                        self.rows.fill(simd, &mut each, from);
-                        work.register(simd, from, &each, &mut sink);
-                    }
-                }
-                Some(touched) => touched.drain(
-                    lanes,
-                    #[inline(always)]
-                    |touched, from, to| {
-                        for from in (from..to).step_by(lanes) {
-                            self.rows.fill(simd, &mut each, from);
-                            if work.register(simd, from, &each, &mut sink) {
-                                touched.keep(from, (from + lanes).min(self.len));
-                            }
-                        }
-                    },
-                ),
-            }
+            work.all(
+                simd,
+                touched,
+                feed,
+                &mut each,
+                #[inline(always)]
+                |each, from| self.rows.fill(simd, each, from),
+            )
         }
     }
 }
 
 /// A step under way.
-struct Work<'a, E, P> {
+struct Work<'a, E, P, T> {
     visitor: &'a Visitor<E>,
     plan: P,
     state: &'a mut [E],
     x: &'a mut [E],
     bias: Option<&'a [E]>,
+    sink: T,
 }
 
-impl<E: Elem, P: Plan> Work<'_, E, P> {
+impl<E: Elem, P: Plan, T: Sink<E>> Work<'_, E, P, T> {
+    /// Feed and visit, row after row where rows are whole registers, else one after the other.
+    #[inline(always)]
+    fn all<S: Simd, C: Coefficients<E, S, 1>>(
+        &mut self,
+        simd: S,
+        mut touched: Option<&mut Touched>,
+        feed: Option<Feed<'_, E>>,
+        k: &mut C,
+        refill: impl Fn(&mut C, usize),
+    ) -> u64 {
+        let (mut ready, mut row, mut made) = (0, 0, 0);
+        if let Some(mut feed) = feed {
+            row = feed.row;
+            let in_rows = row.is_multiple_of(V::<E, S>::LEN);
+            loop {
+                let complete = feed.events.complete();
+                if in_rows && complete != usize::MAX && complete > ready {
+                    self.rows(simd, touched.as_deref_mut(), (ready, complete, row), k, &refill);
+                    ready = complete;
+                }
+                if feed.events.row(simd, self.x, touched.as_deref_mut()).is_none() {
+                    break;
+                }
+            }
+            made = feed.events.made;
+        }
+        self.rows(simd, touched.as_deref_mut(), (ready, usize::MAX, row), k, &refill);
+        if let Some(touched) = touched {
+            touched.turn();
+        }
+        made
+    }
+
+    /// Visit rows `first..end` of `row` neurons each, to the last of all where there is no end.
+    #[inline(always)]
+    fn rows<S: Simd, C: Coefficients<E, S, 1>>(
+        &mut self,
+        simd: S,
+        touched: Option<&mut Touched>,
+        (first, end, row): (usize, usize, usize),
+        k: &mut C,
+        refill: &impl Fn(&mut C, usize),
+    ) {
+        let lanes = V::<E, S>::LEN;
+        let len = self.visitor.len;
+        if let Some(touched) = touched {
+            touched.drain(
+                first..end,
+                lanes,
+                #[inline(always)]
+                |touched, from, to| {
+                    for from in (from..to).step_by(lanes) {
+                        refill(k, from);
+                        if self.register(simd, from, k) {
+                            touched.keep(from, (from + lanes).min(len));
+                        }
+                    }
+                },
+            );
+        } else {
+            let end = if end == usize::MAX { len } else { end * row };
+            for from in (first * row..end).step_by(lanes) {
+                refill(k, from);
+                self.register(simd, from, k);
+            }
+        }
+    }
+
     /// The step of one register of neurons; whether one of them has to be visited in the next step as well.
     #[inline(always)]
-    fn register<S: Simd, C: Coefficients<E, S, 1>>(&mut self, simd: S, from: usize, k: &C, sink: &mut impl Sink<E>) -> bool {
+    fn register<S: Simd, C: Coefficients<E, S, 1>>(&mut self, simd: S, from: usize, k: &C) -> bool {
         let Visitor { slots, pitch, len, .. } = self.visitor;
         let lanes = V::<E, S>::LEN;
         let zero = [V::<E, S>::splat(simd, E::ZERO); 1];
@@ -248,7 +306,7 @@ impl<E: Elem, P: Plan> Work<'_, E, P> {
                 store_full(&step.after[N], &mut self.state[slot * pitch + from..][..lanes]);
             }
         });
-        sink.put(simd, from, len - from, step.s[0]);
+        self.sink.put(simd, from, len - from, step.s[0]);
         let over = step.after[State::V as usize][0].simd_ge(k.get(Coefficient::VThreshold, 0));
         over.to_bitmask() != 0
     }
