@@ -31,11 +31,12 @@ demo: $(STAMPS)/extra-demo ## build, install and run the main job on handwritten
 	$(BIN)/python -m rsnn demo $(ARGS)
 
 # OMP_NUM_THREADS: torchrun sets it to 1 itself, but says so at length.
-examples: $(STAMPS)/extra-demo ## train the tasks in examples/ at full size, minutes each (pictures in out/)
+examples: $(STAMPS)/extra-demo $(STAMPS)/extra-distributed ## train the tasks in examples/ at full size, minutes each (pictures in out/)
 	$(BIN)/python examples/digits.py $(ARGS)
 	$(BIN)/python examples/time_constants.py $(ARGS)
 	$(BIN)/python examples/memory.py $(ARGS)
-	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 examples/distributed.py $(ARGS)
+	$(BIN)/python examples/cluster_sweep.py $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 examples/data_parallel.py $(ARGS)
 
 test: $(STAMPS)/extra-test ## run every test: Rust, Python, docstrings, README
 	# In release, as the wheel is built: the kernels take minutes to compile twice.

@@ -44,6 +44,8 @@ class Settings:
     quick: bool
     """A small run that shows that everything works, for the tests."""
     out: Path
+    options: dict[str, Any]
+    """What else the command line said, of an example with options of its own."""
 
     def seeds(self, n: int) -> range:
         """Give the `n` seeds of a full run; of a quick one only the first."""
@@ -54,7 +56,14 @@ Outcome = tuple[dict[str, Any], Figure]
 """Numbers for a JSON file and the picture."""
 
 
-def main(run: Callable[[Settings], Outcome | None], about: str, *, epochs: int, quick_epochs: int) -> NoReturn:
+def main(
+    run: Callable[[Settings], Outcome | None],
+    about: str,
+    *,
+    epochs: int,
+    quick_epochs: int,
+    options: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> NoReturn:
     """Read the options, run, write ``out/NAME.png`` and ``out/NAME.json``, and exit: with 130 after Ctrl-C, which writes nothing.
 
     Parameters
@@ -65,6 +74,8 @@ def main(run: Callable[[Settings], Outcome | None], about: str, *, epochs: int, 
         Its docstring, the text of ``--help``.
     epochs, quick_epochs : int
         The default of ``--epochs``, without and with ``--quick``.
+    options : function, optional
+        Adds options of the example's own, which `Settings.options` then has; a number must not be negative.
     """
     name = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
@@ -73,9 +84,15 @@ def main(run: Callable[[Settings], Outcome | None], about: str, *, epochs: int, 
     parser.add_argument("--quick", action="store_true", help="a small run of seconds: one seed, few epochs")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads; with 1 (default) a seed repeats exactly")
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where picture and numbers go (default out)")
+    common = {action.dest for action in parser._actions}
+    if options is not None:
+        options(parser)
     given = parser.parse_args()
+    own = {name: value for name, value in vars(given).items() if name not in common}
     chosen = (quick_epochs if given.quick else epochs) if given.epochs is None else given.epochs
-    for option, value, least in (("--epochs", chosen, 1), ("--seed", given.seed, 0), ("--threads", given.threads, 1)):
+    counts = [("--epochs", chosen, 1), ("--seed", given.seed, 0), ("--threads", given.threads, 1)]
+    counts += [(f"--{name}", value, 0) for name, value in own.items() if isinstance(value, int)]
+    for option, value, least in counts:
         if value < least:
             parser.error(f"{option} {value}: must be a whole number of {least} or more")
     try:
@@ -87,7 +104,7 @@ def main(run: Callable[[Settings], Outcome | None], about: str, *, epochs: int, 
     start = time.perf_counter()
     try:
         with mpl.rc_context(STYLE):
-            outcome = run(Settings(given.seed, chosen, given.quick, given.out))
+            outcome = run(Settings(given.seed, chosen, given.quick, given.out, own))
             if outcome is None:
                 sys.exit(0)
             results, figure = outcome

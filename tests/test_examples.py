@@ -54,14 +54,35 @@ def test_adaptive_neurons_begin_to_recall(tmp_path: Path) -> None:
 
 
 def test_one_process_and_two_under_torchrun_learn_the_same(tmp_path: Path) -> None:
-    one = run("distributed", tmp_path / "1")
+    one = run("data_parallel", tmp_path / "1")
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    two = run("distributed", tmp_path / "2", launcher=torchrun)
+    two = run("data_parallel", tmp_path / "2", launcher=torchrun)
     assert (one["processes"], two["processes"]) == (1, 2)
     for found in (one, two):
         assert found["accuracy"][-1] >= 0.8
     # Other pictures meet in a batch, so the losses are near each other, not equal.
     assert two["loss"][-1] == pytest.approx(one["loss"][-1], rel=0.25)
+
+
+def test_two_workers_measure_what_one_process_does_bit_for_bit_and_keep_a_core_each_busy(tmp_path: Path) -> None:
+    alone = run("cluster_sweep", tmp_path / "0", "--workers", "0")
+    shared = run("cluster_sweep", tmp_path / "2", "--workers", "2")
+    assert (alone["processes"], shared["processes"]) == (1, 2)
+    assert shared["points"] == alone["points"]
+    assert len({point["digest"] for point in alone["points"]}) == 4
+    assert all(point["rate"] > 0 for point in alone["points"])
+    assert max(alone["cores"], shared["cores"]) < 1.3  # a core, and what a worker's heartbeat takes
+
+
+def test_a_sweep_refuses_workers_that_cannot_be_and_says_which_scheduler_does_not_answer(tmp_path: Path) -> None:
+    for arguments, words in (
+        (["--workers", "-1"], "--workers -1: must be a whole number of 0 or more"),
+        (["--scheduler", "tcp://127.0.0.1:9"], "127.0.0.1:9"),
+    ):
+        command = [sys.executable, str(FOLDER / "cluster_sweep.py"), "--quick", "--out", str(tmp_path), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+        assert done.returncode == (2 if "--workers" in arguments else 1)
+        assert words in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -101,6 +122,6 @@ runpy.run_path(sys.argv[0], run_name="__main__")"""
 
 def test_make_runs_every_example() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    assert EXAMPLES == ["digits", "distributed", "memory", "time_constants"]
+    assert EXAMPLES == ["cluster_sweep", "data_parallel", "digits", "memory", "time_constants"]
     for name in EXAMPLES:
         assert f"examples/{name}.py $(ARGS)" in makefile

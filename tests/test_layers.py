@@ -20,6 +20,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 THREADS = st.sampled_from([1, 2, 5])
 LEVELS = st.sampled_from(_rsnn.levels())
 SEEDS = st.integers(0, 2**32 - 1)
+KINDS = st.sampled_from(["sum", "average", "max"])
 PAIRS = st.tuples(st.integers(1, 4), st.integers(1, 4))
 
 
@@ -94,16 +95,14 @@ def test_conv2d_equals_the_reference_bit_for_bit(
     assert same(out, expected)
 
 
-@given(
-    st.integers(0, 3), st.integers(0, 3), st.tuples(st.integers(0, 12), st.integers(0, 12)), PAIRS, st.booleans(), FLOATS, THREADS, SEEDS
-)
+@given(st.integers(0, 3), st.integers(0, 3), st.tuples(st.integers(0, 12), st.integers(0, 12)), PAIRS, KINDS, FLOATS, THREADS, SEEDS)
 def test_pooling_equals_the_reference_bit_for_bit(
-    rows: int, channels: int, size: tuple[int, int], kernel: tuple[int, int], average: bool, dtype: Any, threads: int, seed: int
+    rows: int, channels: int, size: tuple[int, int], kernel: tuple[int, int], kind: str, dtype: Any, threads: int, seed: int
 ) -> None:
     x = numbers(np.random.default_rng(seed), (rows, channels, *size), dtype)
-    expected = product_reference.pool2d(x, kernel, average=average)
+    expected = product_reference.pool2d(x, kernel, kind)
     out = np.full(expected.shape, np.nan, dtype)
-    _rsnn.pool2d(x, out, kernel=kernel, average=average, threads=threads)
+    _rsnn.pool2d(x, out, kernel=kernel, kind=kind, threads=threads)
     assert same(out, expected)
 
 
@@ -119,6 +118,61 @@ def test_nan_and_infinity_in_the_data_give_what_the_reference_gives(dtype: Any) 
     assert same(rsnn.Linear(weight).run(x.reshape(50, -1)), flat)
     assert np.isnan(expected).any()
     assert np.isinf(expected).any()
+    assert same(rsnn.MaxPool2d((2, 3)).run(x), product_reference.pool2d(x, (2, 3), "max"))
+
+
+@given(
+    st.integers(0, 3), st.integers(0, 3), st.integers(0, 5), st.integers(0, 30), st.integers(1, 5), st.integers(1, 4), st.integers(0, 4),
+    st.booleans(), FLOATS, THREADS, SEEDS,
+)  # fmt: skip
+def test_a_convolution_of_sequences_equals_the_reference_bit_for_bit(
+    rows: int, channels: int, outputs: int, size: int, kernel: int, stride: int, padding: int, with_bias: bool, dtype: Any, threads: int,
+    seed: int,
+) -> None:  # fmt: skip
+    rng = np.random.default_rng(seed)
+    size = max(size, kernel - 2 * padding)
+    x, weight = numbers(rng, (rows, channels, size), dtype), numbers(rng, (outputs, channels, kernel), dtype)
+    bias = numbers(rng, (outputs,), dtype) if with_bias else None
+    layer = rsnn.Conv1d(weight, bias, stride, padding)
+    assert same(layer.run(x, threads), product_reference.conv1d(x, weight, bias, stride=stride, padding=padding))
+    image = rsnn.Conv2d(weight[:, :, None], bias, (1, stride), (0, padding))
+    assert same(layer.run(x), image.run(x[:, :, None])[:, :, 0])
+    assert np.array_equal(layer.fan_out((channels, size)), image.fan_out((channels, 1, size))[:, 0])
+
+
+def test_max_pooling_by_hand_with_nan_zeros_of_both_signs_and_what_does_not_fill_a_cell() -> None:
+    nan, inf = np.nan, np.inf
+    x = np.array([[[[1, 5, nan, 2, 9], [3, 4, 7, 8, 9], [-0.0, 0.0, -inf, -inf, 9], [0.0, -1, -inf, -2, 9], [9, 9, 9, 9, 9]]]])
+    out = rsnn.MaxPool2d(2).run(x)[0, 0]
+    assert np.array_equal(out, [[5, nan], [0, -2]], equal_nan=True)
+    assert np.signbit(out[1, 0]), "of +0 and -0 the first"
+    assert np.array_equal(rsnn.MaxPool2d((1, 5)).run(x)[0, 0, :, 0], [nan, 9, 9, 9, 9], equal_nan=True)
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 12), st.tuples(st.integers(0, 3), st.integers(0, 2)), FLOATS, SEEDS)
+def test_a_delay_equals_the_reference_whole_and_in_pieces(
+    steps: int, first: int, second: int, shape: tuple[int, ...], dtype: Any, seed: int
+) -> None:
+    x = numbers(np.random.default_rng(seed), (first + second, *shape), dtype)
+    layer = rsnn.Delay(steps)
+    assert same(layer.run(x), product_reference.delay(x, steps))
+    parts, state = [], layer.init_state(shape, dtype)
+    for piece in (x[:first], x[first:]):
+        out, before = np.full_like(piece, np.nan), state[0].copy()
+        after = layer.advance(piece, state, out)
+        assert same(state[0], before), "a state that is handed in is not changed"
+        parts.append(out)
+        state = after
+    assert same(np.concatenate(parts), product_reference.delay(x, steps))
+    # What is on its way leaves when time goes on.
+    late = product_reference.delay(np.concatenate([x, np.zeros((steps, *shape), dtype)]), steps)
+    assert same(state[0], late[first + second :])
+
+
+def test_a_delay_counts_its_steps_in_the_unit_of_dt() -> None:
+    assert (rsnn.Delay(3.0).steps, rsnn.Delay(0.3, dt=0.1).steps, rsnn.Delay(0).steps) == (3, 3, 0)
+    net = rsnn.Network([rsnn.Delay(1.0, dt=0.5)], 1)
+    assert net.run([[1.0], [2.0], [3.0]]).output.tolist() == [[0.0], [0.0], [1.0]]
 
 
 @given(FLOATS, THREADS, SEEDS)
@@ -130,6 +184,7 @@ def test_a_sample_gives_the_same_bits_alone_in_any_batch_and_in_any_order(dtype:
         rsnn.Conv2d(numbers(rng, (5, 3, 3, 3), dtype), numbers(rng, (5,), dtype), padding=1),
         rsnn.Linear(numbers(rng, (19, 8), dtype), numbers(rng, (19,), dtype)),
         rsnn.AvgPool2d((2, 3)),
+        rsnn.MaxPool2d((2, 3)),
     ]
     for layer in layers:
         whole = layer.run(x, threads)
@@ -152,6 +207,7 @@ def test_work_of_many_tasks_gives_the_same_bits_on_any_number_of_threads() -> No
 def test_every_layout_of_the_data_gives_the_same_and_stays_as_it_is() -> None:
     x = numbers(np.random.default_rng(2), (4, 2, 6, 6), np.float32)
     layers = [rsnn.Conv2d(np.ones((3, 2, 3, 3))), rsnn.Linear(np.ones((3, 6))), rsnn.SumPool2d(2), rsnn.AvgPool2d(3), rsnn.Flatten()]
+    layers += [rsnn.MaxPool2d(2), rsnn.Add(), rsnn.Delay(2.0)]
     for layer in layers:
         expected = layer.run(x)
         for name, lying in layouts(x).items():
@@ -206,6 +262,11 @@ LAYERS = [
     rsnn.Conv2d(np.ones((2, 1, 3, 2)), stride=(1, 2), padding=1),
     rsnn.SumPool2d(2),
     rsnn.AvgPool2d((1, 2)),
+    rsnn.MaxPool2d(2),
+    rsnn.Conv1d(np.ones((2, 1, 3)), stride=2, padding=1),
+    rsnn.Delay(2.0),
+    rsnn.Delay(1.0, dt=0.5),
+    rsnn.Add(),
     rsnn.Flatten(),
 ]
 
@@ -265,6 +326,22 @@ WRONG = [
     (lambda: rsnn.Conv2d(np.ones((1, 1, 3, 3))).run(np.ones((1, 9, 9))), rsnn.InvalidValueError, "must be an image"),
     (lambda: rsnn.SumPool2d(3).run(np.ones((1, 1, 2, 9))), rsnn.InvalidValueError, "smaller than the kernel"),
     (lambda: rsnn.Flatten().output_shape(-1), rsnn.InvalidValueError, "input_shape"),
+    (lambda: rsnn.MaxPool2d((2, 0)), rsnn.InvalidValueError, r"kernel\[1\]=0"),
+    (lambda: rsnn.Conv1d(np.ones((1, 1))), rsnn.InvalidValueError, "must have 3 axes"),
+    (lambda: rsnn.Conv1d(np.ones((1, 1, 0))), rsnn.InvalidValueError, "at least one column"),
+    (lambda: rsnn.Conv1d(np.ones((1, 1, 3)), stride=(1, 1)), rsnn.InvalidTypeError, "stride="),
+    (lambda: rsnn.Conv1d(np.ones((1, 1, 3)), padding=-1), rsnn.InvalidValueError, "padding=-1"),
+    (lambda: rsnn.Conv1d(np.ones((1, 2, 3))).run(np.ones((1, 1, 9))), rsnn.InvalidValueError, "a sample of 1 channels comes in"),
+    (lambda: rsnn.Conv1d(np.ones((1, 1, 3))).run(np.ones((1, 1, 2))), rsnn.InvalidValueError, "smaller than the kernel"),
+    (lambda: rsnn.Conv1d(np.ones((1, 1, 3))).run(np.ones((1, 9))), rsnn.InvalidValueError, r"must be \(channels, length\)"),
+    (lambda: rsnn.Delay(1.5), rsnn.InvalidValueError, "delay=1.5: must be a whole multiple of dt=1.*the nearest is 2.0"),
+    (lambda: rsnn.Delay(-1), rsnn.InvalidValueError, "delay=-1.0: must be a whole multiple"),
+    (lambda: rsnn.Delay(1e300), rsnn.InvalidValueError, "from 0 to 16777216 steps"),
+    (lambda: rsnn.Delay(np.nan), rsnn.InvalidValueError, "NaN"),
+    (lambda: rsnn.Delay([1.0, 2.0]), rsnn.InvalidValueError, "must be a single number"),
+    (lambda: rsnn.Delay(1.0, dt=0.0), rsnn.InvalidValueError, "dt=0.0"),
+    (lambda: rsnn.Delay("late"), rsnn.InvalidTypeError, "delay='late'"),
+    (lambda: rsnn.Delay(2.0**24).init_state((2**30, 2**20)), rsnn.InvalidValueError, "more than memory can hold"),
 ]
 
 

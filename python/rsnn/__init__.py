@@ -15,21 +15,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._rsnn import __version__
-from .errors import AbsentError, InternalError, InUseError, InvalidTypeError, InvalidValueError, OutOfRangeError, RsnnError
+from .errors import AbsentError, FileFormatError, InternalError, InUseError, InvalidTypeError, InvalidValueError, OutOfRangeError, RsnnError
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
+    from . import events as events
     from . import neurons as neurons
     from . import presets as presets
+    from . import records as records
     from . import reference as reference
     from . import stages as stages
     from . import surrogate as surrogate
     from .calls import adex, alif, alpha, eif, glif3, iaf, izhikevich, li, lif, qif
-    from .layers import AvgPool2d, Conv2d, Flatten, Linear, SumPool2d
+    from .layers import Conv1d, Conv2d, Linear
     from .network import Network
     from .network_result import NetworkResult
     from .neurons import ALIF, EIF, GLIF3, IAF, LI, LIF, QIF, AdEx, Alpha, Izhikevich, Neuron
+    from .pooling import AvgPool2d, MaxPool2d, SumPool2d
     from .recurrent import Recurrent
+    from .routing import Add, Delay, Flatten
     from .simulation import Result, simulate
     from .spikes import Spikes
 
@@ -43,9 +47,13 @@ __all__ = [
     "QIF",
     "AbsentError",
     "AdEx",
+    "Add",
     "Alpha",
     "AvgPool2d",
+    "Conv1d",
     "Conv2d",
+    "Delay",
+    "FileFormatError",
     "Flatten",
     "InUseError",
     "InternalError",
@@ -53,6 +61,7 @@ __all__ = [
     "InvalidValueError",
     "Izhikevich",
     "Linear",
+    "MaxPool2d",
     "Network",
     "NetworkResult",
     "Neuron",
@@ -79,12 +88,14 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "memory", "neurons", "plot", "presets", "reference", "stages", "surrogate", "torch")
+_MODULES = ("chip", "events", "memory", "neurons", "plot", "presets", "records", "reference", "stages", "surrogate", "torch")
 _ELSEWHERE = {
     name: module
     for module, names in {
         "calls": ("adex", "alif", "alpha", "eif", "glif3", "iaf", "izhikevich", "li", "lif", "qif"),
-        "layers": ("AvgPool2d", "Conv2d", "Flatten", "Linear", "SumPool2d"),
+        "layers": ("Conv1d", "Conv2d", "Linear"),
+        "pooling": ("AvgPool2d", "MaxPool2d", "SumPool2d"),
+        "routing": ("Add", "Delay", "Flatten"),
         "network": ("Network",),
         "network_result": ("NetworkResult",),
         "neurons": ("ALIF", "EIF", "GLIF3", "IAF", "LI", "LIF", "QIF", "AdEx", "Alpha", "Izhikevich", "Neuron"),

@@ -14,7 +14,13 @@ __all__ = [
     "build",
     "conv2d",
     "describe",
+    "event_estimate",
+    "event_scan",
+    "event_unpack",
+    "event_values",
+    "event_weight_gradient",
     "held_bytes",
+    "input_gradient",
     "integer_layer",
     "integer_pool",
     "integer_scan",
@@ -88,8 +94,42 @@ def scan_backward(
     level: str | None = None,
 ) -> None: ...
 
-# Rows are samples, steps times batch. x (rows, inputs), weight (outputs, inputs), bias (outputs,), out (rows, outputs)
-def linear(x: _Array, weight: _Array, bias: _Array | None, out: _Array, *, threads: int = 1, level: str | None = None) -> None: ...
+_Words = npt.NDArray[np.uint64]
+
+# Rows are samples, steps times batch. x (rows, inputs), or with inputs the bits (rows, ceil(inputs / 64)); weight (outputs, inputs), bias
+# (outputs,), out (rows, outputs); path "auto", "event" or "dense". Gives the path taken, the events counted (0 where an estimate was enough
+# for the dense path), and whether all of x is known to be 0 or 1; words, like those of x, are filled if the path is "event".
+def linear(
+    x: _Array,
+    weight: _Array,
+    bias: _Array | None,
+    out: _Array,
+    *,
+    inputs: int | None = None,
+    path: str = "auto",
+    words: _Words | None = None,
+    threads: int = 1,
+    level: str | None = None,
+) -> tuple[str, int, bool]: ...
+
+# grad (rows, outputs), weight (outputs, inputs), out (rows, inputs)
+def input_gradient(grad: _Array, weight: _Array, out: _Array, *, threads: int = 1, level: str | None = None) -> None: ...
+
+# Events: what is not 0 in rows x (rows, n). words (rows, ceil(n / 64)); values (events,), by row and ascending, None where all are 1.
+def event_estimate(x: _Array) -> float: ...
+def event_scan(x: _Array, words: _Words, *, threads: int = 1, level: str | None = None) -> tuple[int, bool]: ...
+def event_values(x: _Array, words: _Words, values: _Array) -> None: ...
+def event_unpack(words: _Words, values: _Array | None, x: _Array) -> None: ...
+def event_weight_gradient(
+    words: _Words,
+    values: _Array | None,
+    grad: _Array,
+    grad_weight: _Array,
+    grad_bias: _Array,
+    *,
+    threads: int = 1,
+    level: str | None = None,
+) -> None: ...
 
 # x (rows, channels, height, width), weight (outputs, channels, kernel rows, kernel columns), out (rows, outputs, height, width)
 def conv2d(
@@ -104,8 +144,8 @@ def conv2d(
     level: str | None = None,
 ) -> None: ...
 
-# x (rows, channels, height, width), out (rows, channels, height // kernel[0], width // kernel[1])
-def pool2d(x: _Array, out: _Array, *, kernel: tuple[int, int], average: bool, threads: int = 1) -> None: ...
+# x (rows, channels, height, width), out (rows, channels, height // kernel[0], width // kernel[1]); kind "sum", "average" or "max"
+def pool2d(x: _Array, out: _Array, *, kernel: tuple[int, int], kind: str, threads: int = 1) -> None: ...
 
 # x (rows, positions); adds to counts (positions,) of uint64 what is not 0; gives the sum of x, exact for whole numbers
 def tally(x: _Array, counts: npt.NDArray[np.uint64], *, threads: int = 1) -> float: ...

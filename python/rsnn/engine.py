@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .arguments import choice
+from .errors import InvalidValueError
+from .graph import ByLayer
 from .lowering import Lowered, from_raster, lower, to_raster
 from .memory import empty
 from .network_input import NetworkInput, network_input
@@ -16,6 +18,7 @@ from .network_request import checked_state, wanted_traces
 from .network_result import LayerStats, NetworkResult, States
 from .network_spikes import Kept, LayerSpikes
 from .recurrent import Recurrent
+from .routing import Delay
 from .state import State, make_state
 from .threads import resolve
 
@@ -39,20 +42,27 @@ def lowered(network: Network, dtype: np.dtype[Any]) -> Lowered:
     return engines[dtype]
 
 
-def run(network: Network, x: Any, state: Any, record: Any, threads: int | None, path: Any) -> NetworkResult:
+def run(
+    network: Network, x: Any, state: Any, record: Any, threads: int | None, *, dt: Any, steps: Any, path: Any
+) -> NetworkResult:
     """Run a network over x; see `Network.run`."""
-    given = network_input(network, x)
+    given = network_input(network, x, dt, steps)
     workers = resolve(threads)
     path = choice("path", path, PATHS)
     batch = given.lead[1] if len(given.lead) == 2 else None
     wanted, begin = wanted_traces(network, record), checked_state(network, state, batch, given.dtype)
     running = Running(network, given.dtype, batch, begin, keep=True)
     shapes = network.shapes
-    output = empty((*given.lead, *shapes[-1]), given.dtype)
-    traces = {k: {name: empty((*given.lead, *shapes[k]), given.dtype) for name in one} for k, one in wanted.items()}
-    for steps, block in blocks(given):
-        recorded = {k: {name: trace[steps] for name, trace in one.items()} for k, one in traces.items()}
-        running.advance(block, output[steps], recorded, path, workers)
+    try:
+        output = empty((*given.lead, *shapes[-1]), given.dtype)
+        traces = {k: {name: empty((*given.lead, *shapes[k]), given.dtype) for name in one} for k, one in wanted.items()}
+    except (MemoryError, ValueError, OverflowError):  # numpy's, of sizes that no memory has
+        raise InvalidValueError(
+            f"x: the output of {given.lead[0]} steps, and what is recorded, is more than memory can hold; run in pieces, from state to state"
+        ) from None
+    for stretch, block in blocks(given):
+        recorded = {k: {name: trace[stretch] for name, trace in one.items()} for k, one in traces.items()}
+        running.advance(block, output[stretch], recorded, path, workers)
     for k, one in traces.items():
         if running.lowered.places[k].raster:
             one.update({name: from_raster(trace.reshape(*given.lead, -1), shapes[k]) for name, trace in one.items()})
@@ -113,7 +123,7 @@ class Running:
         """Give the state of a layer as it is now."""
         shape, place = self.network.shapes[k], self.lowered.places[k]
         layer = self.network.layers[k]
-        waits = not hasattr(layer, "kernel") or k not in self.network.neurons
+        waits = isinstance(layer, Delay)
         fields = ("waiting",) if waits else layer.kernel().states
         array = np.empty((self.samples, layer.steps if waits else len(fields), math.prod(shape)), self.dtype)
         self.session.end(place.node, array)
@@ -125,7 +135,10 @@ class Running:
 
     def states(self) -> States:
         """Give all states as they are now."""
-        return {k: self.state(k) for k in self.network.stateful}
+        return self._named({k: self.state(k) for k in self.network.stateful})
+
+    def _named(self, values: dict[int, Any]) -> ByLayer[Any]:
+        return ByLayer(values, self.network.graph.names)
 
     def advance(self, x: Any, output: Array, recorded: dict[int, dict[str, Array]], path: str, threads: int) -> None:
         """Go on over what the native engine reads, checked before; writes the output and what is recorded."""
@@ -133,9 +146,9 @@ class Running:
         self.session.advance(x, output, len(output), path=path, record=record, threads=threads)
         self.steps += len(output)
 
-    def stats(self, path: str) -> dict[int, LayerStats]:
+    def stats(self, path: str) -> ByLayer[LayerStats]:
         """Tell what every layer did so far."""
-        return {k: self._stats(k, layer, path) for k, layer in enumerate(self.network.layers)}
+        return self._named({k: self._stats(k, layer, path) for k, layer in enumerate(self.network.layers)})
 
     def _stats(self, k: int, layer: Any, path: str) -> LayerStats:
         name, rows = type(layer).__name__, self.steps * self.samples
@@ -172,4 +185,5 @@ class Running:
             else:
                 spikes[k] = seen
         shown = {k: {name: layout(trace) for name, trace in one.items()} for k, one in traces.items()}
-        return NetworkResult(seen, LayerSpikes(spikes), self.states(), self.stats(path), shown)
+        kept: Any = LayerSpikes(spikes, self.network.graph.names)
+        return NetworkResult(seen, kept, self.states(), self.stats(path), self._named(shown))

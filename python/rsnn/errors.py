@@ -13,6 +13,10 @@ class InvalidTypeError(RsnnError, TypeError):
     """A type or a dtype that is not accepted; the message names the argument, what came, what is accepted, the cure."""
 
 
+class FileFormatError(InvalidValueError):
+    """A file that is not what it should be, or only a part of it; the message says what is wrong with it."""
+
+
 class AbsentError(RsnnError, AttributeError):
     """Something that a result does not hold, such as a trace that was not recorded; the message says how to get it."""
 

@@ -1,4 +1,4 @@
-"""Layers between neurons as data: weights and pooling, nothing running. `rsnn.Network` runs them one after the other.
+"""Layers with weights as data, nothing running: `rsnn.Network` runs them. `rsnn.pooling` and `rsnn.routing` have those without weights.
 
 Sums are taken in one documented order, multiply then add, from +0, the bias last: the same bits on every processor, for any number
 of threads, for a sample alone or in a batch, and in `rsnn.torch`, whose `Linear` and `Conv2d` are these. `rsnn.product_reference`
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,6 +178,82 @@ class Linear(Weighted):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class Conv1d(Weighted):
+    """A convolution over sequences side by side (a correlation, as everywhere in deep learning): over space, not over time.
+
+    With 0 outside, by kernel column i, then channel c, the bias last::
+
+        y[o, q] = (sum of weight[o, c, i] * x[c, q stride + i - padding]) + bias[o]
+
+    Parameters
+    ----------
+    weight : array_like (outputs, channels, kernel columns)
+        float32 and float64 are kept, float16 becomes float32, integers become float64; a read-only copy. Finite.
+    bias : array_like (outputs,), optional
+        The same.
+    stride : int, default 1
+    padding : int, default 0
+        Zeros on each side.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        No array of real numbers, another shape, a value that is not finite, a stride below 1, a padding below 0.
+
+    Notes
+    -----
+    The bits are those of a `Conv2d` over images of one row. torch sums in an order of its own, which differs in the last bits.
+
+    Examples
+    --------
+    >>> import numpy as np, rsnn
+    >>> layer = rsnn.Conv1d([[[1.0, 10.0]]], padding=1)
+    >>> layer.output_shape((1, 3)), layer.run([[[1, 2, 3]]]).tolist()
+    ((1, 4), [[[10.0, 21.0, 32.0, 3.0]]])
+    """
+
+    weight: Array
+    bias: Array | None = None
+    stride: int = 1
+    padding: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the arrays and keep copies of them."""
+        self._set_weights(("outputs", "channels", "kernel columns"))
+        if self.weight.shape[2] == 0:
+            raise InvalidValueError(f"weight has shape {self.weight.shape}: a kernel has at least one column")
+        object.__setattr__(self, "stride", count("stride", self.stride, 1))
+        object.__setattr__(self, "padding", count("padding", self.padding, 0))
+
+    def output_shape(self, input_shape: Any) -> Shape:
+        """Give the shape of one sample after the layer; see `Layer.output_shape`."""
+        shape = shape_of("input_shape", input_shape)
+        if len(shape) != 2:
+            raise InvalidValueError(f"a sample of shape {shape} comes in: must be (channels, length)")
+        if shape[0] != self.weight.shape[1]:
+            raise InvalidValueError(
+                f"a sample of {shape[0]} channels comes in: the weight {self.weight.shape} takes {self.weight.shape[1]}"
+            )
+        return (len(self.weight), self._axis(shape[1:]).after)
+
+    def compute(self, x: Array, out: Array, threads: int) -> None:
+        """Write the layer's output for x to out, unchecked."""
+        weight, bias = self.weights(x.dtype)
+        one_row: Any = (slice(None), slice(None), None)
+        sizes: Any = {"stride": (1, self.stride), "padding": (0, self.padding)}
+        _rsnn.conv2d(x[one_row], weight[one_row], bias, out[one_row], **sizes, threads=threads)
+
+    def fan_out(self, input_shape: Any) -> Array:
+        """Count the synapses that leave each input; see `Weighted.fan_out`."""
+        self.output_shape(input_shape)
+        shape = shape_of("input_shape", input_shape)
+        return np.broadcast_to(len(self.weight) * self._axis(shape[1:]).reach(), shape)
+
+    def _axis(self, size: Shape) -> Axis:
+        return _axes("a sequence", size, self.weight.shape[2:], (self.stride,), (self.padding,))[0]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Conv2d(Weighted):
     """A convolution over images (a correlation, as everywhere in deep learning).
 
@@ -225,133 +300,68 @@ class Conv2d(Weighted):
         self._set_weights(("outputs", "channels", "kernel rows", "kernel columns"))
         if 0 in self.weight.shape[2:]:
             raise InvalidValueError(f"weight has shape {self.weight.shape}: a kernel has at least one row and one column")
-        object.__setattr__(self, "stride", _pair("stride", self.stride, 1))
-        object.__setattr__(self, "padding", _pair("padding", self.padding, 0))
+        object.__setattr__(self, "stride", pair("stride", self.stride, 1))
+        object.__setattr__(self, "padding", pair("padding", self.padding, 0))
 
     def output_shape(self, input_shape: Any) -> Shape:
         """Give the shape of one sample after the layer; see `Layer.output_shape`."""
-        channels, height, width = _image(input_shape)
+        channels, height, width = image_shape(input_shape)
         if channels != self.weight.shape[1]:
             raise InvalidValueError(
                 f"an image of {channels} channels comes in: the weight {self.weight.shape} takes {self.weight.shape[1]}"
             )
-        return (len(self.weight), *(after for *_, after in self._axes((height, width))))
+        return (len(self.weight), *(axis.after for axis in self._axes((height, width))))
 
     def compute(self, x: Array, out: Array, threads: int) -> None:
         """Write the layer's output for x to out, unchecked."""
         weight, bias = self.weights(x.dtype)
-        _rsnn.conv2d(
-            x, weight, bias, out, stride=_pair("stride", self.stride, 1), padding=_pair("padding", self.padding, 0), threads=threads
-        )
+        _rsnn.conv2d(x, weight, bias, out, stride=pair("stride", self.stride, 1), padding=pair("padding", self.padding, 0), threads=threads)
 
     def fan_out(self, input_shape: Any) -> Array:
         """Count the synapses that leave each input; see `Weighted.fan_out`."""
         self.output_shape(input_shape)
         shape = shape_of("input_shape", input_shape)
-        rows, columns = (_reach(*axis) for axis in self._axes(shape[1:]))
+        rows, columns = (axis.reach() for axis in self._axes(shape[1:]))
         return np.broadcast_to(len(self.weight) * rows[:, None] * columns, shape)
 
-    def _axes(self, size: Shape) -> Iterator[tuple[int, int, int, int, int]]:
-        """For rows and columns: size, kernel, stride, padding, size of the output."""
-        strides, paddings = _pair("stride", self.stride, 1), _pair("padding", self.padding, 0)
-        for n, kernel, stride, padding in zip(size, self.weight.shape[2:], strides, paddings, strict=True):
-            if n + 2 * padding < kernel:
-                raise InvalidValueError(
-                    f"an image of {size} comes in: with padding={paddings} it is smaller than the kernel {self.weight.shape[2:]}; "
-                    "use a smaller kernel or more padding"
-                )
-            yield n, kernel, stride, padding, (n + 2 * padding - kernel) // stride + 1
+    def _axes(self, size: Shape) -> list[Axis]:
+        """Give rows and columns."""
+        return _axes("an image", size, self.weight.shape[2:], pair("stride", self.stride, 1), pair("padding", self.padding, 0))
 
 
-class _Pool2d(Layer):
-    kernel: int | tuple[int, int]
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a convolution: its lengths before and after, its taps, how far apart they are laid, and the zeros on each side."""
 
-    def __post_init__(self) -> None:
-        """Check the kernel; it is kept as a pair."""
-        object.__setattr__(self, "kernel", _pair("kernel", self.kernel, 1))
+    size: int
+    kernel: int
+    stride: int
+    padding: int
+    after: int
 
-    def output_shape(self, input_shape: Any) -> Shape:
-        """Give the shape of one sample after the layer; see `Layer.output_shape`."""
-        channels, *size = _image(input_shape)
-        kernel = _pair("kernel", self.kernel, 1)
-        if size[0] < kernel[0] or size[1] < kernel[1]:
-            raise InvalidValueError(f"an image of {tuple(size)} comes in: it is smaller than the kernel {kernel}; use a smaller kernel")
-        return (channels, size[0] // kernel[0], size[1] // kernel[1])
-
-    def compute(self, x: Array, out: Array, threads: int) -> None:
-        """Write the layer's output for x to out, unchecked."""
-        _rsnn.pool2d(x, out, kernel=_pair("kernel", self.kernel, 1), average=isinstance(self, AvgPool2d), threads=threads)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class SumPool2d(_Pool2d):
-    """The sum over cells of an image, in raster order from +0: how neuromorphic chips pool spikes.
-
-    Parameters
-    ----------
-    kernel : int or (rows, columns)
-        The size of a cell, which is the stride too. Rows and columns that do not fill a cell are dropped.
-
-    Raises
-    ------
-    InvalidTypeError, InvalidValueError
-        The kernel is no integer or pair of integers of at least 1.
-
-    Examples
-    --------
-    >>> import rsnn
-    >>> rsnn.SumPool2d(2).run([[[[1, 2, 9], [3, 4, 9]]]]).tolist()
-    [[[[10.0]]]]
-    """
-
-    kernel: int | tuple[int, int]
+    def reach(self) -> Array:
+        """Count for each position in how many places the kernel covers it."""
+        covered = np.zeros(self.size + 2 * self.padding, np.int64)
+        for tap in range(self.kernel):
+            covered[tap : tap + self.stride * (self.after - 1) + 1 : self.stride] += 1
+        reached: Array = covered[self.padding : self.padding + self.size]
+        return reached
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class AvgPool2d(_Pool2d):
-    """The mean over cells of an image: the sum in raster order from +0, divided by the number of pixels.
-
-    Parameters
-    ----------
-    kernel : int or (rows, columns)
-        The size of a cell, which is the stride too. Rows and columns that do not fill a cell are dropped.
-
-    Raises
-    ------
-    InvalidTypeError, InvalidValueError
-        The kernel is no integer or pair of integers of at least 1.
-
-    Examples
-    --------
-    >>> import rsnn
-    >>> rsnn.AvgPool2d(2).run([[[[1, 2, 9], [3, 4, 9]]]]).tolist()
-    [[[[2.5]]]]
-    """
-
-    kernel: int | tuple[int, int]
+def _axes(what: str, size: Shape, kernels: Shape, strides: Shape, paddings: Shape) -> list[Axis]:
+    """Give the axes of a convolution; refuse a sample that is smaller than the kernel."""
+    axes = []
+    for n, kernel, stride, padding in zip(size, kernels, strides, paddings, strict=True):
+        if n + 2 * padding < kernel:
+            raise InvalidValueError(
+                f"{what} of {size} comes in: with padding={paddings} it is smaller than the kernel {kernels}; "
+                "use a smaller kernel or more padding"
+            )
+        axes.append(Axis(n, kernel, stride, padding, (n + 2 * padding - kernel) // stride + 1))
+    return axes
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Flatten(Layer):
-    """Every sample as one row, in memory order: (channels, height, width) to (channels * height * width,).
-
-    Examples
-    --------
-    >>> import rsnn
-    >>> rsnn.Flatten().output_shape((2, 3, 4))
-    (24,)
-    """
-
-    def output_shape(self, input_shape: Any) -> Shape:
-        """Give the shape of one sample after the layer; see `Layer.output_shape`."""
-        return (math.prod(shape_of("input_shape", input_shape)),)
-
-    def compute(self, x: Array, out: Array, threads: int) -> None:
-        """Write the layer's output for x to out, unchecked."""
-        out[...] = x.reshape(out.shape)
-
-
-def _pair(name: str, value: Any, low: int) -> tuple[int, int]:
+def pair(name: str, value: Any, low: int) -> tuple[int, int]:
     """Check an integer, for rows and columns, or a pair of them."""
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
@@ -361,17 +371,9 @@ def _pair(name: str, value: Any, low: int) -> tuple[int, int]:
     return number, number
 
 
-def _image(input_shape: Any) -> Shape:
+def image_shape(input_shape: Any) -> Shape:
+    """Check the shape of an image: channels, rows, columns."""
     shape = shape_of("input_shape", input_shape)
     if len(shape) != 3:
         raise InvalidValueError(f"a sample of shape {shape} comes in: must be an image (channels, height, width)")
     return shape
-
-
-def _reach(size: int, kernel: int, stride: int, padding: int, after: int) -> Array:
-    """For each pixel of an axis: in how many positions the kernel covers it."""
-    covered = np.zeros(size + 2 * padding, np.int64)
-    for tap in range(kernel):
-        covered[tap : tap + stride * (after - 1) + 1 : stride] += 1
-    reached: Array = covered[padding : padding + size]
-    return reached

@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _rsnn
-from .layers import Conv2d, Linear, SumPool2d
+from .layers import Conv2d, Linear
+from .pooling import Pool2d
 from .recurrent import Recurrent
+from .routing import Delay
 from .weights import Weights
 
 if TYPE_CHECKING:
@@ -98,14 +100,14 @@ class _Lowering:
 
     def _layer(self, k: int, layer: Any) -> Place:
         shape = self.network.shape_before(k)
-        came = [self.places[j] for j in self.network.sources(k)]
+        came = [self.places[j] for j in self.network.graph.inputs[k]]
         if isinstance(layer, Weights) and not isinstance(layer, Recurrent):
             return self._product(k, layer, shape, came)
-        if isinstance(layer, SumPool2d) or hasattr(layer, "kernel") and k not in self.network.neurons:
+        if isinstance(layer, Pool2d):
             return self._pool(layer, shape, came)
         if k in self.network.neurons:
             return self._neurons(k, layer, shape, came)
-        if hasattr(layer, "steps"):
+        if isinstance(layer, Delay):
             node, is_raster = self._together(came, shape, came[0].raster)
             return Place(self._add(self.engine.delay(node, layer.steps, math.prod(shape))), is_raster)
         # Flatten, Add: what comes in, as it is. Only one whose shape changes has to be in the order of the array.
@@ -149,8 +151,7 @@ class _Lowering:
         _, *after = layer.output_shape(shape)
         row, column = np.ix_(*(np.arange(n) // k for n, k in zip(size, layer.kernel, strict=True)))
         table = np.where((row < after[0]) & (column < after[1]), row * after[1] + column, -1).ravel()
-        join = {"SumPool2d": "sum", "AvgPool2d": "mean", "MaxPool2d": "largest"}[type(layer).__name__]
-        cell = layer.kernel[0] * layer.kernel[1]
+        join, cell = {"sum": "sum", "average": "mean", "max": "largest"}[layer.kind], layer.kernel[0] * layer.kernel[1]
         return Place(self._add(self.engine.map([node], table, channels, channels * math.prod(after), join, cell)), True)
 
     def _neurons(self, k: int, layer: Any, shape: Shape, came: list[Place]) -> Place:

@@ -1,4 +1,4 @@
-"""What a network runs over: dense arrays and packed spikes, seen time first and given out in blocks of steps."""
+"""What a network runs over: dense arrays, packed spikes and event records, seen time first and given out in blocks of steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .arguments import shown
 from .errors import InvalidValueError
+from .records import Events, are_records, binned
 from .simulation import data
 from .spikes import WORD, Spikes
 
@@ -41,10 +43,16 @@ class NetworkInput:
     native: Callable[[], Any]
 
 
-def network_input(network: Network, x: Any) -> NetworkInput:
+def network_input(network: Network, x: Any, dt: Any, steps: Any) -> NetworkInput:
     """Check what a network is to run over."""
-    array, dtype = data(x)
     own = network.shape_before(0)
+    if are_records(x):
+        events = binned(x, own, dt, steps)
+        return NetworkInput(events.lead, np.dtype(np.float32), math.prod(own), events.dense, lambda: _listed(events))
+    for name, value in (("dt", dt), ("steps", steps)):
+        if value is not None:
+            raise InvalidValueError(f"{name}={shown(value)}: only event records take it, dense and packed data have steps; leave it out")
+    array, dtype = data(x)
     axes = array.ndim - len(own)
     if axes not in (1, 2) or array.shape[axes:] != own:
         sizes = "".join(f", {n}" for n in own)
@@ -69,6 +77,14 @@ def network_input(network: Network, x: Any) -> NetworkInput:
     dense = array.swapaxes(0, 1) if swapped else array
     ready = dense.dtype == dtype and dense.dtype.isnative and dense.flags.c_contiguous and dense.flags.aligned
     return NetworkInput(lead, dtype, math.prod(own), lambda steps: dense[steps], lambda: dense if ready else None)
+
+
+def _listed(events: Events) -> Any:
+    """Give binned events as the native engine reads them: where each row of a step of a sample begins, entries, counts."""
+    size, rows = math.prod(events.shape), math.prod(events.lead)
+    starts = np.searchsorted(events.where, np.arange(rows + 1) * size).astype(np.uint64)
+    at = (events.where % max(1, size)).astype(np.uint32)
+    return starts, at, events.counts.astype(np.float32)
 
 
 def _words(spikes: Spikes, size: int) -> Any:

@@ -9,8 +9,10 @@ import numpy as np
 
 from .arguments import names, shown
 from .errors import InvalidTypeError, InvalidValueError
-from .network_result import States
+from .graph import call, index_of
+from .routing import Delay
 from .simulation import simulate
+from .state import State
 
 if TYPE_CHECKING:
     from .network import Network
@@ -20,29 +22,40 @@ def wanted_traces(network: Network, record: Any) -> dict[int, tuple[str, ...]]:
     """Tell what to record of each neuron, by index."""
     has = {k: (*neuron.kernel().states, "u") for k, neuron in network.neurons.items()}
     if isinstance(record, Mapping):
-        for k in record:
+        asked = {}
+        for key, wanted in record.items():
+            k = index_of(key, network.graph.names)
             if k not in has:
-                raise InvalidValueError(f"record: {shown(k)} is not the index of a neuron; these are {', '.join(map(str, has)) or 'none'}")
-        return {k: names(f"record[{k}]", record[k], has[k]) for k in sorted(record)}
+                known = ", ".join(map(str, has)) or "none"
+                raise InvalidValueError(f"record: {shown(key)} is not the index or the name of a neuron; these are {known}")
+            if k in asked:
+                raise InvalidValueError(f"record: layer {k} came twice, as {call(k, network.graph.names)!r} and as {k}; give it once")
+            asked[k] = names(f"record[{key if isinstance(key, int) else repr(key)}]", wanted, has[k])
+        return dict(sorted(asked.items()))
     wanted = names("record", record, dict.fromkeys(name for known in has.values() for name in known), "no neuron of this network has it")
     return {k: kept for k, known in has.items() if (kept := tuple(name for name in wanted if name in known))}
 
 
-def checked_state(network: Network, state: Any, batch: int | None, dtype: np.dtype[Any]) -> States:
+def checked_state(network: Network, state: Any, batch: int | None, dtype: np.dtype[Any]) -> dict[int, State]:
     """Give copies of the states to go on from, by index; the state of rest where None came."""
     if state is None:
-        return network.init_state(batch, dtype)
+        return dict(network.init_state(batch, dtype))
     cure = f"give network.init_state({batch}, np.{dtype}), or the .state of an earlier result"
     if not isinstance(state, Mapping):
-        raise InvalidTypeError(f"state={shown(state)}: must be a dict of states by index of the neurons; {cure}")
-    if set(state) != set(network.neurons):
-        came = ", ".join(map(shown, state)) or "none"
-        raise InvalidValueError(
-            f"state: states of the layers {came} came; the neurons are {', '.join(map(str, network.neurons)) or 'none'}; {cure}"
-        )
+        raise InvalidTypeError(f"state={shown(state)}: must be a mapping of states by index of the layers; {cure}")
+    given = {index_of(key, network.graph.names): one for key, one in state.items()}
+    if len(given) != len(state) or set(given) != set(network.stateful):
+        came, known = (", ".join(map(shown, one)) or "none" for one in (state, network.stateful))
+        raise InvalidValueError(f"state: states of the layers {came} came; those with a state are {known}; {cure}")
     checked = {}
     lead = () if batch is None else (batch,)
-    for k, neuron in network.neurons.items():
+    for k, layer in network.stateful.items():
         with network.at(k):
-            checked[k] = simulate(neuron, np.empty((0, *lead, *network.shapes[k]), dtype), state[k]).state
+            shape = (*lead, *network.shapes[k])
+            if given[k] is None:
+                checked[k] = layer.init_state(shape, dtype)
+            elif isinstance(layer, Delay):
+                checked[k] = layer.check_state(given[k], shape, dtype)
+            else:
+                checked[k] = simulate(layer, np.empty((0, *shape), dtype), given[k]).state
     return checked

@@ -1,4 +1,4 @@
-"""What a run of a network gives: its output, and for every layer what it did, by index."""
+"""What a run of a network gives: its output, and for every layer what it did, by index or name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .errors import AbsentError
 from .state import State
 
 Array = npt.NDArray[Any]
-States = dict[int, State]
+States = Mapping[Any, State]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ class LayerStats:
         The part of its outputs that are not 0.
     synops : int, or None of a layer without synapses
         Synaptic operations: every input that is not 0 counts once for each output it reaches, fewer at the border of an image. An
-        input of 3 spikes in one step is one. Of a `Recurrent` the spikes that come back.
+        input of 3 spikes in one step is one. Of a `Recurrent` the spikes that come back. Where several
+        inputs come in, of their sum.
     input_density : float, or None of a layer without synapses
         The part of its inputs that are not 0.
     path : str, or None of a layer without synapses
@@ -47,7 +48,7 @@ class LayerStats:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NetworkResult:
-    """What a run of a network gives. Layers go by their index in ``network.layers``.
+    """What a run of a network gives. Layers go by their index in ``network.layers``, or by their name.
 
     Attributes
     ----------
@@ -55,19 +56,19 @@ class NetworkResult:
         What the last layer sends on; batch first where the network is.
     spikes : mapping of arrays
         The output of every layer that spikes, by index; kept as events, made dense when it is asked for.
-    state : dict of states
-        After the last step, by index of the neurons: pass it back in to go on.
-    stats : dict of LayerStats
+    state : mapping of states
+        After the last step, by index of the layers that have one: pass it back in to go on.
+    stats : mapping of LayerStats
         What every layer did, by index.
-    traces : dict of dicts of arrays
+    traces : mapping of dicts of arrays
         What was recorded, by index, then by name.
     """
 
     output: Array
-    spikes: Mapping[int, Array]
+    spikes: Mapping[Any, Array]
     state: States
-    stats: dict[int, LayerStats]
-    traces: dict[int, dict[str, Array]] = field(default_factory=dict)
+    stats: Mapping[Any, LayerStats]
+    traces: Mapping[Any, dict[str, Array]] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Any:
         """Say what there is."""

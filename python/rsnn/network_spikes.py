@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .graph import ByLayer
 from .lowering import raster
 from .memory import empty
 
@@ -59,23 +59,16 @@ class Kept:
         return array
 
 
-class LayerSpikes(Mapping[Any, Array]):
-    """The output of every layer that spikes, by index: a dense array is made when it is asked for, and kept then."""
-
-    def __init__(self, held: Mapping[int, Kept | Array]) -> None:
-        self._held = dict(held)
+class LayerSpikes(ByLayer[Array]):
+    """The output of every layer that spikes, by index or name: a dense array is made when it is asked for, and kept then."""
 
     def __getitem__(self, key: Any) -> Array:
-        held = self._held[key]
+        k = self._index(key)
+        held: Any = self._values[k]
         if isinstance(held, Kept):
-            held = self._held[key] = held.dense()
-        return held
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._held)
-
-    def __len__(self) -> int:
-        return len(self._held)
+            held = self._values[k] = held.dense()
+        made: Array = held
+        return made
 
     def __repr__(self) -> str:
-        return f"LayerSpikes(of the layers {', '.join(map(str, self._held)) or 'none'})"
+        return f"LayerSpikes(of the layers {', '.join(map(str, self._values)) or 'none'})"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from .arguments import array_of, choice, count, float_dtype, is_tensor, shown
 from .engine import PATHS, Running
 from .errors import InvalidTypeError, InvalidValueError
+from .graph import ByLayer
 from .network_request import checked_state
 from .network_result import LayerStats, States
 from .threads import resolve
@@ -79,7 +80,7 @@ class Stream:
         return self._running.states()
 
     @property
-    def stats(self) -> dict[int, LayerStats]:
+    def stats(self) -> ByLayer[LayerStats]:
         """What every layer did since the stream was made, as `NetworkResult.stats`."""
         return self._running.stats(self._path)
 

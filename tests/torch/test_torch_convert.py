@@ -118,7 +118,7 @@ def test_a_batch_first_module_becomes_a_batch_first_network() -> None:
         (
             rt.Sequential(rt.Linear(3, 2), nn.ReLU()),
             rsnn.InvalidTypeError,
-            r"module 1 \(ReLU\) has no counterpart.*Linear, Conv2d, Flatten.*replace",
+            r"module 1 \(ReLU\) has no counterpart.*Linear, Conv1d, Conv2d, Flatten.*replace",
         ),
         (rt.Sequential(nn.Sequential(nn.Identity(), nn.Softmax(-1))), rsnn.InvalidTypeError, r"module 0.1 \(Softmax\)"),
         (nn.Sequential(nn.BatchNorm1d(3)), rsnn.InvalidTypeError, r"module 0 \(BatchNorm1d\).*right before it"),
@@ -129,6 +129,9 @@ def test_a_batch_first_module_becomes_a_batch_first_network() -> None:
         (nn.Sequential(nn.Conv2d(3, 3, 2, padding="same")), rsnn.InvalidValueError, "odd kernels"),
         (nn.Sequential(nn.AvgPool2d(2, stride=1)), rsnn.InvalidValueError, "stride=1"),
         (nn.Sequential(nn.AvgPool2d(2, ceil_mode=True)), rsnn.InvalidValueError, "ceil_mode=True"),
+        (nn.Sequential(nn.MaxPool2d(2, stride=1)), rsnn.InvalidValueError, "stride=1"),
+        (nn.Sequential(nn.MaxPool2d(2, dilation=2)), rsnn.InvalidValueError, "dilation=2"),
+        (nn.Sequential(nn.MaxPool2d(2, return_indices=True)), rsnn.InvalidValueError, "return_indices=True"),
         (nn.Sequential(nn.Flatten(2)), rsnn.InvalidValueError, "start_dim=2"),
         (rsnn.IAF(), rsnn.InvalidTypeError, "module is IAF: must be a torch module"),
         (nn.Sequential(rt.Linear(4, 2)), rsnn.InvalidValueError, r"layers\[0\] \(Linear\)"),

@@ -8,6 +8,7 @@ import torch
 from torch_neurons import NEURONS, data
 
 from rsnn.torch import _autograd, _ops
+from rsnn.torch import _product_ops as products
 
 STEPS, N = 20, 5
 
@@ -38,10 +39,18 @@ def test_the_operators_of_the_products_pass_opcheck() -> None:
     generator = torch.Generator().manual_seed(0)
     frames, weight = torch.randn(3, 2, 5, 7, generator=generator), torch.randn(4, 2, 3, 2, generator=generator)
     for bias in (None, torch.randn(4, generator=generator)):
-        torch.library.opcheck(_ops.linear, (torch.randn(6, 3, generator=generator), torch.randn(4, 3, generator=generator), bias))
-        torch.library.opcheck(_ops.conv2d, (frames, weight, bias, [2, 1], [1, 0]))
+        torch.library.opcheck(products.linear, (torch.randn(6, 3, generator=generator), torch.randn(4, 3, generator=generator), bias))
+        torch.library.opcheck(products.conv2d, (frames, weight, bias, [2, 1], [1, 0]))
+        for x in (torch.eye(6, 70), 3 * torch.eye(6, 70), torch.randn(6, 70, generator=generator)):
+            wide = torch.randn(4, 70, generator=generator)
+            torch.library.opcheck(products.linear_kept, (x, wide, bias), test_utils=("test_schema", "test_faketensor"))
+            _, words, values = products.linear_kept(x, wide, bias)
+            grad = torch.randn(6, 4, generator=generator)
+            torch.library.opcheck(products.linear_backward, (grad, x, wide, words, values, [True, True, bias is not None]))
+            if words.numel():
+                torch.library.opcheck(products.unpacked, (x, words, values))
     for average in (True, False):
-        torch.library.opcheck(_ops.pool2d, (frames, [2, 3], average))
+        torch.library.opcheck(products.pool2d, (frames, [2, 3], average))
     torch.library.opcheck(_ops.exp, (torch.randn(5, generator=generator, dtype=torch.float64),))
 
 

@@ -18,9 +18,13 @@ except ModuleNotFoundError as error:
 from rsnn.torch import _trees as _trees  # names states for torch.export
 from rsnn.torch import functional, init
 from rsnn.torch._autograd import DifferentiationError
+from rsnn.torch.build import from_network
+from rsnn.torch.compare import Agreement, LayerAgreement, compare_spikes
 from rsnn.torch.convert import to_network
+from rsnn.torch.delay import Delay
 from rsnn.torch.diagnosis import Health, LayerHealth, health
-from rsnn.torch.layers import AvgPool2d, Conv2d, Linear, SumPool2d
+from rsnn.torch.graph import Add, Graph
+from rsnn.torch.layers import AvgPool2d, Conv1d, Conv2d, Linear, SumPool2d
 from rsnn.torch.lift import Dropout, Lift
 from rsnn.torch.modules import Cell, Layer
 from rsnn.torch.named import (
@@ -66,6 +70,7 @@ from rsnn.torch.named import (
     QIFRecurrentCell,
 )
 from rsnn.torch.sequential import Sequential, SequentialResult
+from rsnn.torch.swap import convert
 
 if TYPE_CHECKING:
     from rsnn.torch import presets as presets
@@ -85,13 +90,17 @@ __all__ = [
     "AdExCell",
     "AdExRecurrent",
     "AdExRecurrentCell",
+    "Add",
+    "Agreement",
     "Alpha",
     "AlphaCell",
     "AlphaRecurrent",
     "AlphaRecurrentCell",
     "AvgPool2d",
     "Cell",
+    "Conv1d",
     "Conv2d",
+    "Delay",
     "DifferentiationError",
     "Dropout",
     "EIFCell",
@@ -100,6 +109,7 @@ __all__ = [
     "GLIF3Cell",
     "GLIF3Recurrent",
     "GLIF3RecurrentCell",
+    "Graph",
     "Health",
     "IAFCell",
     "IAFRecurrent",
@@ -115,6 +125,7 @@ __all__ = [
     "LIRecurrent",
     "LIRecurrentCell",
     "Layer",
+    "LayerAgreement",
     "LayerHealth",
     "Lift",
     "Linear",
@@ -124,6 +135,9 @@ __all__ = [
     "Sequential",
     "SequentialResult",
     "SumPool2d",
+    "compare_spikes",
+    "convert",
+    "from_network",
     "functional",
     "health",
     "init",

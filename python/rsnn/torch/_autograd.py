@@ -144,82 +144,6 @@ class ClampOutsideTracing(Clamp):
         return tangent.masked_fill((x < ctx.low) | (x > ctx.high), 0.0)
 
 
-class Linear(torch.autograd.Function):
-    """y = x W^T + b over rows: rsnn's ordered sums forward, torch's fast products backward."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        output: Tensor = _ops.linear(x, weight, bias)
-        return output
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        x, weight, _ = inputs
-        ctx.save_for_backward(x, weight)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        x, weight = ctx.saved_tensors
-        of_x, of_weight, of_bias = ctx.needs_input_grad
-        return (
-            grad.matmul(weight) if of_x else None,
-            grad.transpose(0, 1).matmul(x) if of_weight else None,
-            grad.sum(0) if of_bias else None,
-        )
-
-
-class Conv2d(torch.autograd.Function):
-    """A two-dimensional convolution over frames: rsnn's ordered sums forward, torch's fast products backward."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
-        output: Tensor = _ops.conv2d(x, weight, bias, stride, padding)
-        return output
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        x, weight, _, ctx.stride, ctx.padding = inputs
-        ctx.save_for_backward(x, weight)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:
-        x, weight = ctx.saved_tensors
-        wanted = list(ctx.needs_input_grad[:3])
-        grads = torch.ops.aten.convolution_backward(
-            grad, x, weight, [weight.shape[0]], ctx.stride, ctx.padding, [1, 1], False, [0, 0], 1, wanted
-        )
-        return *(g if w else None for g, w in zip(grads, wanted, strict=True)), None, None
-
-
-class Pool2d(torch.autograd.Function):
-    """Sums or means of non-overlapping windows; every input of a window receives the window's gradient (over its size for means)."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, kernel: list[int], average: bool) -> Tensor:
-        output: Tensor = _ops.pool2d(x, kernel, average)
-        return output
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        x, ctx.kernel, ctx.average = inputs
-        ctx.sides = x.shape[-2:]
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        ky, kx = ctx.kernel
-        if ctx.average:
-            grad = grad / (ky * kx)
-        grad = grad.repeat_interleave(ky, dim=-2).repeat_interleave(kx, dim=-1)
-        height, width = ctx.sides
-        return torch.nn.functional.pad(grad, (0, width - grad.shape[-1], 0, height - grad.shape[-2])), None, None
-
-
 def outside_tracing(traced: type[torch.autograd.Function], eager: type[torch.autograd.Function]) -> Callable[..., Any]:
     """Apply `eager`, which has a `jvp`, or under torch.compile, which refuses every Function with one, `traced`."""
 
@@ -242,6 +166,3 @@ def exp(x: Tensor) -> Tensor:
 
 apply_scan: Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]] = outside_tracing(Scan, ScanOutsideTracing)
 apply_clamp: Callable[[Tensor, float, float], Tensor] = outside_tracing(Clamp, ClampOutsideTracing)
-apply_linear: Callable[[Tensor, Tensor, Tensor | None], Tensor] = Linear.apply
-apply_conv2d: Callable[[Tensor, Tensor, Tensor | None, list[int], list[int]], Tensor] = Conv2d.apply
-apply_pool2d: Callable[[Tensor, list[int], bool], Tensor] = Pool2d.apply

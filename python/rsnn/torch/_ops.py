@@ -9,7 +9,8 @@ rsnn::scan            x (outer, T, inner), coefficients (n, P) float64, state (n
 rsnn::scan_backward   -> gradients of x, of the initial state, of the coefficients (float64), and of weight and bias (empty where there is
                       none); zero where not in `needs`
 rsnn::exp             exp of float64 by the same routine as the numpy recipe, so that both sides form the same coefficients
-rsnn::linear, rsnn::conv2d, rsnn::pool2d    rsnn's own products over rows
+
+The products are in `_product_ops`.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,6 @@ import torch
 from torch import Tensor
 
 from rsnn import _rsnn
-from rsnn.errors import InvalidValueError
 from rsnn.memory import empty
 
 RECURRENT = "recurrent"
@@ -37,9 +37,6 @@ _SCHEMAS = {
         "Tensor? weight=None, Tensor? bias=None, int group=0) -> (Tensor, Tensor, Tensor, Tensor, Tensor)"
     ),
     "exp": "(Tensor x) -> Tensor",
-    "linear": "(Tensor x, Tensor weight, Tensor? bias) -> Tensor",
-    "conv2d": "(Tensor x, Tensor weight, Tensor? bias, int[] stride, int[] padding) -> Tensor",
-    "pool2d": "(Tensor x, int[] kernel, bool average) -> Tensor",
 }
 
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
@@ -194,56 +191,6 @@ def _exp_shape(x: Tensor) -> Tensor:
     return _new(x, x.shape)
 
 
-def _finite(weight: Tensor) -> Tensor:
-    """Refuse weights that are not finite: where the input is zero they would count for nothing on one path and for NaN on another."""
-    if not weight.sum().isfinite() and not weight.isfinite().all():
-        raise InvalidValueError(
-            "weight: NaN or infinity came; weights must be finite, so look for a learning rate too high or a division by zero"
-        )
-    return weight
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    output = _linear_shape(x, weight, bias)
-    _rsnn.linear(
-        _numpy(x), _numpy(_finite(weight)), None if bias is None else _numpy(bias), output.numpy(), threads=torch.get_num_threads()
-    )
-    return output
-
-
-def _linear_shape(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return _new(x, (x.shape[0], weight.shape[0]))
-
-
-def _conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
-    output = _conv2d_shape(x, weight, bias, stride, padding)
-    _rsnn.conv2d(
-        _numpy(x),
-        _numpy(_finite(weight)),
-        None if bias is None else _numpy(bias),
-        output.numpy(),
-        stride=(stride[0], stride[1]),
-        padding=(padding[0], padding[1]),
-        threads=torch.get_num_threads(),
-    )
-    return output
-
-
-def _conv2d_shape(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
-    sides = [(x.shape[k + 2] + 2 * padding[k] - weight.shape[k + 2]) // stride[k] + 1 for k in (0, 1)]
-    return _new(x, (x.shape[0], weight.shape[0], *sides))
-
-
-def _pool2d(x: Tensor, kernel: list[int], average: bool) -> Tensor:
-    output = _pool2d_shape(x, kernel, average)
-    _rsnn.pool2d(_numpy(x), output.numpy(), kernel=(kernel[0], kernel[1]), average=average, threads=torch.get_num_threads())
-    return output
-
-
-def _pool2d_shape(x: Tensor, kernel: list[int], average: bool) -> Tensor:
-    return _new(x, (*x.shape[:2], x.shape[2] // kernel[0], x.shape[3] // kernel[1]))
-
-
 def _pick(argument: Any, dim: Any, index: int) -> Any:
     """One member of a batched argument; lists are looked into."""
     if isinstance(argument, (list, tuple)) and isinstance(dim, (list, tuple)):
@@ -267,28 +214,16 @@ def _one_by_one(op: Any) -> Callable[..., Any]:
     return rule
 
 
-def _register() -> None:
-    """Define every operator with its kernel, its shapes and its rule for vmap."""
-    kernels: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
-        "scan": (_scan, _scan_shapes),
-        "scan_backward": (_scan_backward, _scan_backward_shapes),
-        "exp": (_exp, _exp_shape),
-        "linear": (_linear, _linear_shape),
-        "conv2d": (_conv2d, _conv2d_shape),
-        "pool2d": (_pool2d, _pool2d_shape),
-    }
-    for name, (kernel, shapes) in kernels.items():
-        _library.define(name + _SCHEMAS[name], tags=(torch.Tag.pt2_compliant_tag,))
-        _library.impl(name, kernel, "CPU")
-        torch.library.register_fake(f"rsnn::{name}", shapes, lib=_library)
-        torch.library.register_vmap(f"rsnn::{name}", _one_by_one(getattr(torch.ops.rsnn, name).default), lib=_library)
+def register(name: str, schema: str, kernel: Callable[..., Any], shapes: Callable[..., Any], rule: Callable[..., Any] | None = None) -> Any:
+    """Define an operator with its kernel, its shapes and its rule for vmap; give it."""
+    _library.define(name + schema, tags=(torch.Tag.pt2_compliant_tag,))
+    _library.impl(name, kernel, "CPU")
+    torch.library.register_fake(f"rsnn::{name}", shapes, lib=_library)
+    op = getattr(torch.ops.rsnn, name).default
+    torch.library.register_vmap(f"rsnn::{name}", rule or _one_by_one(op), lib=_library)
+    return op
 
 
-_register()
-
-scan = torch.ops.rsnn.scan.default
-scan_backward = torch.ops.rsnn.scan_backward.default
-exp = torch.ops.rsnn.exp.default
-linear = torch.ops.rsnn.linear.default
-conv2d = torch.ops.rsnn.conv2d.default
-pool2d = torch.ops.rsnn.pool2d.default
+scan = register("scan", _SCHEMAS["scan"], _scan, _scan_shapes)
+scan_backward = register("scan_backward", _SCHEMAS["scan_backward"], _scan_backward, _scan_backward_shapes)
+exp = register("exp", _SCHEMAS["exp"], _exp, _exp_shape)

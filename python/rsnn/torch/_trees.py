@@ -8,15 +8,14 @@ from rsnn.state import ORDER, make_state
 
 
 def register() -> None:
-    """Name the type of every state that a neuron may have; whoever loads a program has made no neuron before."""
+    """Name the type of every state that a neuron, or a delay, may have; whoever loads a program has made no neuron before."""
     name_it = getattr(_pytree, "_register_namedtuple", None)  # torch has no public way to name a tuple
     if name_it is None:
         return
     first, *rest = ORDER
-    for size in range(len(ORDER)):
-        for more in combinations(rest, size):
-            fields = (first, *more)
-            name_it(type(make_state(fields, fields)), serialized_type_name=f"rsnn.state.State({', '.join(fields)})")
+    neurons = [(first, *more) for size in range(len(ORDER)) for more in combinations(rest, size)]
+    for fields in [*neurons, ("waiting",)]:
+        name_it(type(make_state(fields, fields)), serialized_type_name=f"rsnn.state.State({', '.join(fields)})")
 
 
 register()

@@ -1,6 +1,7 @@
 """From a torch module to a network that needs no torch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 
 import rsnn
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.torch.delay import Delay
+from rsnn.torch.graph import Add, Graph
 from rsnn.torch.layers import AvgPool2d, SumPool2d, frame_padding
 from rsnn.torch.lift import Dropout, Lift
 from rsnn.torch.modules import Layer
@@ -20,16 +23,16 @@ _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 def to_network(module: nn.Module, input_shape: int | Sequence[int]) -> "rsnn.Network":
     """Make an `rsnn.Network` of a torch module, with copies of its weights.
 
-    What is converted: neurons of rsnn.torch, recurrent ones too, `Linear` and `Conv2d` (rsnn's and torch's), `Flatten`, `AvgPool2d`,
-    `SumPool2d`, these in `Lift`, lists of these. Batch normalisation is folded into the layer before it as evaluation applies it; dropout
-    is left out. Of rsnn's own layers the
-    network gives the same bits as the module; torch's own `Linear`, `Conv2d` and `AvgPool2d` sum in another order, which may flip a few
-    spikes in a million.
+    What is converted: neurons of rsnn.torch, recurrent ones too, `Linear`, `Conv1d` and `Conv2d` (rsnn's and torch's), `Flatten`,
+    `SumPool2d`, `AvgPool2d`, `MaxPool2d`, `Delay`, `Add`, these in `Lift`, lists of these, and `Graph`, whose names and inputs are kept, as
+    are those that a list gives its modules. Batch normalisation is folded into the layer before it as evaluation applies it; dropout is
+    left out. Of rsnn's own layers the network gives the same bits as the module; torch's own `Linear`, `Conv1d`, `Conv2d` and `AvgPool2d`
+    sum in another order, which may flip a few spikes in a million: `compare_spikes` counts them.
 
     Parameters
     ----------
     module : module
-        A `Sequential` of rsnn or torch, nested or not, or a single layer.
+        A `Sequential` of rsnn or torch, a `Graph`, nested or not, or a single layer.
     input_shape : int or tuple of int
         Shape of one time step of one sample, such as (2, 34, 34).
 
@@ -53,34 +56,90 @@ def to_network(module: nn.Module, input_shape: int | Sequence[int]) -> "rsnn.Net
     """
     if not isinstance(module, nn.Module):
         raise InvalidTypeError(f"module is {type(module).__name__}: must be a torch module, such as rsnn.torch.Sequential(...)")
-    layers: list[Any] = []
-    for position, each in _flat(module, ""):
-        if isinstance(each, _IN_EVALUATION_ABSENT):
-            continue
-        if isinstance(each, _NORMS):
-            if not layers or not isinstance(layers[-1], (rsnn.Linear, rsnn.Conv2d)):
-                raise _refusal(position, each, "can only be folded into a Linear or Conv2d right before it; move it there")
-            layers[-1] = _folded(position, each, layers[-1])
-            continue
-        convert = next((convert for kind, convert in _CONVERSIONS.items() if isinstance(each, kind)), None)
+    reader = _Reader()
+    last = reader.read(module, "", None, (-1,), alone=False)
+    if last != len(reader.layers) - 1:  # the last module leaves no layer behind, and what it passes on is not the last layer's
+        reader.add(rsnn.Add(), None, (last,))
+    return rsnn.Network(
+        reader.layers,
+        input_shape=input_shape,
+        batch_first=getattr(module, "batch_first", False),
+        names=reader.names,
+        inputs=reader.inputs,
+    )
+
+
+class _Reader:
+    """The layers that were read off a module so far, and which of them takes what."""
+
+    def __init__(self) -> None:
+        self.layers: list[Any] = []
+        self.names: list[str | None] = []
+        self.inputs: list[tuple[int, ...]] = []
+
+    def add(self, layer: Any, name: str | None, sources: tuple[int, ...]) -> int:
+        """Add a layer; give its index."""
+        self.layers.append(layer)
+        self.names.append(name if name not in self.names else None)
+        self.inputs.append(sources)
+        return len(self.layers) - 1
+
+    def read(self, module: nn.Module, position: str, name: str | None, sources: tuple[int, ...], *, alone: bool) -> int:
+        """Read a module that takes these layers, and `alone` takes them or not; give the index of what it sends on."""
+        if isinstance(module, Graph):
+            return self._graph(module, position, name, self._one(sources), alone=alone)
+        if isinstance(module, nn.Sequential):
+            source = self._one(sources)
+            for key, each in module.named_children():
+                own = _name(name, None if key.isdecimal() else key, key)
+                source = self.read(each, f"{position}.{key}" if position else key, own, (source,), alone=alone)
+                alone = True
+            return source
+        if isinstance(module, Lift):
+            return self.read(module.module, f"{position}.module" if position else "module", name, sources, alone=alone)
+        position = position or "itself"
+        if isinstance(module, _IN_EVALUATION_ABSENT):
+            return self._one(sources)
+        if isinstance(module, _NORMS):
+            return self._fold(module, position, sources, alone=alone)
+        convert = next((convert for kind, convert in _CONVERSIONS.items() if isinstance(module, kind)), None)
         if convert is None:
             known = ", ".join(dict.fromkeys(kind.__name__ for kind in (*_CONVERSIONS, *_NORMS)))
+            why = f"has no counterpart in rsnn.Network, which has {known}; replace it by these or leave it outside"
+            raise _refusal(position, module, why)
+        return self.add(convert(position, module), name, sources)
+
+    def _graph(self, module: Graph, position: str, name: str | None, source: int, *, alone: bool) -> int:
+        sent = {-1: source}
+        takers = Counter(one for inputs in module.inputs for one in inputs)
+        for k, (key, each) in enumerate(module.named_children()):
+            inputs = module.inputs[k]
+            only = len(inputs) == 1 and takers[inputs[0]] == 1 and (inputs[0] >= 0 or alone)
+            sources = tuple(sent[one] for one in inputs)
+            sent[k] = self.read(each, f"{position}.{key}" if position else key, _name(name, module.names[k], key), sources, alone=only)
+        return sent[len(module.inputs) - 1]
+
+    def _one(self, sources: tuple[int, ...]) -> int:
+        """Give one layer that sends on the sum of these."""
+        return sources[0] if len(sources) == 1 else self.add(rsnn.Add(), None, sources)
+
+    def _fold(self, module: nn.Module, position: str, sources: tuple[int, ...], *, alone: bool) -> int:
+        k = sources[0]
+        if len(sources) > 1 or k < 0 or not isinstance(self.layers[k], (rsnn.Linear, rsnn.Conv1d, rsnn.Conv2d)):
+            raise _refusal(position, module, "can only be folded into a Linear, Conv1d or Conv2d right before it; move it there")
+        if not alone:
             raise _refusal(
-                position, each, f"has no counterpart in rsnn.Network, which has {known}; replace it by these or leave it outside"
+                position, module, "is not the only one that takes what the layer before it sends on, so it cannot be folded into it"
             )
-        layers.append(convert(position, each))
-    return rsnn.Network(layers, input_shape=input_shape, batch_first=getattr(module, "batch_first", False))
+        self.layers[k] = _folded(position, module, self.layers[k])
+        return k
 
 
-def _flat(module: nn.Module, position: str) -> Iterator[tuple[str, nn.Module]]:
-    """Every module of a nested list with its position, such as "2.0"."""
-    if isinstance(module, nn.Sequential):
-        for name, each in module.named_children():
-            yield from _flat(each, f"{position}.{name}" if position else name)
-    elif isinstance(module, Lift):
-        yield from _flat(module.module, f"{position}.module" if position else "module")
-    else:
-        yield position or "itself", module
+def _name(outer: str | None, own: str | None, key: str) -> str | None:
+    """Name a layer after its module, and the list or graph that this is in."""
+    if outer is None:
+        return own
+    return f"{outer}_{own or key}"
 
 
 def _refusal(position: str, module: nn.Module, why: str) -> InvalidTypeError:
@@ -120,24 +179,55 @@ def _flatten(position: str, module: Any) -> Any:
     return rsnn.Flatten()
 
 
-def _average(position: str, module: Any) -> Any:
+def _cell(position: str, module: Any) -> tuple[int, int]:
+    """Give the window of a pooling of torch, whose windows must lie side by side."""
     kernel = module.kernel_size
     pair = tuple(kernel) if isinstance(kernel, tuple) else (kernel, kernel)
     _require(position, module, "stride", module.stride, (kernel, pair, pair[0] if pair[0] == pair[1] else pair))
     _require(position, module, "padding", module.padding, (0, (0, 0)))
     _require(position, module, "ceil_mode", module.ceil_mode, (False,))
+    return pair
+
+
+def _average(position: str, module: Any) -> Any:
+    pair = _cell(position, module)
     _require(position, module, "divisor_override", module.divisor_override, (None,))
     return rsnn.AvgPool2d(pair)
+
+
+def _conv1d(position: str, module: Any) -> Any:
+    for name, given, accepted in (
+        ("dilation", module.dilation, ((1,),)),
+        ("groups", module.groups, (1,)),
+        ("padding_mode", module.padding_mode, ("zeros",)),
+    ):
+        _require(position, module, name, given, accepted)
+    (kernel,), padding = module.kernel_size, module.padding
+    if padding == "same" and kernel % 2 == 0:
+        raise InvalidValueError(f'module {position} (Conv1d): padding="same" with kernel_size={kernel}: use odd kernels or a number')
+    zeros = {"valid": 0, "same": kernel // 2}[padding] if isinstance(padding, str) else int(padding[0])
+    return rsnn.Conv1d(_array(module.weight), _array(module.bias), stride=int(module.stride[0]), padding=zeros)
+
+
+def _max(position: str, module: Any) -> Any:
+    pair = _cell(position, module)
+    _require(position, module, "dilation", module.dilation, (1, (1, 1)))
+    _require(position, module, "return_indices", module.return_indices, (False,))
+    return rsnn.MaxPool2d(pair)
 
 
 _CONVERSIONS: dict[type[nn.Module], Callable[[str, Any], Any]] = {
     Layer: lambda position, module: module.neuron,
     nn.Linear: _linear,
+    nn.Conv1d: _conv1d,
     nn.Conv2d: _conv2d,
     nn.Flatten: _flatten,
     nn.AvgPool2d: _average,
     AvgPool2d: lambda position, module: rsnn.AvgPool2d(module.kernel_size),
     SumPool2d: lambda position, module: rsnn.SumPool2d(module.kernel_size),
+    nn.MaxPool2d: _max,
+    Delay: lambda position, module: module.layer,
+    Add: lambda position, module: rsnn.Add(),
 }
 
 

@@ -18,9 +18,9 @@ from rsnn.state import State, make_state
 from rsnn.surrogate import ATan, Custom, Surrogate
 from rsnn.torch import _checks, _reference
 from rsnn.torch._autograd import apply_clamp, apply_scan, exp
-from rsnn.torch.products import conv2d, linear, pool2d
+from rsnn.torch.products import conv1d, conv2d, linear, pool2d
 
-__all__ = ["conv2d", "linear", "pool2d", "simulate"]
+__all__ = ["conv1d", "conv2d", "linear", "pool2d", "simulate"]
 
 BLOCK = 32
 """Steps between two kept states unless `checkpoint` says otherwise: backward recomputes a block of this length into the cache."""

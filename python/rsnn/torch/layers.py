@@ -1,8 +1,8 @@
 """Weights and pooling between neurons: torch's modules with rsnn's own sums.
 
 The forward products add in one documented order, so that a network gives the same bits in torch and in numpy (`rsnn.Linear`,
-`rsnn.Conv2d`), for any batch and any number of threads; torch's own products do not promise that. The backward products need no
-such promise and are torch's.
+`rsnn.Conv2d`), for any batch and any number of threads; torch's own products do not promise that. Where most of an input is 0, forward
+and the weight's gradient follow what is not, and one bit for each entry is kept for backward. Inputs' gradients are dense products.
 """
 
 from typing import Any, Literal
@@ -20,6 +20,9 @@ class Linear(nn.Linear):
 
     A drop-in for `torch.nn.Linear`: the same arguments, parameters, initialisation and `state_dict`. The sum runs over ascending
     input index, multiply then add, the bias last; the result has the same bits as `rsnn.Linear`.
+
+    Where at most about a third of x is not 0, only these entries are summed, forward and in the weight's gradient, and of x one bit for
+    each entry is kept for backward, and the values of those that are not 1. Under `torch.compile` and `vmap` x itself is kept.
 
     Parameters
     ----------
@@ -96,32 +99,93 @@ class Conv2d(nn.Conv2d):
         device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        for name, given, accepted in (
-            ("dilation", dilation, (1, (1, 1))),
-            ("groups", groups, (1,)),
-            ("padding_mode", padding_mode, ("zeros",)),
-        ):
-            if given not in accepted:
-                msg = f"{name}={given!r}: rsnn.torch.Conv2d takes only {name}={accepted[0]!r}; use torch.nn.Conv2d here"
-                raise InvalidValueError(msg)
+        check_options("Conv2d", dilation, groups, padding_mode)
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
         frame_padding(self)  # refuses an unequal "same" now rather than at the first call
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve the last two axes."""
-        return products.conv2d(input, self.weight, self.bias, stride=(self.stride[0], self.stride[1]), padding=frame_padding(self))
+        py, px = frame_padding(self)
+        return products.conv2d(input, self.weight, self.bias, stride=(self.stride[0], self.stride[1]), padding=(py, px))
 
 
-def frame_padding(conv: nn.Conv2d) -> tuple[int, int]:
+class Conv1d(nn.Conv1d):
+    """A convolution over one axis, with rsnn's ordered sums: `Conv2d` of images one pixel high.
+
+    A drop-in for `torch.nn.Conv1d`: the same parameters, initialisation and `state_dict`. The sum runs by kernel entry, then channel,
+    multiply then add, the bias last.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, bias, device, dtype
+        As in `torch.nn.Conv1d`; `padding="same"` needs an odd kernel.
+    dilation, groups, padding_mode
+        Only 1, 1 and "zeros"; for others use `torch.nn.Conv1d`, whose bits are torch's own.
+
+    Shapes
+    ------
+    x (..., C, L), any number of leading axes such as (T, B), float32 or float64; the output (..., O, L'), the same dtype. Half
+    precision, and tensors on another device than the CPU, take torch's product.
+
+    Raises
+    ------
+    InvalidTypeError
+        x is not a floating point tensor.
+    InvalidValueError
+        An option that is not supported; x has another number of channels or is smaller than the kernel; a weight is not finite.
+
+    Examples
+    --------
+    >>> import torch, rsnn.torch as rt
+    >>> rt.Conv1d(2, 8, 3, padding=1)(torch.zeros(10, 4, 2, 34)).shape
+    torch.Size([10, 4, 8, 34])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int],
+        stride: int | tuple[int] = 1,
+        padding: int | tuple[int] | str = 0,
+        dilation: int | tuple[int] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        check_options("Conv1d", dilation, groups, padding_mode)
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+        frame_padding(self)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve the last axis."""
+        return products.conv1d(input, self.weight, self.bias, stride=self.stride[0], padding=frame_padding(self)[0])
+
+
+def check_options(kind: str, dilation: Any, groups: Any, padding_mode: Any) -> None:
+    """Refuse options of a convolution that rsnn does not have."""
+    for name, given, accepted in (
+        ("dilation", dilation, (1, (1,), (1, 1))),
+        ("groups", groups, (1,)),
+        ("padding_mode", padding_mode, ("zeros",)),
+    ):
+        if given not in accepted:
+            msg = f"{name}={given!r}: rsnn.torch.{kind} takes only {name}={accepted[0]!r}; use torch.nn.{kind} here"
+            raise InvalidValueError(msg)
+
+
+def frame_padding(conv: nn.Conv1d | nn.Conv2d) -> tuple[int, ...]:
     """Zeros that a convolution adds before and after each axis of a frame (y, x), whatever form its `padding` was given in."""
     if conv.padding == "valid":
-        return (0, 0)
+        return (0,) * len(conv.kernel_size)
     if conv.padding == "same":
         if any(k % 2 == 0 for k in conv.kernel_size):
             msg = f'padding="same" with kernel_size={conv.kernel_size}: both sides must be padded alike; use odd kernels or a number'
             raise InvalidValueError(msg)
-        return (conv.kernel_size[0] // 2, conv.kernel_size[1] // 2)
-    return (int(conv.padding[0]), int(conv.padding[1]))
+        return tuple(k // 2 for k in conv.kernel_size)
+    return tuple(int(p) for p in conv.padding)
 
 
 class Pool2d(nn.Module):

@@ -5,10 +5,11 @@ from torch import Tensor, nn
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.torch import _checks
+from rsnn.torch.delay import Delay
 from rsnn.torch.layers import Conv2d, Linear, Pool2d
 from rsnn.torch.modules import Layer
 
-_STATEFUL = (Layer, nn.RNNBase, nn.RNNCellBase)
+_STATEFUL = (Layer, Delay, nn.RNNBase, nn.RNNCellBase)
 
 
 class Lift(nn.Module):

@@ -8,14 +8,15 @@ from torch.nn import functional as torch_functional
 
 from rsnn.errors import InvalidValueError
 from rsnn.torch import _checks
-from rsnn.torch._autograd import apply_conv2d, apply_linear, apply_pool2d
+from rsnn.torch._product_autograd import apply_conv2d, apply_linear, apply_pool2d
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Multiply the last axis by a weight matrix, y = x W^T + b, in rsnn's order.
 
     Each sum runs over ascending input index, multiply then add, from zero; the bias is added last. The bits are those of `rsnn.Linear`.
-    Gradients are torch's fast products. Half precision and other devices than the CPU take torch's product forward too.
+    Where most of x is 0, the sum runs over the entries that are not, and so does the gradient of the weight; backward then keeps of x one
+    bit for each entry, and the values that are neither 0 nor 1. Half precision and other devices than the CPU take torch's product.
 
     Parameters
     ----------
@@ -105,6 +106,36 @@ def conv2d(
     else:
         output = torch_functional.conv2d(frames, weight, bias, stride, padding)
     return output.reshape(*x.shape[:-3], *output.shape[1:])
+
+
+def conv1d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 1, padding: int = 0) -> Tensor:
+    """Convolve the last axis, in rsnn's order: `conv2d` of images one pixel high.
+
+    Parameters
+    ----------
+    x : tensor (..., C, L), float32 or float64
+    weight : tensor (O, C, k)
+    bias : tensor (O,), optional
+    stride, padding : int
+
+    Returns
+    -------
+    tensor (..., O, L') with L' = (L + 2 padding - k) // stride + 1
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        As `conv2d`.
+
+    Examples
+    --------
+    >>> import torch, rsnn.torch as rt
+    >>> rt.functional.conv1d(torch.ones(5, 2, 1, 3), torch.ones(4, 1, 3)).shape
+    torch.Size([5, 2, 4, 1])
+    """
+    _checks.floating("x", x)
+    _checks.axes("x", x, 2, "(..., channels, length)")
+    return conv2d(x.unsqueeze(-2), weight.unsqueeze(-2), bias, (1, stride), (0, padding)).squeeze(-2)
 
 
 def pool2d(x: Tensor, kernel: int | tuple[int, int], *, average: bool) -> Tensor:

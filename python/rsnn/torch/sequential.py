@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.torch import _checks
+from rsnn.torch.delay import Delay
 from rsnn.torch.lift import Dropout, over_time, refuse_state
 from rsnn.torch.modules import Layer
 
@@ -31,8 +32,8 @@ class SequentialResult:
 class Sequential(nn.Sequential):
     """Modules one after another over a sequence, with an explicit state.
 
-    Neurons (`Layer` and its named forms, also cells), inner `Sequential` and `Dropout` get the whole sequence. Every other module is
-    stateless: it is applied to each time step, to all of them at once, (T, B, ...) folded to (T * B, ...), as `Lift` does. So batch
+    Neurons (`Layer` and its named forms, also cells), `Delay`, inner `Sequential` and `Dropout` get the whole sequence. Every other module
+    is stateless: it is applied to each time step, to all of them at once, (T, B, ...) folded to (T * B, ...), as `Lift` does. So batch
     normalisation takes its statistics over steps and samples, and ``torch.nn.Dropout`` drops anew in every step.
 
     Parameters
@@ -61,10 +62,10 @@ class Sequential(nn.Sequential):
     def __init__(self, *modules: Any, batch_first: bool | None = None) -> None:
         named = modules[0].items() if len(modules) == 1 and isinstance(modules[0], OrderedDict) else enumerate(modules)
         for name, module in named:
-            if not isinstance(module, (Layer, Sequential)):
+            if not isinstance(module, _STATEFUL):
                 refuse_state(f"module {name}", module, "rsnn.torch.LIF(beta=0.95)")
         super().__init__(*modules)
-        said: set[bool] = {module.batch_first for module in self if isinstance(module, (Layer, Sequential, Dropout))}
+        said: set[bool] = {module.batch_first for module in self if isinstance(module, (*_STATEFUL, Dropout))}
         if len(said) > 1:
             raise InvalidValueError("batch_first: the neurons and dropouts disagree; give all of them the same")
         if batch_first is None:
@@ -129,30 +130,16 @@ class Sequential(nn.Sequential):
         InvalidTypeError, InvalidValueError
             As of `forward`; a name that no neuron here can record.
         """
+        work = self._begin(x, state, record)
+        for k in range(len(self)):
+            x = work(k, x)
+        return work.result(x)
+
+    def _begin(self, x: Any, state: Any, record: Any) -> "_Work":
+        """Check what a run was given, and begin it."""
         _checks.floating("x", x)
         _checks.axes("x", x, 2, "(B, T, ...)" if self.batch_first else "(T, B, ...)")
-        states, wanted = self._states(state), self._wanted(record)
-        spikes: dict[int, Any] = {}
-        traces: dict[int, dict[str, Any]] = {}
-        after: dict[int, Any] = {}
-        for k, module in enumerate(self):
-            try:
-                if isinstance(module, (Layer, Sequential, Dropout)) and module.batch_first is not self.batch_first:
-                    raise InvalidValueError(f"batch_first={module.batch_first}: the Sequential it was put into has {self.batch_first}")
-                if isinstance(module, (Layer, Sequential)):
-                    result: Any = module.run(x, states[k], wanted[k])
-                    x, after[k] = result.output, result.state
-                    if wanted[k]:
-                        traces[k] = result.traces
-                    if isinstance(result, SequentialResult):
-                        spikes |= {k: result.spikes} if result.spikes else {}
-                    elif result.spiking:
-                        spikes[k] = x
-                else:
-                    x = over_time(module, x)
-            except (InvalidTypeError, InvalidValueError) as error:
-                raise type(error)(f"module {k} ({type(module).__name__}): {error}") from error
-        return SequentialResult(x, spikes, after, traces)
+        return _Work(self, self._states(state), self._wanted(record))
 
     def __getitem__(self, index: Any) -> Any:
         """Give a module, or with a slice a `Sequential` of some."""
@@ -165,8 +152,9 @@ class Sequential(nn.Sequential):
         """What a neuron in here can record."""
         return tuple(dict.fromkeys(name for module in self._neurons().values() for name in module.recordable))
 
-    def _neurons(self) -> "dict[int, Layer | Sequential]":
-        return {k: module for k, module in enumerate(self) if isinstance(module, (Layer, Sequential))}
+    def _neurons(self) -> "dict[int, Layer | Sequential | Delay]":
+        """Give the modules that have a state."""
+        return {k: module for k, module in enumerate(self) if isinstance(module, _STATEFUL)}
 
     def _wanted(self, record: Any) -> dict[int, Any]:
         """Tell what to record of each neuron."""
@@ -197,3 +185,42 @@ class Sequential(nn.Sequential):
                 f"state: states of the modules {came} came; the neurons are {known}; pass what a call of this module returned"
             )
         return dict(state)
+
+
+class _Work:
+    """A run of a list of modules: what they are called with, and what is kept of what they return."""
+
+    def __init__(self, modules: Sequential, states: dict[int, Any], wanted: dict[int, Any]) -> None:
+        self.modules, self.states, self.wanted = list(modules), states, wanted
+        self.batch_first = modules.batch_first
+        self.spikes: dict[int, Any] = {}
+        self.traces: dict[int, dict[str, Any]] = {}
+        self.after: dict[int, Any] = {}
+
+    def __call__(self, k: int, x: Tensor) -> Tensor:
+        """Call a module with what comes to it; give what it sends on."""
+        module = self.modules[k]
+        try:
+            if isinstance(module, (*_STATEFUL, Dropout)) and module.batch_first is not self.batch_first:
+                raise InvalidValueError(f"batch_first={module.batch_first}: the Sequential it was put into has {self.batch_first}")
+            if not isinstance(module, _STATEFUL):
+                return over_time(module, x)
+            result: Any = module.run(x, self.states[k], self.wanted[k])
+        except (InvalidTypeError, InvalidValueError) as error:
+            raise type(error)(f"module {k} ({type(module).__name__}): {error}") from error
+        self.after[k] = result.state
+        if self.wanted[k]:
+            self.traces[k] = result.traces
+        if isinstance(result, SequentialResult):
+            self.spikes |= {k: result.spikes} if result.spikes else {}
+        elif result.spiking:
+            self.spikes[k] = result.output
+        output: Tensor = result.output
+        return output
+
+    def result(self, output: Tensor) -> SequentialResult:
+        """Give what the last module sent on, and what was kept."""
+        return SequentialResult(output, self.spikes, self.after, self.traces)
+
+
+_STATEFUL = (Layer, Sequential, Delay)

@@ -7,9 +7,10 @@ use rsnn_core::chip::dynapcnn::{Outputs, layer};
 use rsnn_core::chip::integer;
 use rsnn_core::chip::product::Geometry;
 use rsnn_core::elem::{Elem, levels};
+use rsnn_core::event::Path;
 use rsnn_core::neuron::{Convention, Detach, Neuron};
 use rsnn_core::pool::Context;
-use rsnn_core::product::{Conv2d, conv2d, linear};
+use rsnn_core::product::{Conv2d, Rows, conv2d, linear};
 use rsnn_core::scan::backward::{Backward, backward};
 use rsnn_core::scan::forward::{Forward, Output, forward};
 use rsnn_core::scan::layout::Shape;
@@ -121,7 +122,7 @@ fn fully_connected(repeats: usize) -> Result<()> {
     let (x, weight) = (noise::<f32>(shape.0 * shape.1), noise::<f32>(shape.2 * shape.1));
     let mut out = vec![0.0; shape.0 * shape.2];
     for _ in 0..repeats {
-        linear(&Context::serial(), level()?.1, &x, &weight, None, &mut out, shape)?;
+        linear(&Context::serial(), level()?.1, &Rows::Dense(&x), &weight, None, &mut out, shape, (Path::Dense, None))?;
     }
     Ok(())
 }

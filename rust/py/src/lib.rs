@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 mod array;
 mod chip;
 mod error;
+mod event;
 mod memory;
 mod network;
 mod neuron;
@@ -20,6 +21,7 @@ mod _rsnn {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::neuron::register(module)?;
         crate::product::register(module)?;
+        crate::event::register(module)?;
         crate::chip::register(module)?;
         crate::memory::register(module)?;
         crate::network::register(module)

@@ -7,7 +7,7 @@ use crate::elem::Elem;
 use crate::error::{Error, Result};
 use crate::event::conv::{Scatter, Scattering};
 use crate::event::gather::Gather;
-use crate::event::{Event, Touched};
+use crate::event::{Event, Path, Touched};
 use crate::pool::Stop;
 use crate::product::gemm::{Right, Target, multiply, panel_width};
 use crate::product::{Conv2d, Raster, finite, length};
@@ -16,17 +16,6 @@ use crate::product::{Conv2d, Raster, finite, length};
 const LINEAR_DENSE: f64 = 0.3;
 /// The same of a convolution.
 const CONV_DENSE: f64 = 0.4;
-
-/// Which way products are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Path {
-    /// The faster, by how many inputs are not 0.
-    Auto,
-    /// Following the events.
-    Event,
-    /// All of them.
-    Dense,
-}
 
 /// A layer with weights.
 pub struct Product<E> {

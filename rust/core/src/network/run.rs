@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::map::{Cells, Map};
 use super::neurons::Membranes;
-use super::product::{Desk, Path};
+use super::product::Desk;
 use super::signal::{Signal, count, list, list_bits};
 use super::{Op, Plan};
 use crate::error::{Error, Result};
-use crate::event::Event;
+use crate::event::{Event, Path};
 use crate::pool::{Context, Stop, for_each};
 use crate::scan::Kernels;
 use crate::scan::forward::Trace;

@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-use fearless_simd::{Level, Simd, SimdBase, dispatch};
+use fearless_simd::{Level, Simd, SimdBase, SimdFloat, dispatch};
 
 use crate::elem::{Elem, V};
 use crate::pool::Stop;
@@ -56,11 +56,16 @@ pub struct Target<'a, E> {
 
 /// Write to `c` the product of `a` (rows, `offsets.len()`) and `b`. Gives up early, leaving `c` undefined, when told to stop.
 pub fn multiply<E: Elem>(level: Level, a: &[E], b: &Right<'_, E>, c: Target<'_, E>, stop: &Stop<'_>) {
-    dispatch!(level, simd => blocks(simd, a, b, c, stop));
+    dispatch!(level, simd => blocks::<E, _, false>(simd, a, b, c, stop));
+}
+
+/// The same with fused multiply-add where there is one: for results whose bits are not promised.
+pub fn multiply_fused<E: Elem>(level: Level, a: &[E], b: &Right<'_, E>, c: Target<'_, E>, stop: &Stop<'_>) {
+    dispatch!(level, simd => blocks::<E, _, true>(simd, a, b, c, stop));
 }
 
 #[inline(always)]
-fn blocks<E: Elem, S: Simd>(simd: S, a: &[E], b: &Right<'_, E>, mut c: Target<'_, E>, stop: &Stop<'_>) {
+fn blocks<E: Elem, S: Simd, const FUSED: bool>(simd: S, a: &[E], b: &Right<'_, E>, mut c: Target<'_, E>, stop: &Stop<'_>) {
     if b.offsets.is_empty() {
         for row in c.values.chunks_exact_mut(c.stride) {
             row[c.columns.clone()].fill(E::ZERO);
@@ -82,9 +87,9 @@ fn blocks<E: Elem, S: Simd>(simd: S, a: &[E], b: &Right<'_, E>, mut c: Target<'_
                 column,
             };
             if c.columns.end - column > V::<E, S>::LEN {
-                panel.run::<S, VECTORS>(simd, &mut c);
+                panel.run::<S, VECTORS, FUSED>(simd, &mut c);
             } else {
-                panel.run::<S, 1>(simd, &mut c);
+                panel.run::<S, 1, FUSED>(simd, &mut c);
             }
         }
     }
@@ -105,29 +110,29 @@ struct Panel<'a, E> {
 impl<E: Elem> Panel<'_, E> {
     /// All rows of `a`, in tiles of 6, 4, 2 and 1.
     #[inline(always)]
-    fn run<S: Simd, const W: usize>(&self, simd: S, c: &mut Target<'_, E>) {
+    fn run<S: Simd, const W: usize, const FUSED: bool>(&self, simd: S, c: &mut Target<'_, E>) {
         let rows = c.values.len() / c.stride;
         let mut row = 0;
         while rows - row >= 6 {
-            self.tile::<S, 6, W>(simd, row, c);
+            self.tile::<S, 6, W, FUSED>(simd, row, c);
             row += 6;
         }
         if rows - row >= 4 {
-            self.tile::<S, 4, W>(simd, row, c);
+            self.tile::<S, 4, W, FUSED>(simd, row, c);
             row += 4;
         }
         if rows - row >= 2 {
-            self.tile::<S, 2, W>(simd, row, c);
+            self.tile::<S, 2, W, FUSED>(simd, row, c);
             row += 2;
         }
         if rows - row >= 1 {
-            self.tile::<S, 1, W>(simd, row, c);
+            self.tile::<S, 1, W, FUSED>(simd, row, c);
         }
     }
 
     /// `M` rows of `a` from `row` on, `W` vectors of columns.
     #[inline(always)]
-    fn tile<S: Simd, const M: usize, const W: usize>(&self, simd: S, row: usize, c: &mut Target<'_, E>) {
+    fn tile<S: Simd, const M: usize, const W: usize, const FUSED: bool>(&self, simd: S, row: usize, c: &mut Target<'_, E>) {
         let len = V::<E, S>::LEN;
         let a: [&[E]; M] = std::array::from_fn(
             #[inline(always)]
@@ -152,7 +157,7 @@ impl<E: Elem> Panel<'_, E> {
             for m in 0..M {
                 let factor = V::<E, S>::splat(simd, a[m][k]);
                 for w in 0..W {
-                    sums[m][w] += factor * b[w];
+                    sums[m][w] = if FUSED { factor.mul_add(b[w], sums[m][w]) } else { sums[m][w] + factor * b[w] };
                 }
             }
         }
@@ -167,7 +172,7 @@ impl<E: Elem> Panel<'_, E> {
 
 /// As much of a vector as a row still has from column `from` on.
 #[inline(always)]
-fn load_part<E: Elem, S: Simd>(vector: &mut V<E, S>, row: &[E], from: usize) {
+pub fn load_part<E: Elem, S: Simd>(vector: &mut V<E, S>, row: &[E], from: usize) {
     if from < row.len() {
         let end = row.len().min(from + V::<E, S>::LEN);
         vector.as_mut_slice()[..end - from].copy_from_slice(&row[from..end]);
@@ -176,7 +181,7 @@ fn load_part<E: Elem, S: Simd>(vector: &mut V<E, S>, row: &[E], from: usize) {
 
 /// As much of a vector as a row still has from column `from` on.
 #[inline(always)]
-fn store_part<E: Elem, S: Simd>(vector: &V<E, S>, row: &mut [E], from: usize) {
+pub fn store_part<E: Elem, S: Simd>(vector: &V<E, S>, row: &mut [E], from: usize) {
     if from + V::<E, S>::LEN <= row.len() {
         vector.store_slice(&mut row[from..from + V::<E, S>::LEN]);
     } else if from < row.len() {

@@ -1,5 +1,7 @@
 //! `y[r, o] = (sum over ascending i of x[r, i] * w[o, i]) + bias[o]`, the bias added last.
 //!
+//! Where most of x is 0 the sums run over its events (`event/linear.rs`): the same bits. What follows is the dense way.
+//!
 //! Layout: `x` (rows, inputs), `w` (outputs, inputs), `y` (rows, outputs). A group of outputs at a time, the weight is transposed into
 //! panels of the width that the product reads, `[panel][input][column]`; what fills up the last one is computed and dropped. Tasks are
 //! blocks of rows. A row or two are not worth the transposition: they are summed from the weight as it lies, 8 outputs abreast.
@@ -10,12 +12,16 @@ use super::gemm::{Right, Target, multiply, panel_width};
 use super::{TASK, finite, length};
 use crate::elem::Elem;
 use crate::error::{Error, Result};
+use crate::event::linear::Table;
+use crate::event::{self, CROSSOVER, Events, Found, Path, Values, estimate, scan, words_of};
 use crate::pool::{Context, for_each};
 
 /// Rows of a task where there are many: a multiple of the tile, small enough for the second cache.
 const ROWS: usize = 192;
 /// So few rows are summed without transposing the weight (measured: 3 break even).
 const FEW: usize = 2;
+/// An estimated share of events above which they are not even counted.
+const CLEARLY: f64 = CROSSOVER * 1.5;
 /// Outputs summed side by side for a few rows: enough to hide the latency of an addition.
 const ABREAST: usize = 8;
 /// Weights transposed at a time: they stay in the cache and their memory is used again.
@@ -23,8 +29,109 @@ const GROUP: usize = 1 << 20;
 /// Inputs transposed at a time: what is read and what is written stay in the first cache.
 const STRIP: usize = 32;
 
+/// What a product multiplies.
+pub enum Rows<'a, E> {
+    /// All entries (rows, inputs).
+    Dense(&'a [E]),
+    /// The bits of 0 and 1, (rows, words of inputs).
+    Packed(&'a [u64]),
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Event or dense, never auto.
+    pub path: Path,
+    /// Entries that are not 0; 0 where a dense product was asked for or an estimate was enough.
+    pub events: u64,
+    /// Whether all entries are known to be 0 or 1.
+    pub unit: bool,
+}
+
 /// Multiply `x` (rows, inputs) by the weight (outputs, inputs) into `out` (rows, outputs).
+///
+/// The bits of a dense x go to `words` (rows, words of inputs) if they are found on the way: where the path taken is that of the events.
 pub fn linear<E: Elem>(
+    context: &Context<'_>,
+    level: Level,
+    x: &Rows<'_, E>,
+    weight: &[E],
+    bias: Option<&[E]>,
+    out: &mut [E],
+    shape: (usize, usize, usize),
+    (path, words): (Path, Option<&mut [u64]>),
+) -> Result<Done> {
+    let (rows, inputs, outputs) = shape;
+    if let Rows::Dense(x) = x {
+        length("x", x, &[rows, inputs])?;
+    }
+    length("weight", weight, &[outputs, inputs])?;
+    length("out", out, &[rows, outputs])?;
+    finite("weight", weight)?;
+    if let Some(bias) = bias {
+        length("bias", bias, &[outputs])?;
+        finite("bias", bias)?;
+    }
+    let all = rows as f64 * inputs as f64;
+    match x {
+        Rows::Packed(words) => {
+            let events = Events::new(words, Values::Ones, (rows, inputs))?;
+            let found = Found { count: events.count(), unit: true };
+            if path == Path::Event || (path == Path::Auto && found.count as f64 <= all * CROSSOVER) {
+                return by_events(context, level, &events, weight, bias, out, shape, found);
+            }
+            let mut x = zeros(rows.checked_mul(inputs), "x")?;
+            events.unpack(0, &mut x);
+            dense(context, level, &x, weight, bias, out, shape)?;
+            Ok(Done { path: Path::Dense, events: found.count, unit: true })
+        }
+        Rows::Dense(x) => {
+            let mut found = Found { count: 0, unit: false };
+            if path == Path::Event || (path == Path::Auto && estimate(level, x) <= CLEARLY) {
+                let mut own = Vec::new();
+                let words = match words {
+                    Some(words) => words,
+                    None => {
+                        own.resize(rows * words_of(inputs), 0);
+                        &mut own
+                    }
+                };
+                found = scan(context, level, x, words, (rows, inputs))?;
+                if path == Path::Event || found.count as f64 <= all * CROSSOVER {
+                    let values = if found.unit { Values::Ones } else { Values::Dense(x) };
+                    let events = Events::new(words, values, (rows, inputs))?;
+                    return by_events(context, level, &events, weight, bias, out, shape, found);
+                }
+            }
+            dense(context, level, x, weight, bias, out, shape)?;
+            Ok(Done { path: Path::Dense, events: found.count, unit: found.unit })
+        }
+    }
+}
+
+/// A row of the transposed weight for each event; for a few rows the weight is read as it lies.
+fn by_events<E: Elem>(
+    context: &Context<'_>,
+    level: Level,
+    events: &Events<'_, E>,
+    weight: &[E],
+    bias: Option<&[E]>,
+    out: &mut [E],
+    (rows, inputs, outputs): (usize, usize, usize),
+    found: Found,
+) -> Result<Done> {
+    if rows <= FEW {
+        let lists = (0..rows).map(|row| events.list(row)).collect::<Vec<_>>();
+        let group = (TASK / 8).div_ceil(lists.iter().map(Vec::len).sum::<usize>().max(1));
+        few(context, |row| lists[row].iter().copied(), weight, bias, out, (inputs, outputs), group)?;
+    } else {
+        let table = Table::transposed(context, level, weight, outputs, inputs)?;
+        event::linear::linear(context, level, events, &table, bias, out)?;
+    }
+    Ok(Done { path: Path::Event, events: found.count, unit: found.unit })
+}
+
+fn dense<E: Elem>(
     context: &Context<'_>,
     level: Level,
     x: &[E],
@@ -33,20 +140,20 @@ pub fn linear<E: Elem>(
     out: &mut [E],
     (rows, inputs, outputs): (usize, usize, usize),
 ) -> Result<()> {
-    length("x", x, &[rows, inputs])?;
-    length("weight", weight, &[outputs, inputs])?;
-    length("out", out, &[rows, outputs])?;
-    finite("weight", weight)?;
-    if let Some(bias) = bias {
-        length("bias", bias, &[outputs])?;
-        finite("bias", bias)?;
-    }
     if out.is_empty() {
         return Ok(());
     }
     if rows <= FEW {
         let group = (TASK / 8).div_ceil((rows * inputs).max(1));
-        return few(context, x, weight, bias, out, (inputs, outputs), group);
+        return few(
+            context,
+            |row| x[row * inputs..(row + 1) * inputs].iter().copied().enumerate(),
+            weight,
+            bias,
+            out,
+            (inputs, outputs),
+            group,
+        );
     }
     let width = panel_width::<E>(level);
     let offsets: Vec<usize> = (0..inputs).map(|i| i * width).collect();
@@ -77,23 +184,25 @@ fn add<E: Elem>(row: &mut [E], bias: &[E]) {
     }
 }
 
-/// A few rows by the weight as it lies; the sums of one row are as independent as vectors would be.
-fn few<E: Elem>(
+/// A few rows by the weight as it lies; the sums of one row are as independent as vectors would be. `x` gives the entries of a row.
+fn few<E: Elem, I: Iterator<Item = (usize, E)>>(
     context: &Context<'_>,
-    x: &[E],
+    x: impl Fn(usize) -> I + Sync,
     weight: &[E],
     bias: Option<&[E]>,
     out: &mut [E],
     (inputs, outputs): (usize, usize),
     group: usize,
 ) -> Result<()> {
+    if out.is_empty() {
+        return Ok(());
+    }
     let group = group.next_multiple_of(ABREAST);
     let mut tasks = Vec::new();
     for (row, out) in out.chunks_exact_mut(outputs).enumerate() {
         tasks.extend(out.chunks_mut(group).enumerate().map(|(number, part)| (row, number * group, part)));
     }
     for_each(context, tasks, |(row, first, part), stop| {
-        let x = &x[row * inputs..(row + 1) * inputs];
         for (number, sums) in part.chunks_mut(ABREAST).enumerate() {
             if stop.now() {
                 return;
@@ -102,9 +211,9 @@ fn few<E: Elem>(
             // Past the last output its row is summed again and dropped.
             let rows: [&[E]; ABREAST] = std::array::from_fn(|k| &weight[(first + k.min(sums.len() - 1)) * inputs..][..inputs]);
             let mut total = [E::ZERO; ABREAST];
-            for (i, x) in x.iter().enumerate() {
+            for (i, x) in x(row) {
                 for (total, row) in total.iter_mut().zip(&rows) {
-                    *total += row[i] * *x;
+                    *total += row[i] * x;
                 }
             }
             sums.copy_from_slice(&total[..sums.len()]);
@@ -138,7 +247,7 @@ fn transpose<E: Elem>(context: &Context<'_>, weight: &[E], panels: &mut [E], inp
 }
 
 /// So many zeros, or an error where the machine does not have the memory.
-pub(super) fn zeros<E: Elem>(count: Option<usize>, name: &str) -> Result<Vec<E>> {
+pub(crate) fn zeros<E: Elem>(count: Option<usize>, name: &str) -> Result<Vec<E>> {
     let mut values = Vec::new();
     match count {
         Some(count) if values.try_reserve_exact(count).is_ok() => {

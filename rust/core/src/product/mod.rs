@@ -5,14 +5,17 @@
 
 mod conv;
 pub(crate) mod gemm;
+mod input;
 mod linear;
 mod pool2d;
 mod raster;
 mod tally;
 
 pub use conv::{Conv2d, conv2d};
-pub use linear::linear;
-pub use pool2d::{Pool2d, pool2d};
+pub use input::input_gradient;
+pub(crate) use linear::zeros;
+pub use linear::{Done, Rows, linear};
+pub use pool2d::{Cell, Pool2d, pool2d};
 pub use raster::Raster;
 pub use tally::tally;
 

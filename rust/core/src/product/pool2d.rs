@@ -1,4 +1,5 @@
 //! `y[r, c, p, q] = sum in raster order of x[r, c, p ky + j, q kx + i]` from +0; the average divides that sum by `ky * kx`.
+//! The largest starts from the first pixel, whose place the next one takes in raster order where it is larger, or NaN.
 //!
 //! The stride is the kernel; rows and columns that do not fill a whole cell are dropped.
 
@@ -6,6 +7,17 @@ use super::{TASK, length};
 use crate::elem::Elem;
 use crate::error::{Error, Result};
 use crate::pool::{Context, for_each};
+
+/// What is done with the pixels of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// They are added.
+    Sum,
+    /// Their sum is divided by their number.
+    Average,
+    /// The largest is taken.
+    Max,
+}
 
 /// The sizes of a pooling; pairs are (rows, columns).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +28,8 @@ pub struct Pool2d {
     pub size: (usize, usize),
     /// Of a cell, at least 1.
     pub kernel: (usize, usize),
-    /// Divide by the number of pixels of a cell.
-    pub average: bool,
+    /// What is done with them.
+    pub cell: Cell,
 }
 
 impl Pool2d {
@@ -50,11 +62,16 @@ pub fn pool2d<E: Elem>(context: &Context<'_>, x: &[E], out: &mut [E], pool: &Poo
                 return;
             }
             for (out, x) in out.chunks_exact_mut(output.1).zip(x.chunks_exact(size.1 * kernel.0)) {
-                out.fill(E::ZERO);
-                for row in x.chunks_exact(size.1) {
-                    add_row(out, row, kernel.1);
+                if pool.cell == Cell::Max {
+                    for (cell, first) in out.iter_mut().zip(x.chunks_exact(kernel.1)) {
+                        *cell = first[0];
+                    }
+                    x.chunks_exact(size.1).for_each(|row| max_row(out, row, kernel.1));
+                    continue;
                 }
-                if pool.average {
+                out.fill(E::ZERO);
+                x.chunks_exact(size.1).for_each(|row| add_row(out, row, kernel.1));
+                if pool.cell == Cell::Average {
                     for y in out {
                         *y /= divisor;
                     }
@@ -68,5 +85,12 @@ pub fn pool2d<E: Elem>(context: &Context<'_>, x: &[E], out: &mut [E], pool: &Poo
 fn add_row<E: Elem>(cells: &mut [E], row: &[E], kernel: usize) {
     for (cell, part) in cells.iter_mut().zip(row.chunks_exact(kernel)) {
         *cell = part.iter().fold(*cell, |sum, x| sum + *x);
+    }
+}
+
+/// Take into each cell the largest of its part of one row, from left to right.
+fn max_row<E: Elem>(cells: &mut [E], row: &[E], kernel: usize) {
+    for (cell, part) in cells.iter_mut().zip(row.chunks_exact(kernel)) {
+        *cell = part.iter().fold(*cell, |most, x| if *x > most || x.to_f64().is_nan() { *x } else { most });
     }
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::elem::levels;
+use crate::event::Path;
 use crate::pool::Context;
 
 fn context(threads: usize) -> Context<'static> {
@@ -81,8 +82,11 @@ fn check_linear<E: Elem>(shape: (usize, usize, usize), with_bias: bool, threads:
     let wanted = bits(&linear_by_definition(&x, &w, bias, shape));
     for (name, level) in levels() {
         let mut out = vec![E::from_f64(f64::NAN); rows * outputs];
-        linear(&context(threads), level, &x, &w, bias, &mut out, shape).unwrap();
-        assert!(bits(&out) == wanted, "{name}, {shape:?}");
+        for path in [Path::Auto, Path::Event, Path::Dense] {
+            out.fill(E::from_f64(f64::NAN));
+            linear(&context(threads), level, &Rows::Dense(&x), &w, bias, &mut out, shape, (path, None)).unwrap();
+            assert!(bits(&out) == wanted, "{name}, {path:?}, {shape:?}");
+        }
     }
 }
 
@@ -126,20 +130,26 @@ proptest! {
     }
 
     #[test]
-    fn pooling_equals_its_definition(planes in 0_usize..5, size in pair(0..12), kernel in pair(1..5), average: bool, threads in 1_usize..4, seed in 0_u64..1000) {
-        let pool = Pool2d { planes, size, kernel, average };
+    fn pooling_equals_its_definition(planes in 0_usize..5, size in pair(0..12), kernel in pair(1..5), cell in prop::sample::select(vec![Cell::Sum, Cell::Average, Cell::Max]), threads in 1_usize..4, seed in 0_u64..1000) {
+        let pool = Pool2d { planes, size, kernel, cell };
         let (height, width) = (size.0 / kernel.0, size.1 / kernel.1);
         let x = numbers::<f32>(planes * size.0 * size.1, seed);
         let mut wanted = Vec::new();
         for at in 0..planes * height * width {
             let (plane, p, q) = (at / (height * width), at / width % height, at % width);
-            let mut sum = 0.0_f32;
+            let (mut sum, mut most) = (0.0_f32, None);
             for j in 0..kernel.0 {
                 for i in 0..kernel.1 {
-                    sum += x[(plane * size.0 + p * kernel.0 + j) * size.1 + q * kernel.1 + i];
+                    let pixel = x[(plane * size.0 + p * kernel.0 + j) * size.1 + q * kernel.1 + i];
+                    sum += pixel;
+                    most = Some(most.map_or(pixel, |most: f32| if pixel > most { pixel } else { most }));
                 }
             }
-            wanted.push(if average { sum / (kernel.0 * kernel.1) as f32 } else { sum });
+            wanted.push(match cell {
+                Cell::Sum => sum,
+                Cell::Average => sum / (kernel.0 * kernel.1) as f32,
+                Cell::Max => most.unwrap(),
+            });
         }
         let mut out = vec![f32::NAN; wanted.len()];
         pool2d(&context(threads), &x, &mut out, &pool).unwrap();
@@ -181,24 +191,28 @@ fn sums_longer_than_a_block_and_work_cut_into_many_tasks_keep_their_order() {
 fn undefined_values_in_the_data_reach_exactly_the_sums_they_are_part_of() {
     let x = [1.0, f32::NAN, f32::INFINITY, 2.0_f32];
     let mut out = [0.0_f32; 4];
-    linear(&Context::serial(), levels()[0].1, &x, &[0.0, 1.0, 2.0, 0.0], None, &mut out, (2, 2, 2)).unwrap();
-    assert!(out[0].is_nan() && out[1].is_nan() && out[2].is_nan());
-    assert!(out[3] > f32::MAX, "2 * inf + 0 * 2");
+    for path in [Path::Event, Path::Dense] {
+        let weight = [0.0, 1.0, 2.0, 0.0];
+        linear(&Context::serial(), levels()[0].1, &Rows::Dense(&x), &weight, None, &mut out, (2, 2, 2), (path, None)).unwrap();
+        assert!(out[0].is_nan() && out[1].is_nan() && out[2].is_nan());
+        assert!(out[3] > f32::MAX, "2 * inf + 0 * 2");
+    }
 }
 
 #[test]
 fn weights_that_are_not_finite_and_wrong_lengths_are_refused() {
-    let level = levels()[0].1;
+    let of = |x: &[f32], weight: &[f32], bias: Option<&[f32]>, out: &mut [f32], shape| {
+        linear(&Context::serial(), levels()[0].1, &Rows::Dense(x), weight, bias, out, shape, (Path::Auto, None))
+    };
     let mut out = [7.0_f32; 1];
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let message = linear(&Context::serial(), level, &[1.0, 2.0], &[1.0, bad], None, &mut out, (1, 2, 1)).unwrap_err().to_string();
+        let message = of(&[1.0, 2.0], &[1.0, bad], None, &mut out, (1, 2, 1)).unwrap_err().to_string();
         assert!(message.starts_with("weight: entry 1"), "{message}");
-        let message =
-            linear(&Context::serial(), level, &[1.0, 2.0], &[1.0, 2.0], Some(&[bad]), &mut out, (1, 2, 1)).unwrap_err().to_string();
+        let message = of(&[1.0, 2.0], &[1.0, 2.0], Some(&[bad]), &mut out, (1, 2, 1)).unwrap_err().to_string();
         assert!(message.starts_with("bias: entry 0"), "{message}");
     }
-    assert!(linear(&Context::serial(), level, &[1.0], &[1.0, 2.0], None, &mut out, (1, 2, 1)).is_err());
-    assert!(linear(&Context::serial(), level, &[1.0, 2.0], &[1.0, 2.0], None, &mut out, (usize::MAX, 2, 1)).is_err());
+    assert!(of(&[1.0], &[1.0, 2.0], None, &mut out, (1, 2, 1)).is_err());
+    assert!(of(&[1.0, 2.0], &[1.0, 2.0], None, &mut out, (usize::MAX, 2, 1)).is_err());
     let conv = Conv2d { images: 1, channels: 1, outputs: 1, size: (2, 2), kernel: (3, 3), stride: (1, 1), padding: (0, 0) };
     assert!(conv.output_size().unwrap_err().to_string().contains("does not fit"));
     assert!(Conv2d { stride: (0, 1), ..conv }.output_size().is_err());
@@ -213,6 +227,30 @@ fn a_request_to_stop_ends_a_product() {
     let mut out = vec![0.0_f32; 16_000_000];
     for threads in [1, 2] {
         let context = Context { threads, ..context };
-        assert_eq!(linear(&context, levels()[0].1, &x, &w, None, &mut out, (8000, 2000, 2000)), Err(Error::Interrupted));
+        for path in [Path::Event, Path::Dense] {
+            let done = linear(&context, levels()[0].1, &Rows::Dense(&x), &w, None, &mut out, (8000, 2000, 2000), (path, None));
+            assert_eq!(done, Err(Error::Interrupted));
+        }
+    }
+}
+
+#[test]
+fn gradients_of_the_input_are_near_their_definition() {
+    for shape in [(0, 3, 2), (7, 0, 3), (7, 3, 0), (1, 1, 1), (100, 70, 33), (400, 33, 600)] {
+        let (rows, inputs, outputs) = shape;
+        let grad: Vec<f64> = (0..rows * outputs).map(|k| (k % 17) as f64 - 8.0).collect();
+        let weight: Vec<f64> = (0..outputs * inputs).map(|k| (k % 13) as f64 - 6.0).collect();
+        for (name, level) in levels() {
+            for threads in [1, 3] {
+                let mut out = vec![f64::NAN; rows * inputs];
+                input_gradient(&context(threads), level, &grad, &weight, &mut out, shape).unwrap();
+                for (at, value) in out.iter().enumerate() {
+                    let (r, i) = (at / inputs, at % inputs);
+                    let wanted: f64 = (0..outputs).map(|o| grad[r * outputs + o] * weight[o * inputs + i]).sum();
+                    // Whole numbers: every order gives the same sum.
+                    assert!(value.to_bits() == (wanted + 0.0).to_bits(), "{name}, {shape:?}: {value} for {wanted}");
+                }
+            }
+        }
     }
 }
