@@ -2,7 +2,7 @@
 
 The network is that of an event camera: three convolutions of 3 x 3 (2-8-16-16 channels) with integrate-and-fire neurons, each pooled by 2,
 and one layer to 11 outputs, over 100 steps of 2 x 128 x 128. Beside it torch's convolutions, pooling and linear layer of the same sizes with
-ReLU in the place of neurons, one thread each. (On AMD processors torch's library is slow: the ratio says as much about it as about rsnn.)
+ReLU in the place of neurons, one thread each.
 As in `neurons`, times are the least of rounds in which the contestants take turns, and what counts are ratios.
 """
 
@@ -12,6 +12,7 @@ import argparse
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def events(density: float, seed: int, steps: int = STEPS, size: tuple[int, ...] 
 
 
 def network(neuron: Any = None) -> rsnn.Network:
-    """The network; its neurons fire at about the rate of its input."""
+    """Make the network; its neurons fire at about the rate of its input."""
     rng = np.random.default_rng(0)
     neuron = rsnn.IAF(fire="single") if neuron is None else neuron
     layers: list[Any] = []
@@ -45,11 +46,16 @@ def network(neuron: Any = None) -> rsnn.Network:
 
 
 def relu_network() -> torch.nn.Module:
-    """The same with ReLU, in torch."""
+    """Make the same with ReLU, in torch."""
     layers: list[torch.nn.Module] = []
     for before, after in ((2, 8), (8, 16), (16, 16)):
         layers += [torch.nn.Conv2d(before, after, 3, padding=1, bias=False), torch.nn.ReLU(), torch.nn.AvgPool2d(2)]
     return torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(4096, 11, bias=False))
+
+
+def runner(net: rsnn.Network, frames: list[Array], path: str) -> Callable[[int], Any]:
+    """Run the network over one of some inputs, one thread."""
+    return lambda k: net.run(frames[k], threads=1, path=path)
 
 
 def against_torch(rounds: int) -> list[str]:
@@ -62,11 +68,9 @@ def against_torch(rounds: int) -> list[str]:
         with torch.inference_mode():
             return dense(torch.from_numpy(frames[k]))
 
-    def runner(net: rsnn.Network, path: str) -> Any:
-        return lambda k: net.run(frames[k], threads=1, path=path)
-
-    contestants = {"torch": relu} | {name: runner(net, "auto") for name, net in nets.items()}
-    contestants["dense"] = runner(nets["IAF"], "dense")
+    contestants: dict[str, Callable[[int], Any]] = {"torch": relu}
+    contestants |= {name: runner(net, frames, "auto") for name, net in nets.items()}
+    contestants["dense"] = runner(nets["IAF"], frames, "dense")
     seconds = neurons.least(contestants, rounds)
     named = {"IAF": "events, IAF", "LIF": "events, LIF", "dense": 'path="dense", IAF'}
     rows = [f"| torch, ReLU | 1 % | ms | {seconds['torch'] * 1e3:.1f} |"]
@@ -82,8 +86,7 @@ def over_density(rounds: int) -> dict[float, dict[str, float]]:
     measured = {}
     for density in DENSITIES:
         frames = [events(density, k) for k in range(neurons.SETS)]
-        paths = ("auto", "event", "dense")
-        runs = {path: lambda k, path=path: net.run(frames[k], threads=1, path=path) for path in paths}  # type: ignore[misc]  # noqa: B023
+        runs = {path: runner(net, frames, path) for path in ("auto", "event", "dense")}
         measured[density] = neurons.least(runs, rounds)
     return measured
 
@@ -137,8 +140,10 @@ def table(rounds: int) -> str:
     for density, seconds in over_density(max(3, rounds // 3)).items():
         best = min(seconds["event"], seconds["dense"])
         name = f"{density:.1%}"
-        rows.append(f"| events, IAF | {name} | ms: auto / event / dense | {' / '.join(f'{seconds[p] * 1e3:.2f}' for p in seconds)} |")
-        rows.append(f"| events, IAF | {name} | auto / dense, auto / better | {seconds['auto'] / seconds['dense']:.2f}, {seconds['auto'] / best:.2f} |")
+        times = " / ".join(f"{1e3 * seconds[path]:.2f}" for path in ("auto", "event", "dense"))
+        ratios = f"{seconds['auto'] / seconds['dense']:.2f}, {seconds['auto'] / best:.2f}"
+        rows.append(f"| events, IAF | {name} | ms: auto / event / dense | {times} |")
+        rows.append(f"| events, IAF | {name} | auto / dense, auto / better | {ratios} |")
     return "\n".join(rows + streaming(100_000) + memory(1_000_000))
 
 

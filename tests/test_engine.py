@@ -42,7 +42,7 @@ def same_states(a: Any, b: Any) -> bool:
 
 
 def by_definition(net: rsnn.Network, x: Array) -> tuple[Array, dict[int, Array]]:
-    """Layer after layer, products by the numpy references and neurons by `rsnn.simulate` (which other tests hold to theirs), over the whole of x (T, ...): the output, and what every layer sends on."""
+    """Layer after layer: products by their reference, neurons by `rsnn.simulate`, which other tests hold to theirs."""
     sent = {}
     with np.errstate(all="ignore"):
         for k, layer in enumerate(net.layers):

@@ -202,9 +202,10 @@ def take_block(waiting: list[Any], size: int) -> Any: ...
 def held_bytes() -> int: ...
 def limit_held_bytes(limit: int) -> None: ...
 
-# A network as a list of nodes, the input of len entries the first; every method adds one and gives its number. weight (outputs, inputs) or
-# (outputs, channels, kernel rows, kernel columns), of the dtype of the engine; linear acts on each of `rows` rows of a sample; images are in
-# raster order; table: where each cell of unit entries goes, -1 for nowhere; join "sum", "mean" or "largest" of what meets there, of cells of so many.
+# A network as a list of nodes, the input of len entries the first; every method adds one and gives its number. weight (outputs, inputs)
+# or (outputs, channels, kernel rows, kernel columns), of the dtype of the engine; linear acts on each of `rows` rows of a sample; images
+# are in raster order; table: where each cell of unit entries goes, -1 for nowhere; join "sum", "mean" or "largest" of what meets there,
+# of cells of so many.
 @final
 class Engine:
     def __new__(cls, dtype: str, len: int, *, level: str | None = None) -> Engine: ...
@@ -229,14 +230,12 @@ class Engine:
         recurrent: tuple[_Array, _Array | None] | None = None,
         group: int | None = None,
     ) -> int: ...
-    def map(
-        self, inputs: Sequence[int], table: npt.NDArray[np.int64] | None, unit: int, len: int, join: str, cell: int
-    ) -> int: ...
+    def map(self, inputs: Sequence[int], table: npt.NDArray[np.int64] | None, unit: int, len: int, join: str, cell: int) -> int: ...
     def delay(self, input: int, steps: int, len: int) -> int: ...
     def start(self, samples: int, kept: Sequence[int]) -> Session: ...
 
-# A run that goes on from call to call. x: rows (steps, samples) of entries, of words of bits (uint64), or a tuple of events: where each row
-# begins (uint64, and the end), entry (uint32), value or None; output (steps, samples, entries) of the last node.
+# A run that goes on from call to call. x: rows (steps, samples) of entries, of words of bits (uint64), or a tuple of events: where each
+# row begins (uint64, and the end), entry (uint32), value or None; output (steps, samples, entries) of the last node.
 @final
 class Session:
     def advance(

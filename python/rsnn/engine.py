@@ -42,9 +42,7 @@ def lowered(network: Network, dtype: np.dtype[Any]) -> Lowered:
     return engines[dtype]
 
 
-def run(
-    network: Network, x: Any, state: Any, record: Any, threads: int | None, *, dt: Any, steps: Any, path: Any
-) -> NetworkResult:
+def run(network: Network, x: Any, state: Any, record: Any, threads: int | None, *, dt: Any, steps: Any, path: Any) -> NetworkResult:
     """Run a network over x; see `Network.run`."""
     given = network_input(network, x, dt, steps)
     workers = resolve(threads)
@@ -58,7 +56,8 @@ def run(
         traces = {k: {name: empty((*given.lead, *shapes[k]), given.dtype) for name in one} for k, one in wanted.items()}
     except (MemoryError, ValueError, OverflowError):  # numpy's, of sizes that no memory has
         raise InvalidValueError(
-            f"x: the output of {given.lead[0]} steps, and what is recorded, is more than memory can hold; run in pieces, from state to state"
+            f"x: the output of {given.lead[0]} steps, and what is recorded, are more than memory can hold; "
+            "run it in pieces, from state to state"
         ) from None
     for stretch, block in blocks(given):
         recorded = {k: {name: trace[stretch] for name, trace in one.items()} for k, one in traces.items()}
@@ -185,5 +184,5 @@ class Running:
             else:
                 spikes[k] = seen
         shown = {k: {name: layout(trace) for name, trace in one.items()} for k, one in traces.items()}
-        kept: Any = LayerSpikes(spikes, self.network.graph.names)
-        return NetworkResult(seen, kept, self.states(), self.stats(path), self._named(shown))
+        held: Any = spikes  # what is not dense yet is made so by LayerSpikes
+        return NetworkResult(seen, LayerSpikes(held, self.network.graph.names), self.states(), self.stats(path), self._named(shown))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _rsnn
-from .layers import Conv2d, Linear
+from .layers import Conv2d, Linear, pair
 from .pooling import Pool2d
 from .recurrent import Recurrent
 from .routing import Delay
@@ -138,7 +138,7 @@ class _Lowering:
         else:
             node, _ = self._together(came, shape, True)
             if isinstance(layer, Conv2d):
-                size, stride, padding = shape[1:], layer.stride, layer.padding
+                size, stride, padding = pair("size", shape[1:], 0), pair("stride", layer.stride, 1), pair("padding", layer.padding, 0)
             else:  # an image of one row
                 weight, size, stride, padding = weight[:, :, None], (1, shape[1]), (1, layer.stride), (0, layer.padding)
             node = self.engine.conv2d(node, np.ascontiguousarray(weight), bias, size, stride, padding)

@@ -52,7 +52,8 @@ class Kept:
         at = self.at.astype(np.int64)
         if self.raster:
             at = np.argsort(raster(self.shape))[at]
-        row = np.repeat(np.arange(steps * batch), np.diff(self.starts.astype(np.int64)))
+        events = np.diff(self.starts).astype(np.int64)
+        row = np.repeat(np.arange(steps * batch), events)
         if not swapped:
             row = row % max(1, steps) * batch + row // max(1, steps)
         flat[row * n + at] = 1 if self.values is None else self.values

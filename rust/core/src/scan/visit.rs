@@ -10,7 +10,7 @@
 
 use fearless_simd::{Level, prelude::*};
 
-use super::{Rows, Table, load_full, slots, store_full};
+use super::{Rows, Table, load_full, store_full};
 use crate::elem::{Elem, V, on_level};
 use crate::error::Result;
 use crate::event::conv::Scattering;
@@ -56,7 +56,6 @@ pub struct Visitor<E> {
     spec: Spec,
     plain: Plain,
     rows: Rows<E>,
-    slots: [Option<usize>; STATES],
     /// The states they keep.
     pub kept: usize,
     /// How many there are.
@@ -141,7 +140,7 @@ impl<E: Elem> Visitor<E> {
         let rows = Rows::new(neuron, table, len)?;
         let quiet = is_quiet(spec, neuron, table);
         let (kept, pitch) = (neuron.states().len(), len.next_multiple_of(PADDING));
-        Ok(Some(Self { spec, plain, rows, slots: slots(neuron), kept, len, pitch, quiet, spiking: spec.fire != Fire::None }))
+        Ok(Some(Self { spec, plain, rows, kept, len, pitch, quiet, spiking: spec.fire != Fire::None }))
     }
 
     /// Take a step; the spikes are added to a list. Gives the multiplications made on the way.
@@ -285,12 +284,13 @@ impl<E: Elem, P: Plan, T: Sink<E>> Work<'_, E, P, T> {
     /// The step of one register of neurons; whether one of them has to be visited in the next step as well.
     #[inline(always)]
     fn register<S: Simd, C: Coefficients<E, S, 1>>(&mut self, simd: S, from: usize, k: &C) -> bool {
-        let Visitor { slots, pitch, len, .. } = self.visitor;
+        let Visitor { pitch, len, .. } = self.visitor;
+        let spec = self.plan.spec();
         let lanes = V::<E, S>::LEN;
         let zero = [V::<E, S>::splat(simd, E::ZERO); 1];
         let mut states: States<E, S, 1> = [zero; STATES];
         for_each_state!(N => {
-            if let Some(slot) = slots[N] {
+            if let Some(slot) = slot(spec, N) {
                 states[N] = load_full(simd, &self.state[slot * pitch + from..][..lanes]);
             }
         });
@@ -302,7 +302,7 @@ impl<E: Elem, P: Plan, T: Sink<E>> Work<'_, E, P, T> {
         }
         let step = Composed(self.plan).step(simd, k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero });
         for_each_state!(N => {
-            if let Some(slot) = slots[N] {
+            if let Some(slot) = slot(spec, N) {
                 store_full(&step.after[N], &mut self.state[slot * pitch + from..][..lanes]);
             }
         });
@@ -310,6 +310,16 @@ impl<E: Elem, P: Plan, T: Sink<E>> Work<'_, E, P, T> {
         let over = step.after[State::V as usize][0].simd_ge(k.get(Coefficient::VThreshold, 0));
         over.to_bitmask() != 0
     }
+}
+
+/// Where a state lies among those that are kept: known when compiling, where the stages are.
+#[inline(always)]
+fn slot(spec: Spec, which: usize) -> Option<usize> {
+    let mut before = 0;
+    for_each_state!(N => {
+        before += usize::from(N < which && spec.keeps(State::ALL[N].0));
+    });
+    spec.keeps(State::ALL[which].0).then_some(before)
 }
 
 /// Whether neurons that get 0 and do not fire stay exactly as they are.
