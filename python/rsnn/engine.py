@@ -64,7 +64,7 @@ def run(network: Network, x: Any, state: Any, record: Any, threads: int | None, 
         running.advance(block, output[stretch], recorded, path, workers)
     for k, one in traces.items():
         if running.lowered.places[k].raster:
-            one.update({name: from_raster(trace.reshape(*given.lead, -1), shapes[k]) for name, trace in one.items()})
+            one.update({name: from_raster(trace.reshape(*given.lead, math.prod(shapes[k])), shapes[k]) for name, trace in one.items()})
     return running.result(given.lead, output, traces, path)
 
 

@@ -169,14 +169,23 @@ impl Engine {
     }
 
     /// Add a layer that moves cells of `unit` entries to where `table` says, -1 for nowhere, and joins those that meet.
-    fn map(&mut self, inputs: Vec<usize>, table: Option<&Bound<'_, PyAny>>, unit: usize, len: usize, join: &str, cell: usize) -> PyResult<usize> {
+    fn map(
+        &mut self,
+        inputs: Vec<usize>,
+        table: Option<&Bound<'_, PyAny>>,
+        unit: usize,
+        len: usize,
+        join: &str,
+        cell: usize,
+    ) -> PyResult<usize> {
         let join = match join {
             "sum" => Join::Sum,
             "mean" => Join::Mean(cell),
             "largest" => Join::Largest(cell),
             _ => return Err(InvalidValueError::new_err(format!("join={join:?}: must be sum, mean or largest"))),
         };
-        let table = table.map(|table| PyResult::Ok(copied::<i64>("table", table)?.iter().map(|to| u32::try_from(*to).unwrap_or(NOWHERE)).collect()));
+        let table = table
+            .map(|table| PyResult::Ok(copied::<i64>("table", table)?.iter().map(|to| u32::try_from(*to).unwrap_or(NOWHERE)).collect()));
         let op = Map { table: table.transpose()?, unit, join };
         typed!(&mut self.0, plan: E => add::<E>(plan, Op::Map(op), inputs, len))
     }
@@ -294,13 +303,17 @@ impl Session {
 
     /// What a node did so far.
     fn counts(&self, node: usize) -> PyResult<Told> {
-        let Counts { inputs, operations, followed, multiplied, fired, spikes } = self.with(|run| typed!(run, run: _E => Ok(run.counts(node))))?;
+        let Counts { inputs, operations, followed, multiplied, fired, spikes } =
+            self.with(|run| typed!(run, run: _E => Ok(run.counts(node))))?;
         Ok((inputs, operations, followed, multiplied, fired, spikes))
     }
 
     /// The spikes kept of a node: where each row begins, entry, and value where they are not all 1.
     fn spikes<'py>(&self, py: Python<'py>, node: usize) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
-        fn give<'py, E: Element>(py: Python<'py>, spikes: Option<run::Spikes<E>>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
+        fn give<'py, E: Element>(
+            py: Python<'py>,
+            spikes: Option<run::Spikes<E>>,
+        ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
             let (starts, at, values) = spikes.ok_or_else(|| InvalidValueError::new_err("spikes: they were not kept of this node"))?;
             Ok((starts.into_pyarray(py).into_any(), at.into_pyarray(py).into_any(), values.map(|v| v.into_pyarray(py).into_any())))
         }

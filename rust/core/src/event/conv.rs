@@ -87,9 +87,7 @@ impl<E: Elem> Scatter<E> {
                 for c in 0..conv.channels {
                     for j in of_phase(kernel.0, stride.0, phase_row) {
                         for i in of_phase(kernel.1, stride.1, phase_column) {
-                            laid.extend(
-                                (0..conv.outputs).map(|o| weight[((o * conv.channels + c) * kernel.0 + j) * kernel.1 + i]),
-                            );
+                            laid.extend((0..conv.outputs).map(|o| weight[((o * conv.channels + c) * kernel.0 + j) * kernel.1 + i]));
                         }
                     }
                 }
@@ -125,7 +123,7 @@ impl<E: Elem> Scatter<E> {
     /// Add one image of events to `sums` (rows, columns, outputs); gives the multiplications that were made.
     pub fn add(&self, level: Level, events: &[Event<E>], sums: &mut [E]) -> u64 {
         let mut scattering = self.begin(events);
-        on_level!(level, simd => while scattering.row(simd, sums, None).is_some() {});
+        while scattering.row(level, sums, None).is_some() {}
         scattering.made
     }
 }
@@ -140,8 +138,7 @@ pub struct Scattering<'a, E> {
 
 impl<E: Elem> Scattering<'_, E> {
     /// Add the next row that has events, marking the pixels they reach; None where no row is left.
-    #[inline(always)]
-    pub fn row<S: Simd>(&mut self, simd: S, sums: &mut [E], touched: Option<&mut Touched>) -> Option<()> {
+    pub fn row(&mut self, level: Level, sums: &mut [E], touched: Option<&mut Touched>) -> Option<()> {
         let event = self.left.first()?;
         let scatter = self.scatter;
         let across = scatter.columns.len() * scatter.channels;
@@ -150,14 +147,7 @@ impl<E: Elem> Scattering<'_, E> {
         let count = self.left.iter().position(|event| event.at as usize >= end).unwrap_or(self.left.len());
         let (now, later) = self.left.split_at(count);
         self.left = later;
-        let run = scatter.run;
-        // Runs of the commonest lengths are compiled by themselves.
-        self.made += match run {
-            24 => scatter.add_row::<S, 24>(simd, now, y, sums, touched),
-            48 => scatter.add_row::<S, 48>(simd, now, y, sums, touched),
-            96 => scatter.add_row::<S, 96>(simd, now, y, sums, touched),
-            _ => scatter.add_row::<S, 0>(simd, now, y, sums, touched),
-        };
+        self.made += scatter.add_row(level, now, y, sums, touched);
         Some(())
     }
 
@@ -171,9 +161,22 @@ impl<E: Elem> Scattering<'_, E> {
 }
 
 impl<E: Elem> Scatter<E> {
-    /// Add the events of row `y`; a run that is not cut is `N` long, if `N` is not 0.
+    /// Add the events of row `y`. Runs of the commonest lengths are compiled by themselves.
+    #[inline(never)]
+    fn add_row(&self, level: Level, events: &[Event<E>], y: usize, sums: &mut [E], touched: Option<&mut Touched>) -> u64 {
+        let mut made = 0;
+        on_level!(level, simd => made = match self.run {
+            24 => self.add_runs::<_, 24>(simd, events, y, sums, touched),
+            48 => self.add_runs::<_, 48>(simd, events, y, sums, touched),
+            96 => self.add_runs::<_, 96>(simd, events, y, sums, touched),
+            _ => self.add_runs::<_, 0>(simd, events, y, sums, touched),
+        });
+        made
+    }
+
+    /// The same; a run that is not cut is `N` long, if `N` is not 0.
     #[inline(always)]
-    fn add_row<S: Simd, const N: usize>(
+    fn add_runs<S: Simd, const N: usize>(
         &self,
         simd: S,
         events: &[Event<E>],

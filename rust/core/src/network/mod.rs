@@ -123,8 +123,13 @@ impl<E: Kernels> Plan<E> {
             Op::Neurons(neurons) => !neurons.can_be_visited() || !neurons.spiking,
             _ => false,
         };
-        let merged: Vec<usize> =
-            self.nodes.iter().enumerate().filter(|(k, node)| node.inputs.iter().any(|i| self.is_merged(*i, *k))).map(|(_, n)| n.inputs[0]).collect();
+        let merged: Vec<usize> = self
+            .nodes
+            .iter()
+            .enumerate()
+            .filter(|(k, node)| node.inputs.iter().any(|i| self.is_merged(*i, *k)))
+            .map(|(_, n)| n.inputs[0])
+            .collect();
         let standing = self.nodes.iter().enumerate().filter(|(k, _)| !merged.contains(k)).map(|(_, node)| node);
         let longest = standing.filter(is_dense).map(|node| node.len).max().unwrap_or(0);
         (CACHED / longest.max(1)).clamp(1, BLOCK)
@@ -133,7 +138,11 @@ impl<E: Kernels> Plan<E> {
 
 fn check_length(len: usize) -> Result<()> {
     // An event names its entry in 32 bits, and registers are rounded up.
-    if len <= 1 << 31 { Ok(()) } else { Err(Error::value(format!("a sample of {len} entries is too large; at most {} are possible", 1_u32 << 31))) }
+    if len <= 1 << 31 {
+        Ok(())
+    } else {
+        Err(Error::value(format!("a sample of {len} entries is too large; at most {} are possible", 1_u32 << 31)))
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::pool::{Context, Stop};
 use crate::scan::forward::{Forward, Output, Trace, forward};
 use crate::scan::group::Recurrent;
 use crate::scan::layout::Shape;
-use crate::scan::visit::{Feed, Visit, Visitor};
+use crate::scan::visit::{Feed, PADDING, Visit, Visitor};
 use crate::scan::{Kernels, Table};
 
 /// A layer of neurons.
@@ -64,7 +64,7 @@ impl<E: Kernels> Neurons<E> {
             _ => None,
         };
         let kept = neuron.states().len();
-        let pitch = len.next_multiple_of(64);
+        let pitch = len.next_multiple_of(PADDING);
         let neurons = Self { neuron, len, pitch, kept, spiking, coefficients, period, recurrent, group, visitor };
         // The loop over time knows best what fits: no steps are run.
         let mut nothing = Signal::new(len);

@@ -11,6 +11,7 @@ use crate::event::{Event, Path, Touched};
 use crate::pool::Stop;
 use crate::product::gemm::{Right, Target, multiply, panel_width};
 use crate::product::{Conv2d, Raster, finite, length};
+use crate::scan::visit::PADDING;
 
 /// From this part of inputs that are not 0 on, the dense product is faster (measured: `benchmarks/inference.py`).
 const LINEAR_DENSE: f64 = 0.3;
@@ -20,7 +21,7 @@ const CONV_DENSE: f64 = 0.4;
 /// A layer with weights.
 pub struct Product<E> {
     kind: Kind<E>,
-    /// Added last, for each output; none where all are 0.
+    /// Added last, for each output, padded as rows of inputs of neurons are; none where all are 0.
     pub bias: Option<Vec<E>>,
     /// Inputs of a sample.
     pub inputs: usize,
@@ -62,7 +63,7 @@ impl<E: Elem> Product<E> {
     /// Every input to every output, for each of `rows` rows of a sample; the weight is (outputs, inputs).
     pub fn linear(level: Level, rows: usize, weight: &[E], bias: Option<&[E]>, (outputs, inputs): (usize, usize)) -> Result<Self> {
         length("weight", weight, &[outputs, inputs])?;
-        let bias = checked(weight, bias, outputs)?.map(|bias| bias.repeat(rows));
+        let bias = checked(weight, bias, outputs)?.map(|bias| repeated(bias, rows));
         let gather = Gather::new(weight, (outputs, inputs), panel_width::<E>(level));
         let offsets = (0..inputs).map(|i| i * gather.pitch).collect();
         let linear = Linear { gather, rows, inputs, outputs, offsets };
@@ -74,7 +75,7 @@ impl<E: Elem> Product<E> {
         length("weight", weight, &[conv.outputs, conv.channels, conv.kernel.0, conv.kernel.1])?;
         let output = conv.output_size()?;
         let pixels = output.0 * output.1;
-        let bias = checked(weight, bias, conv.outputs)?.map(|bias| bias.repeat(pixels));
+        let bias = checked(weight, bias, conv.outputs)?.map(|bias| repeated(bias, pixels));
         let (scatter, raster) = (Scatter::new(conv, weight)?, Raster::new(conv, weight)?);
         let inputs = conv.channels * conv.size.0 * conv.size.1;
         let kind = Kind::Conv(Conv { scatter, raster, channels: conv.channels, output, outputs: conv.outputs });
@@ -185,6 +186,12 @@ impl<E: Elem> Product<E> {
             }
         }
     }
+}
+
+fn repeated<E: Elem>(bias: &[E], times: usize) -> Vec<E> {
+    let mut all = bias.repeat(times);
+    all.resize(all.len().next_multiple_of(PADDING), E::ZERO);
+    all
 }
 
 /// The bias, where it changes anything; weights and bias have to be finite.

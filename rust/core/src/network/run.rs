@@ -280,8 +280,7 @@ impl<E: Kernels> Run<E> {
         if batch == 0 {
             return Ok(());
         }
-        let mut all: Vec<Rows<'_, E>> =
-            deal(output, batch, lens.1).into_iter().map(|output| Rows { output, record: Vec::new() }).collect();
+        let mut all: Vec<Rows<'_, E>> = deal(output, batch, lens.1).into_iter().map(|output| Rows { output, record: Vec::new() }).collect();
         for (node, trace, array) in record {
             for (rows, dealt) in all.iter_mut().zip(deal(array, batch, plan.nodes[node].len)) {
                 rows.record.push((node, trace, dealt));
@@ -359,7 +358,11 @@ impl<E: Kernels> Input<'_, E> {
                         let row = &at[row[0] as usize..row[1] as usize];
                         row.is_sorted_by(|a, b| a < b) && row.last().is_none_or(|last| (*last as usize) < len)
                     });
-                if sorted { Ok(()) } else { Err(Error::value(format!("x: the events of a row must ascend, below {len}, and rows must follow each other"))) }
+                if sorted {
+                    Ok(())
+                } else {
+                    Err(Error::value(format!("x: the events of a row must ascend, below {len}, and rows must follow each other")))
+                }
             }
         }
     }

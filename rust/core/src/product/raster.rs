@@ -93,14 +93,7 @@ impl<E: Elem> Raster<E> {
     }
 
     #[inline(always)]
-    fn registers<S: Simd, const P: usize, const W: usize>(
-        &self,
-        simd: S,
-        frame: &[E],
-        (p, q): (usize, usize),
-        from: usize,
-        row: &mut [E],
-    ) {
+    fn registers<S: Simd, const P: usize, const W: usize>(&self, simd: S, frame: &[E], (p, q): (usize, usize), from: usize, row: &mut [E]) {
         let lanes = V::<E, S>::LEN;
         let Conv2d { channels, size, kernel, stride, padding, outputs, .. } = self.conv;
         let width = (size.1 + 2 * padding.1) * channels;

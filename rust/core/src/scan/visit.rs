@@ -26,7 +26,7 @@ use crate::stage::synapse::Synapse;
 use crate::stage::{Coefficient, Coefficients, Column};
 
 /// Entries that a row of states or inputs is padded to.
-const PADDING: usize = 64;
+pub const PADDING: usize = 64;
 
 /// The integrator of everyday, compiled by itself: no leak, the threshold subtracted.
 #[derive(Clone, Copy, Debug)]
@@ -145,26 +145,28 @@ impl<E: Elem> Visitor<E> {
 
     /// Take a step; the spikes are added to a list. Gives the multiplications made on the way.
     pub fn fire(&self, level: Level, visit: Visit<'_, E>, spikes: &mut Vec<Event<E>>) -> u64 {
-        self.choose(level, visit, Spikes(spikes))
+        let spikes = Spikes(spikes);
+        // The everyday ones have code of their own.
+        let gain = self.spec.membrane.gain;
+        let (current, bare) = (Everyday::<true, false> { gain }, Everyday::<false, false> { gain });
+        if !self.rows.shared {
+            self.enter(level, self.plain, visit, spikes)
+        } else if self.spec == Integrator::<true>.spec() {
+            self.enter(level, Integrator::<true>, visit, spikes)
+        } else if self.spec == Integrator::<false>.spec() {
+            self.enter(level, Integrator::<false>, visit, spikes)
+        } else if self.spec == current.spec() {
+            self.enter(level, current, visit, spikes)
+        } else if self.spec == bare.spec() {
+            self.enter(level, bare, visit, spikes)
+        } else {
+            self.enter(level, self.plain, visit, spikes)
+        }
     }
 
     /// Take a step, visiting all; what they send on is written to a row.
     pub fn write(&self, level: Level, visit: Visit<'_, E>, row: &mut [E]) -> u64 {
-        self.choose(level, visit, Row(row))
-    }
-
-    fn choose(&self, level: Level, visit: Visit<'_, E>, sink: impl Sink<E>) -> u64 {
-        if self.spec == Integrator::<true>.spec() {
-            self.enter(level, Integrator::<true>, visit, sink)
-        } else if self.spec == Integrator::<false>.spec() {
-            self.enter(level, Integrator::<false>, visit, sink)
-        } else if self.spec == (Everyday::<true, false> { gain: self.spec.membrane.gain }).spec() {
-            self.enter(level, Everyday::<true, false> { gain: self.spec.membrane.gain }, visit, sink)
-        } else if self.spec == (Everyday::<false, false> { gain: self.spec.membrane.gain }).spec() {
-            self.enter(level, Everyday::<false, false> { gain: self.spec.membrane.gain }, visit, sink)
-        } else {
-            self.enter(level, self.plain, visit, sink)
-        }
+        self.enter(level, self.plain, visit, Row(row))
     }
 
     #[inline(never)]
@@ -233,7 +235,7 @@ impl<E: Elem, P: Plan, T: Sink<E>> Work<'_, E, P, T> {
                     self.rows(simd, touched.as_deref_mut(), (ready, complete, row), k, &refill);
                     ready = complete;
                 }
-                if feed.events.row(simd, self.x, touched.as_deref_mut()).is_none() {
+                if feed.events.row(simd.level(), self.x, touched.as_deref_mut()).is_none() {
                     break;
                 }
             }
