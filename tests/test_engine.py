@@ -14,6 +14,8 @@ from strategies import FLOATS, neurons
 
 import rsnn
 from rsnn import product_reference
+from rsnn.layers import pair
+from rsnn.pooling import Pool2d
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SIZES = st.integers(1, 7)
@@ -53,8 +55,8 @@ def by_definition(net: rsnn.Network, x: Array) -> tuple[Array, dict[int, Array]]
                 weight, bias = layer.weights(x.dtype)
                 rows = product_reference.linear(x.reshape(-1, weight.shape[1]), weight, bias)
                 x = rows.reshape(*x.shape[:-1], weight.shape[0])
-            elif isinstance(layer, (rsnn.SumPool2d, rsnn.AvgPool2d)):
-                x = product_reference.pool2d(x, layer.kernel, average=isinstance(layer, rsnn.AvgPool2d))
+            elif isinstance(layer, Pool2d):
+                x = product_reference.pool2d(x, pair("kernel", layer.kernel, 1), kind=layer.kind)
             elif isinstance(layer, rsnn.Flatten):
                 x = x.reshape(len(x), -1)
             else:
@@ -98,7 +100,7 @@ def images(draw: Any) -> rsnn.Network:
         net = rsnn.Network(layers, shape)
         pool = (draw(st.integers(1, 2)), draw(st.integers(1, 3)))
         if draw(st.booleans()) and net.shapes[-1][1] >= pool[0] and net.shapes[-1][2] >= pool[1]:
-            layers.append(draw(st.sampled_from([rsnn.SumPool2d, rsnn.AvgPool2d]))(pool))
+            layers.append(draw(st.sampled_from([rsnn.SumPool2d, rsnn.AvgPool2d, rsnn.MaxPool2d]))(pool))
             net = rsnn.Network(layers, shape)
     if draw(st.booleans()):
         layers += [rsnn.Flatten(), rsnn.Linear(rng.normal(size=(draw(SIZES), int(np.prod(net.shapes[-1])))))]  # type: ignore[union-attr]
