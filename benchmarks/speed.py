@@ -14,6 +14,7 @@ import re
 import sys
 from pathlib import Path
 
+import inference
 import mlp
 import neurons
 import numpy as np
@@ -60,7 +61,8 @@ def table(rounds: int) -> str:
     where = f"{processor()}, {info['cores']} cores, {info['simd']}"
     versions = f"rsnn {info['version']}, numpy {np.__version__}, torch {torch.__version__}"
     head = f"{where}; {versions}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}."
-    return "\n\n".join((head, "\n".join(rows), neurons.table(rounds), training.table(rounds), mlp.table(rounds), recurrent.table(rounds)))
+    others = (neurons, training, mlp, recurrent, inference)
+    return "\n\n".join((head, "\n".join(rows), *(part.table(rounds) for part in others)))
 
 
 def main() -> int:

@@ -7,7 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "Engine",
     "Lease",
+    "Session",
     "__version__",
     "build",
     "conv2d",
@@ -215,3 +217,54 @@ class Lease:
 def take_block(waiting: list[Any], size: int) -> Any: ...
 def held_bytes() -> int: ...
 def limit_held_bytes(limit: int) -> None: ...
+
+# A network as a list of nodes, the input of len entries the first; every method adds one and gives its number. weight (outputs, inputs)
+# or (outputs, channels, kernel rows, kernel columns), of the dtype of the engine; linear acts on each of `rows` rows of a sample; images
+# are in raster order; table: where each cell of unit entries goes, -1 for nowhere; join "sum", "mean" or "largest" of what meets there,
+# of cells of so many.
+@final
+class Engine:
+    def __new__(cls, dtype: str, len: int, *, level: str | None = None) -> Engine: ...
+    def linear(self, input: int, rows: int, weight: _Array, bias: _Array | None) -> int: ...
+    def conv2d(
+        self,
+        input: int,
+        weight: _Array,
+        bias: _Array | None,
+        size: tuple[int, int],
+        stride: tuple[int, int],
+        padding: tuple[int, int],
+    ) -> int: ...
+    def neurons(
+        self,
+        input: int,
+        spec: str,
+        spiking: bool,
+        len: int,
+        coefficients: _Array,
+        *,
+        recurrent: tuple[_Array, _Array | None] | None = None,
+        group: int | None = None,
+    ) -> int: ...
+    def map(self, inputs: Sequence[int], table: npt.NDArray[np.int64] | None, unit: int, len: int, join: str, cell: int) -> int: ...
+    def delay(self, input: int, steps: int, len: int) -> int: ...
+    def start(self, samples: int, kept: Sequence[int]) -> Session: ...
+
+# A run that goes on from call to call. x: rows (steps, samples) of entries, of words of bits (uint64), or a tuple of events: where each
+# row begins (uint64, and the end), entry (uint32), value or None; output (steps, samples, entries) of the last node.
+@final
+class Session:
+    def advance(
+        self,
+        x: _Array | tuple[_Array, _Array, _Array | None],
+        output: _Array,
+        steps: int,
+        *,
+        path: str = "auto",
+        record: Sequence[tuple[int, str, _Array]] = ...,
+        threads: int = 1,
+    ) -> None: ...
+    def begin(self, node: int, state: _Array) -> None: ...
+    def end(self, node: int, state: _Array) -> None: ...
+    def counts(self, node: int) -> tuple[int, int, int, int, int, float]: ...
+    def spikes(self, node: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32], _Array | None]: ...

@@ -1,152 +1,188 @@
-"""The engine that runs a network over time: its layers one after another, a block of time at a time."""
+"""The engine that runs a network over time: one native call for all layers and many steps."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _rsnn
+from .arguments import choice
 from .errors import InvalidValueError
 from .graph import ByLayer
-from .layers import Weighted
+from .lowering import Lowered, from_raster, lower, to_raster
 from .memory import empty
-from .network_input import network_input
+from .network_input import NetworkInput, network_input
 from .network_request import checked_state, wanted_traces
-from .network_result import LayerStats, NetworkResult
+from .network_result import LayerStats, NetworkResult, States
+from .network_spikes import Kept, LayerSpikes
 from .recurrent import Recurrent
 from .routing import Delay
-from .simulation import simulate
-from .state import State
+from .state import State, make_state
 from .threads import resolve
-from .weights import Weights
 
 if TYPE_CHECKING:
+    from . import _rsnn
     from .network import Network
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 BLOCK = 1 << 20
-"""Elements of the largest layer in one block of time: what passes between layers stays in the cache and is never held whole."""
+"""Entries of the input that are converted at once, where the engine cannot read it as it lies."""
+PATHS = ("auto", "event", "dense")
 
 
-def run(network: Network, x: Any, state: Any, record: Any, threads: int | None, *, dt: Any, steps: Any) -> NetworkResult:
+def lowered(network: Network, dtype: np.dtype[Any]) -> Lowered:
+    """Give the native engine of a network, built once for each dtype."""
+    engines: dict[np.dtype[Any], Lowered] = network.engines
+    if dtype not in engines:
+        engines[dtype] = lower(network, dtype)
+    return engines[dtype]
+
+
+def run(network: Network, x: Any, state: Any, record: Any, threads: int | None, *, dt: Any, steps: Any, path: Any) -> NetworkResult:
     """Run a network over x; see `Network.run`."""
     given = network_input(network, x, dt, steps)
     workers = resolve(threads)
+    path = choice("path", path, PATHS)
     batch = given.lead[1] if len(given.lead) == 2 else None
     wanted, begin = wanted_traces(network, record), checked_state(network, state, batch, given.dtype)
+    running = Running(network, given.dtype, batch, begin, keep=True)
+    shapes = network.shapes
     try:
-        run = _Run(network, given.lead, given.dtype, workers, wanted, begin)
+        output = empty((*given.lead, *shapes[-1]), given.dtype)
+        traces = {k: {name: empty((*given.lead, *shapes[k]), given.dtype) for name in one} for k, one in wanted.items()}
     except (MemoryError, ValueError, OverflowError):  # numpy's, of sizes that no memory has
         raise InvalidValueError(
-            f"x: a run of {given.lead[0]} steps keeps the output of every layer that spikes, which is more than memory can hold; "
+            f"x: the output of {given.lead[0]} steps, and what is recorded, are more than memory can hold; "
             "run it in pieces, from state to state"
         ) from None
-    for k, layer in enumerate(network.layers):
-        if isinstance(layer, Weights):
-            with network.at(k):
-                layer.weights(given.dtype)  # a weight too large for the dtype is found before any work
-    for first in range(0, given.lead[0], run.steps):
-        run.block(given.block(slice(first, first + run.steps)), first)
-    return run.result()
+    for stretch, block in blocks(given):
+        recorded = {k: {name: trace[stretch] for name, trace in one.items()} for k, one in traces.items()}
+        running.advance(block, output[stretch], recorded, path, workers)
+    for k, one in traces.items():
+        if running.lowered.places[k].raster:
+            one.update({name: from_raster(trace.reshape(*given.lead, math.prod(shapes[k])), shapes[k]) for name, trace in one.items()})
+    return running.result(given.lead, output, traces, path)
 
 
-class _Run:
-    """One run of a network: what is kept of it, filled block of time by block of time."""
+def blocks(given: NetworkInput) -> Any:
+    """Cut the input: for steps at a time, a slice and what the native engine reads of it."""
+    steps = given.lead[0]
+    whole = given.native()
+    if whole is not None:
+        yield slice(0, steps), whole
+        return
+    size = max(1, math.prod(given.lead[1:]) * given.size)
+    stretch = max(1, BLOCK // size)
+    for first in range(0, steps, stretch):
+        chosen = slice(first, min(first + stretch, steps))
+        yield chosen, np.require(given.block(chosen), given.dtype, ["C", "A"])
 
-    def __init__(
-        self, network: Network, lead: Shape, dtype: np.dtype[Any], threads: int, record: dict[int, tuple[str, ...]], state: dict[int, State]
-    ) -> None:
-        self.network, self.lead, self.dtype, self.threads, self.record, self.state = network, lead, dtype, threads, record, state
-        shapes, layers = network.shapes, network.layers
-        largest = max(math.prod(shape) for shape in (network.shape_before(0), *shapes))
-        self.steps = max(1, BLOCK // max(1, math.prod(lead[1:]) * largest))
-        spiking = [k for k, neuron in network.neurons.items() if neuron.kernel().spiking]
-        self.kept = {k: empty((*lead, *shapes[k]), dtype) for k in dict.fromkeys([*spiking, len(layers) - 1])}
-        self.spiking = spiking
-        self.traces = {k: {name: empty((*lead, *shapes[k]), dtype) for name in wanted} for k, wanted in record.items()}
-        # What only passes by, one block long, used again by the next block.
-        block = (min(self.steps, lead[0]), *lead[1:])
-        self.passing = {k: empty((*block, *shapes[k]), dtype) for k in range(len(layers)) if k not in self.kept}
-        counted = {k: network.shape_before(k) for k, layer in enumerate(layers) if isinstance(layer, Weighted)} | {
-            k: shapes[k] for k in spiking
-        }
-        self.counts = {k: np.zeros(math.prod(shape), np.uint64) for k, shape in counted.items()}
-        self.sums = dict.fromkeys(spiking, 0.0)
-        self.before = {k: np.count_nonzero(state[k].s) for k, layer in enumerate(layers) if isinstance(layer, Recurrent)}
 
-    def block(self, x: Array, first: int) -> None:
-        """Run all layers over some steps of the input."""
-        steps = slice(first, first + len(x))
-        sent = {-1: np.require(x, self.dtype, ["C", "A"])}
-        for k, (layer, inputs) in enumerate(zip(self.network.layers, self.network.graph.inputs, strict=True)):
-            x = self._together([sent[one] for one in inputs])
-            sent[k] = out = self.kept[k][steps] if k in self.kept else self.passing[k][: len(x)]
-            if k in self.network.neurons:
-                result = simulate(layer, x, self.state[k], record=self.record.get(k, ()), threads=self.threads, out=out)
-                self.state[k] = result.state
-                for name, trace in result.traces.items():
-                    self.traces[k][name][steps] = trace
-                if k in self.counts:
-                    self.sums[k] += self._tally(k, out)
-            elif isinstance(layer, Delay):
-                self.state[k] = layer.advance(x, self.state[k], out)
-            else:
-                if k in self.counts:
-                    self._tally(k, x)
-                rows = math.prod(x.shape[: len(self.lead)])
-                layer.compute(_rows(x, rows, len(self.lead)), _rows(out, rows, len(self.lead)), self.threads)
+class Running:
+    """A network at work: the native run, and what Python knows of it."""
 
-    def _together(self, inputs: list[Array]) -> Array:
-        """Add up what comes into a layer, in order."""
-        if len(inputs) == 1:
-            return inputs[0]
-        total = empty(inputs[0].shape, self.dtype)
-        with np.errstate(all="ignore"):  # NaN and infinity are data
-            np.add(inputs[0], inputs[1], out=total)
-            for more in inputs[2:]:
-                np.add(total, more, out=total)
-        return total
+    def __init__(self, network: Network, dtype: np.dtype[Any], batch: int | None, state: States, *, keep: bool) -> None:
+        self.network, self.dtype, self.batch = network, dtype, batch
+        self.lowered = lowered(network, dtype)
+        self.samples = 1 if batch is None else batch
+        last = len(network.layers) - 1
+        self.spiking = [k for k, neuron in network.neurons.items() if neuron.kernel().spiking]
+        self.kept = [k for k in self.spiking if k != last] if keep else []
+        self.session: _rsnn.Session = self.lowered.engine.start(self.samples, [self._node(k) for k in self.kept])
+        self.steps = 0
+        self.carried: dict[int, int] = {}
+        self.begin(state)
 
-    def _tally(self, k: int, x: Array) -> float:
-        positions = len(self.counts[k])
-        return _rsnn.tally(x.reshape(math.prod(x.shape[: len(self.lead)]), positions), self.counts[k], threads=self.threads)
+    def _node(self, k: int) -> int:
+        return self.lowered.places[k].node
 
-    def result(self) -> NetworkResult:
-        """Give what was kept, in the caller's layout."""
-        spikes = {k: self._layout(self.kept[k]) for k in self.spiking}
-        output = spikes.get(len(self.network.layers) - 1, self._layout(self.kept[len(self.network.layers) - 1]))
-        traces = {k: {name: self._layout(trace) for name, trace in one.items()} for k, one in self.traces.items()}
-        stats = {k: self._stats(k, layer) for k, layer in enumerate(self.network.layers)}
-        names = self.network.graph.names
-        return NetworkResult(output, ByLayer(spikes, names), ByLayer(self.state, names), ByLayer(stats, names), ByLayer(traces, names))
+    def begin(self, state: States) -> None:
+        """Take states, checked before, for those of the run."""
+        for k, one in state.items():
+            self.session.begin(self._node(k), self._laid(k, one))
+            if "s" in one._fields:
+                self.carried[k] = int(np.count_nonzero(one.s))
 
-    def _layout(self, array: Array) -> Array:
-        return array.swapaxes(0, 1) if self.network.batch_first and len(self.lead) == 2 else array
+    def _laid(self, k: int, state: State) -> Array:
+        """Lay a state out as (samples, states, entries)."""
+        shape, place = self.network.shapes[k], self.lowered.places[k]
+        if state._fields == ("waiting",):  # (n, [B,] *shape), what leaves next first
+            array = np.asarray(state[0]).reshape(-1, self.samples, *shape).swapaxes(0, 1)
+        else:
+            array = np.stack([np.asarray(one).reshape(self.samples, *shape) for one in state], axis=1)
+        if place.raster:
+            array = to_raster(array, shape)
+        return np.ascontiguousarray(array.reshape(self.samples, array.shape[1], math.prod(shape)))
 
-    def _stats(self, k: int, layer: Any) -> LayerStats:
-        name = type(layer).__name__
-        if k not in self.counts:
+    def state(self, k: int) -> State:
+        """Give the state of a layer as it is now."""
+        shape, place = self.network.shapes[k], self.lowered.places[k]
+        layer = self.network.layers[k]
+        waits = isinstance(layer, Delay)
+        fields = ("waiting",) if waits else layer.kernel().states
+        array = np.empty((self.samples, layer.steps if waits else len(fields), math.prod(shape)), self.dtype)
+        self.session.end(place.node, array)
+        seen = from_raster(array, shape) if place.raster else array.reshape(*array.shape[:2], *shape)
+        lead = () if self.batch is None else (self.batch,)
+        if waits:
+            return make_state(fields, (np.ascontiguousarray(seen.swapaxes(0, 1)).reshape(layer.steps, *lead, *shape),))
+        return make_state(fields, [np.ascontiguousarray(seen[:, j]).reshape(*lead, *shape) for j in range(len(fields))])
+
+    def states(self) -> States:
+        """Give all states as they are now."""
+        return self._named({k: self.state(k) for k in self.network.stateful})
+
+    def _named(self, values: dict[int, Any]) -> ByLayer[Any]:
+        return ByLayer(values, self.network.graph.names)
+
+    def advance(self, x: Any, output: Array, recorded: dict[int, dict[str, Array]], path: str, threads: int) -> None:
+        """Go on over what the native engine reads, checked before; writes the output and what is recorded."""
+        record = [(self._node(k), name, trace) for k, one in recorded.items() for name, trace in one.items()]
+        self.session.advance(x, output, len(output), path=path, record=record, threads=threads)
+        self.steps += len(output)
+
+    def stats(self, path: str) -> ByLayer[LayerStats]:
+        """Tell what every layer did so far."""
+        return self._named({k: self._stats(k, layer, path) for k, layer in enumerate(self.network.layers)})
+
+    def _stats(self, k: int, layer: Any, path: str) -> LayerStats:
+        name, rows = type(layer).__name__, self.steps * self.samples
+        if k in self.lowered.products:
+            inputs, operations, followed, multiplied, *_ = self.session.counts(self.lowered.products[k])
+            entries = rows * math.prod(self.network.shape_before(k))
+            took = "mixed" if followed and multiplied else "dense" if multiplied or path == "dense" else "event"
+            return LayerStats(name, synops=operations, input_density=inputs / entries if entries else 0.0, path=took)
+        if k not in self.spiking:
             return LayerStats(name)
-        counts, entries = self.counts[k], math.prod(self.lead) * len(self.counts[k])
-        density = int(counts.sum()) / entries if entries else 0.0
-        if isinstance(layer, Weighted):
-            before = self.network.shape_before(k)
-            synops = int(counts.astype(np.int64) @ layer.fan_out(before).ravel())  # below 2**63: no run multiplies so often
-            return LayerStats(name, synops=synops, input_density=density, path="dense")
-        total = self.sums[k]
-        fired = LayerStats(name, int(total) if math.isfinite(total) else total, density)
-        if not isinstance(layer, Recurrent):
-            return fired
-        # What fired in a step arrives in the next one: the spikes carried in count, those of the last step do not yet.
-        arrived = int(counts.sum()) + self.before[k] - int(np.count_nonzero(self.state[k].s))
-        return replace(fired, synops=int(arrived * math.prod(layer.weight.shape[1:])))
+        *_, fired, total = self.session.counts(self._node(k))
+        entries = rows * math.prod(self.network.shapes[k])
+        arrived = None
+        if isinstance(layer, Recurrent):
+            # What fired in a step arrives in the next one: the spikes carried in count, those of the last step do not yet.
+            arrived = (fired + self.carried[k] - int(np.count_nonzero(self.state(k).s))) * math.prod(layer.weight.shape[1:])
+        spikes = int(total) if math.isfinite(total) else total
+        return LayerStats(name, spikes, fired / entries if entries else 0.0, synops=arrived)
 
+    def result(self, lead: Shape, output: Array, traces: dict[int, dict[str, Array]], path: str) -> NetworkResult:
+        """Give what the run gave, in the caller's layout."""
+        turned = self.network.batch_first and len(lead) == 2
 
-def _rows(x: Array, rows: int, lead: int) -> Array:
-    return x.reshape(rows, *x.shape[lead:])
+        def layout(array: Array) -> Array:
+            return array.swapaxes(0, 1) if turned else array
+
+        seen = layout(output)
+        spikes: dict[int, Kept | Array] = {}
+        for k in self.spiking:
+            if k in self.kept:
+                starts, at, values = self.session.spikes(self._node(k))
+                is_raster = self.lowered.places[k].raster
+                spikes[k] = Kept(starts, at, values, lead, self.network.shapes[k], self.dtype, is_raster, turned)
+            else:
+                spikes[k] = seen
+        shown = {k: {name: layout(trace) for name, trace in one.items()} for k, one in traces.items()}
+        held: Any = spikes  # what is not dense yet is made so by LayerSpikes
+        return NetworkResult(seen, LayerSpikes(held, self.network.graph.names), self.states(), self.stats(path), self._named(shown))

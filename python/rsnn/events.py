@@ -14,12 +14,14 @@ import numpy.typing as npt
 from . import _rsnn
 from .arguments import array_of, choice
 from .errors import InvalidTypeError, InvalidValueError
+from .layers import Conv2d
 from .memory import empty
+from .network import Network
 from .simulation import data
 from .spikes import WORD, Spikes
 from .threads import resolve
 
-__all__ = ["linear"]
+__all__ = ["conv2d", "linear"]
 
 Array = npt.NDArray[Any]
 PATHS = ("auto", "event", "dense")
@@ -81,6 +83,52 @@ def linear(x: Any, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None, *, 
     else:
         _rsnn.linear(np.require(array, dtype, ["C", "A"]).reshape(rows, inputs), w, b, flat, path=path, threads=workers)
     return out
+
+
+def conv2d(
+    x: Any, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None, stride: Any = 1, padding: Any = 0, *, path: str = "auto"
+) -> Array:
+    """Convolve images, scattering each entry that is not 0 to the outputs it reaches.
+
+    By kernel row, kernel column, then channel, multiply then add, from +0, the bias last, as `rsnn.Conv2d`, which see for the equation.
+
+    Parameters
+    ----------
+    x : array_like (..., channels, height, width) or rsnn.Spikes
+        float32 and float64 are computed in as they are; bool, integers, float16 and packed spikes become float32. Any values.
+    weight : array_like (outputs, channels, kernel rows, kernel columns)
+        Finite.
+    bias : array_like (outputs,), optional
+        Finite.
+    stride, padding : int or (rows, columns)
+        As of `rsnn.Conv2d`.
+    path : {"auto", "event", "dense"}
+        Follow the events, multiply everything, or what is faster at the density that is counted. The bits are the same.
+
+    Returns
+    -------
+    array (..., outputs, height after, width after)
+        New, of the dtype that was computed in.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        An argument of another kind or shape, or a weight that is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np, rsnn
+    >>> rsnn.events.conv2d([[[0, 1, 0]]], np.arange(1.0, 4.0).reshape(1, 1, 1, 3), padding=(0, 1)).tolist()
+    [[[3.0, 2.0, 1.0]]]
+    """
+    layer = Conv2d(weight, bias, stride, padding)  # type: ignore[arg-type]  # which checks them, and keeps arrays
+    array, dtype = data(x)
+    if array.ndim < 3:
+        raise InvalidValueError(f"x has shape {array.shape}: must be (..., channels, height, width)")
+    dense = np.require(array, dtype, ["C", "A"])
+    lead, image = dense.shape[:-3], dense.shape[-3:]
+    out = Network([layer], image).run(dense.reshape(math.prod(lead), *image), path=path, threads=1).output
+    return out.reshape(*lead, *out.shape[1:])
 
 
 def _weight(name: str, value: Any, axes: tuple[str, ...], dtype: np.dtype[Any]) -> Array:

@@ -23,6 +23,7 @@ from .recurrent import Recurrent
 from .routing import Delay
 from .simulation import simulate
 from .stages import Description
+from .stream import Stream
 
 Shape = tuple[int, ...]
 
@@ -164,6 +165,11 @@ class Network(Description):
             )
         return found
 
+    @cached_property
+    def engines(self) -> dict[Any, Any]:
+        """The native engines of this network, by dtype, as they are built."""
+        return {}
+
     def init_state(self, batch: int | None = None, dtype: Any = np.float32) -> States:
         """Make the state that a run starts from.
 
@@ -196,6 +202,7 @@ class Network(Description):
         *,
         dt: float | None = None,
         steps: int | None = None,
+        path: str = "auto",
     ) -> NetworkResult:
         """Run the network over time.
 
@@ -214,11 +221,15 @@ class Network(Description):
             State fields (their value after each step) and ``"u"`` (the membrane before its reset) to keep for every step: names for
             all neurons that have them, or ``{1: ("v", "u"), "hidden": "v"}``.
         threads : int, optional
-            At most so many; by default as `rsnn.set_num_threads` says. The result does not depend on it.
+            At most so many; by default as `rsnn.set_num_threads` says. The result does not depend on it. Samples of a batch are shared
+            among them.
         dt : float
             Of event records alone: the length of a step, in the unit of their t.
         steps : int, optional
             Of event records alone: how many steps there are; by default as many as it takes to the last event.
+        path : {"auto", "event", "dense"}, default "auto"
+            How products are computed: following the inputs that are not 0, or all of them; by default the faster, layer by layer, by
+            how many there are. The result does not depend on it.
 
         Returns
         -------
@@ -249,7 +260,36 @@ class Network(Description):
         >>> net.run(events, dt=1000).output.tolist()
         [[1.0], [2.0]]
         """
-        return run(self, x, state, record, threads, dt=dt, steps=steps)
+        return run(self, x, state, record, threads, dt=dt, steps=steps, path=path)
+
+    def stream(
+        self, batch: int | None = None, *, dtype: Any = np.float32, state: Any = None, threads: int | None = None, path: str = "auto"
+    ) -> Stream:
+        """Run the network one step at a time.
+
+        Parameters
+        ----------
+        batch : int, optional
+            The number of samples; None for data without a batch axis.
+        dtype : float32 or float64
+            What is computed in.
+        state : dict of states, optional
+            To go on from, as of `run`.
+        threads, path : as of `run`
+
+        Returns
+        -------
+        Stream
+            ``stream.step(x)`` takes a step and gives the output; ``stream.state``, ``stream.stats``, ``stream.reset()``.
+
+        Examples
+        --------
+        >>> import rsnn
+        >>> stream = rsnn.Network([rsnn.IAF()], input_shape=1).stream()
+        >>> [stream.step([0.5]).tolist() for _ in range(3)]
+        [[0.0], [1.0], [0.0]]
+        """
+        return Stream(self, batch, dtype, state, threads, path)
 
     def summary(self) -> str:
         """Describe the network in a table.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from .arguments import shown
 from .errors import InvalidValueError
 from .records import Events, are_records, binned
 from .simulation import data
-from .spikes import Spikes
+from .spikes import WORD, Spikes
 
 if TYPE_CHECKING:
     from .network import Network
@@ -30,14 +31,16 @@ class NetworkInput:
     ----------
     lead : (T,) or (T, B)
     dtype : what is computed in: float32 or float64
+    size : entries of one sample in one step
     block : gives the steps of a slice: an array (steps, [B,] *input_shape) of any dtype and strides
-    events : the same as events, where records came
+    native : gives all of it as the native engine reads it, without a copy; None where that is not possible
     """
 
     lead: Shape
     dtype: np.dtype[Any]
+    size: int
     block: Callable[[slice], Array]
-    events: Events | None = None
+    native: Callable[[], Any]
 
 
 def network_input(network: Network, x: Any, dt: Any, steps: Any) -> NetworkInput:
@@ -45,7 +48,7 @@ def network_input(network: Network, x: Any, dt: Any, steps: Any) -> NetworkInput
     own = network.shape_before(0)
     if are_records(x):
         events = binned(x, own, dt, steps)
-        return NetworkInput(events.lead, np.dtype(np.float32), events.dense, events)
+        return NetworkInput(events.lead, np.dtype(np.float32), math.prod(own), events.dense, lambda: _listed(events))
     for name, value in (("dt", dt), ("steps", steps)):
         if value is not None:
             raise InvalidValueError(f"{name}={shown(value)}: only event records take it, dense and packed data have steps; leave it out")
@@ -64,6 +67,30 @@ def network_input(network: Network, x: Any, dt: Any, steps: Any) -> NetworkInput
                 f"rsnn.Spikes.pack(array, batch_first={swapped})"
             )
         spikes = array
-        return NetworkInput(lead, dtype, lambda steps: spikes[steps].numpy().swapaxes(0, 1) if swapped else spikes[steps].numpy())
+        return NetworkInput(
+            lead,
+            dtype,
+            math.prod(own),
+            lambda steps: spikes[steps].numpy().swapaxes(0, 1) if swapped else spikes[steps].numpy(),
+            lambda: _words(spikes, math.prod(own)),
+        )
     dense = array.swapaxes(0, 1) if swapped else array
-    return NetworkInput(lead, dtype, lambda steps: dense[steps])
+    ready = dense.dtype == dtype and dense.dtype.isnative and dense.flags.c_contiguous and dense.flags.aligned
+    return NetworkInput(lead, dtype, math.prod(own), lambda steps: dense[steps], lambda: dense if ready else None)
+
+
+def _listed(events: Events) -> Any:
+    """Give binned events as the native engine reads them: where each row of a step of a sample begins, entries, counts."""
+    size, rows = math.prod(events.shape), math.prod(events.lead)
+    starts = np.searchsorted(events.where, np.arange(rows + 1) * size).astype(np.uint64)
+    at = (events.where % max(1, size)).astype(np.uint32)
+    return starts, at, events.counts.astype(np.float32)
+
+
+def _words(spikes: Spikes, size: int) -> Any:
+    """Give packed spikes as rows of words, one for each step of a sample; None where samples share a word, or batches come first."""
+    together = math.prod(spikes.shape[1:]) == size
+    if spikes.batch_first or not (together or size % WORD == 0) or not size:
+        return None
+    words = np.ascontiguousarray(spikes.words)
+    return words if together else words.reshape(-1, size // WORD)

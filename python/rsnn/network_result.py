@@ -34,7 +34,8 @@ class LayerStats:
     input_density : float, or None of a layer without synapses
         The part of its inputs that are not 0.
     path : str, or None of a layer without synapses
-        How its product was computed: ``"dense"``.
+        How its product was computed: ``"event"``, following the inputs that are not 0, ``"dense"``, all of them, or ``"mixed"``, now the
+        one and now the other.
     """
 
     layer: str
@@ -54,7 +55,7 @@ class NetworkResult:
     output : array (T, [B,] *output_shape)
         What the last layer sends on; batch first where the network is.
     spikes : mapping of arrays
-        The output of every layer that spikes, by index.
+        The output of every layer that spikes, by index; kept as events, made dense when it is asked for.
     state : mapping of states
         After the last step, by index of the layers that have one: pass it back in to go on.
     stats : mapping of LayerStats

@@ -3,7 +3,7 @@
 use std::ops::{Add, Div, Mul, Sub};
 
 use fearless_simd::prelude::*;
-use fearless_simd::{Level, SimdFloatElement};
+use fearless_simd::{Level, SimdFloatElement, f32x4, f32x8, f32x16, f64x2, f64x4, f64x8};
 
 use crate::math::Constants;
 
@@ -33,6 +33,20 @@ pub trait Elem:
     fn from_f64(value: f64) -> Self;
     /// Exact.
     fn to_f64(self) -> f64;
+    /// `to += row * by`, for short rows of one length: whole vectors first, then halves and quarters of one.
+    fn add_scaled<S: Simd>(simd: S, to: &mut [Self], row: &[Self], by: Self);
+}
+
+/// `to += row * by` as far as there are whole vectors; gives what is left of both.
+macro_rules! add_scaled_by {
+    ($vector:ident, $lanes:literal, $simd:ident, $to:ident, $row:ident, $by:ident) => {
+        let (whole, $to) = $to.as_chunks_mut::<$lanes>();
+        let (from, $row) = $row.as_chunks::<$lanes>();
+        let factor = $vector::splat($simd, $by);
+        for (to, row) in whole.iter_mut().zip(from) {
+            ($vector::from_slice($simd, to) + $vector::from_slice($simd, row) * factor).store_slice(to);
+        }
+    };
 }
 
 impl Elem for f32 {
@@ -59,6 +73,15 @@ impl Elem for f32 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         f64::from(self)
+    }
+    #[inline(always)]
+    fn add_scaled<S: Simd>(simd: S, to: &mut [Self], row: &[Self], by: Self) {
+        add_scaled_by!(f32x16, 16, simd, to, row, by);
+        add_scaled_by!(f32x8, 8, simd, to, row, by);
+        add_scaled_by!(f32x4, 4, simd, to, row, by);
+        for (to, row) in to.iter_mut().zip(row) {
+            *to += *row * by;
+        }
     }
 }
 
@@ -99,6 +122,15 @@ impl Elem for f64 {
     #[inline(always)]
     fn to_f64(self) -> f64 {
         self
+    }
+    #[inline(always)]
+    fn add_scaled<S: Simd>(simd: S, to: &mut [Self], row: &[Self], by: Self) {
+        add_scaled_by!(f64x8, 8, simd, to, row, by);
+        add_scaled_by!(f64x4, 4, simd, to, row, by);
+        add_scaled_by!(f64x2, 2, simd, to, row, by);
+        for (to, row) in to.iter_mut().zip(row) {
+            *to += *row * by;
+        }
     }
 }
 

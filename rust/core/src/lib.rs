@@ -8,6 +8,7 @@ pub mod elem;
 pub mod error;
 pub mod event;
 pub mod math;
+pub mod network;
 pub mod neuron;
 pub mod pool;
 pub mod product;

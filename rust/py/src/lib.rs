@@ -7,6 +7,7 @@ mod chip;
 mod error;
 mod event;
 mod memory;
+mod network;
 mod neuron;
 mod product;
 
@@ -22,6 +23,7 @@ mod _rsnn {
         crate::product::register(module)?;
         crate::event::register(module)?;
         crate::chip::register(module)?;
-        crate::memory::register(module)
+        crate::memory::register(module)?;
+        crate::network::register(module)
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod gemm;
 mod input;
 mod linear;
 mod pool2d;
+mod raster;
 mod tally;
 
 pub use conv::{Conv2d, conv2d};
@@ -15,6 +16,7 @@ pub use input::input_gradient;
 pub(crate) use linear::zeros;
 pub use linear::{Done, Rows, linear};
 pub use pool2d::{Cell, Pool2d, pool2d};
+pub use raster::Raster;
 pub use tally::tally;
 
 use crate::elem::Elem;

@@ -18,6 +18,7 @@ pub mod forward;
 pub mod group;
 pub mod layout;
 mod outgoing;
+pub mod visit;
 
 use backward::Backward;
 use forward::Forward;

@@ -1,0 +1,230 @@
+//! A convolution that follows the events: each is scattered to the outputs it reaches.
+//!
+//! ```text
+//! y[p, q, o] += w[o, c, j, i] * x[y, x, c]      for all j, i, p, q with p sy + j - py = y and q sx + i - px = x
+//! ```
+//!
+//! Images lie in raster order, `[row][column][channel]`. Events in raster order reach every output by kernel row, column, then channel:
+//! the order of the dense product.
+//!
+//! An event of row y meets the kernel rows j that are equal to `(y + py) mod sy`, its phase, and so with columns. Those of one phase reach
+//! neighbouring outputs, from the last kernel row to the first. So the weights lie as
+//! `[row phase][column phase][channel][kernel row, descending][kernel column, descending][output]`: an event is a few runs of neighbours,
+//! one for each output row, cut where the image ends.
+
+use fearless_simd::{Level, Simd};
+
+use super::{Event, Touched};
+use crate::elem::{Elem, on_level};
+use crate::error::Result;
+use crate::product::Conv2d;
+
+/// The outputs along one axis that a row or a column of the image reaches.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reach {
+    /// The first output.
+    first: usize,
+    /// How many.
+    count: usize,
+    /// Kernel entries of the phase that reach beyond the image before it.
+    skip: usize,
+    phase: usize,
+}
+
+/// How many kernel entries are of a phase.
+fn taps(kernel: usize, stride: usize, phase: usize) -> usize {
+    kernel.saturating_sub(phase).div_ceil(stride)
+}
+
+fn reaches(size: usize, kernel: usize, stride: usize, padding: usize, output: usize) -> Vec<Reach> {
+    (0..size)
+        .map(|y| {
+            let phase = (y + padding) % stride;
+            let taps = taps(kernel, stride, phase);
+            // One beyond the last output, and from there back to the first; both may lie outside.
+            let end = (y + padding) / stride + 1;
+            let first = end.saturating_sub(taps);
+            let skip = (taps + first) - end;
+            let count = end.min(output).saturating_sub(first);
+            Reach { first, count, skip, phase }
+        })
+        .collect()
+}
+
+/// The weights of a convolution as events want them.
+#[derive(Clone, Debug)]
+pub struct Scatter<E> {
+    outputs: usize,
+    channels: usize,
+    /// Columns out.
+    width: usize,
+    /// For each row and each column of the image.
+    rows: Vec<Reach>,
+    columns: Vec<Reach>,
+    /// Where the weights of each pair of phases begin, and the entries of one kernel row of one channel, and of a channel.
+    phases: Vec<(usize, usize, usize)>,
+    /// Column phases.
+    across: usize,
+    weight: Vec<E>,
+    /// Entries of a run that is not cut, of most phases.
+    run: usize,
+    /// `2^64 / channels`, rounded up: to divide by multiplying.
+    inverse: u64,
+}
+
+impl<E: Elem> Scatter<E> {
+    /// Lay out the weight (outputs, channels, kernel rows, kernel columns).
+    pub fn new(conv: &Conv2d, weight: &[E]) -> Result<Self> {
+        let output = conv.output_size()?;
+        let (kernel, stride) = (conv.kernel, conv.stride);
+        let mut laid = Vec::with_capacity(weight.len());
+        let mut phases = Vec::new();
+        let of_phase = |kernel: usize, stride: usize, phase: usize| (phase..kernel).step_by(stride).rev();
+        for phase_row in 0..stride.0.min(kernel.0) {
+            for phase_column in 0..stride.1.min(kernel.1) {
+                let row = taps(kernel.1, stride.1, phase_column) * conv.outputs;
+                phases.push((laid.len(), row, row * taps(kernel.0, stride.0, phase_row)));
+                for c in 0..conv.channels {
+                    for j in of_phase(kernel.0, stride.0, phase_row) {
+                        for i in of_phase(kernel.1, stride.1, phase_column) {
+                            laid.extend((0..conv.outputs).map(|o| weight[((o * conv.channels + c) * kernel.0 + j) * kernel.1 + i]));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Self {
+            outputs: conv.outputs,
+            channels: conv.channels,
+            width: output.1,
+            rows: reaches(conv.size.0, kernel.0, stride.0, conv.padding.0, output.0),
+            columns: reaches(conv.size.1, kernel.1, stride.1, conv.padding.1, output.1),
+            phases,
+            across: stride.1.min(kernel.1),
+            weight: laid,
+            run: taps(kernel.1, stride.1, 0) * conv.outputs,
+            inverse: (u64::MAX / conv.channels.max(1) as u64).wrapping_add(1),
+        })
+    }
+
+    /// How many synapses leave the channels of pixel `pixel`.
+    #[must_use]
+    pub fn fan_out(&self, pixel: usize) -> u64 {
+        let (row, column) = (self.rows[pixel / self.columns.len()], self.columns[pixel % self.columns.len()]);
+        (row.count * column.count * self.outputs) as u64
+    }
+
+    /// Begin to add one image of events.
+    #[must_use]
+    pub fn begin<'a>(&'a self, events: &'a [Event<E>]) -> Scattering<'a, E> {
+        Scattering { scatter: self, left: events, made: 0 }
+    }
+
+    /// Add one image of events to `sums` (rows, columns, outputs); gives the multiplications that were made.
+    pub fn add(&self, level: Level, events: &[Event<E>], sums: &mut [E]) -> u64 {
+        let mut scattering = self.begin(events);
+        while scattering.row(level, sums, None).is_some() {}
+        scattering.made
+    }
+}
+
+/// An image of events that is being added.
+pub struct Scattering<'a, E> {
+    scatter: &'a Scatter<E>,
+    left: &'a [Event<E>],
+    /// Multiplications so far.
+    pub made: u64,
+}
+
+impl<E: Elem> Scattering<'_, E> {
+    /// Add the next row that has events, marking the pixels they reach; None where no row is left.
+    pub fn row(&mut self, level: Level, sums: &mut [E], touched: Option<&mut Touched>) -> Option<()> {
+        let event = self.left.first()?;
+        let scatter = self.scatter;
+        let across = scatter.columns.len() * scatter.channels;
+        let y = event.at as usize / across;
+        let end = (y + 1) * across;
+        let count = self.left.iter().position(|event| event.at as usize >= end).unwrap_or(self.left.len());
+        let (now, later) = self.left.split_at(count);
+        self.left = later;
+        self.made += scatter.add_row(level, now, y, sums, touched);
+        Some(())
+    }
+
+    /// Rows out, from the first, to which nothing will be added any more.
+    #[inline(always)]
+    #[must_use]
+    pub fn complete(&self) -> usize {
+        let across = self.scatter.columns.len() * self.scatter.channels;
+        self.left.first().map_or(usize::MAX, |event| self.scatter.rows[event.at as usize / across].first)
+    }
+}
+
+impl<E: Elem> Scatter<E> {
+    /// Add the events of row `y`. Runs of the commonest lengths are compiled by themselves.
+    #[inline(never)]
+    fn add_row(&self, level: Level, events: &[Event<E>], y: usize, sums: &mut [E], touched: Option<&mut Touched>) -> u64 {
+        let mut made = 0;
+        on_level!(level, simd => made = match self.run {
+            24 => self.add_runs::<_, 24>(simd, events, y, sums, touched),
+            48 => self.add_runs::<_, 48>(simd, events, y, sums, touched),
+            96 => self.add_runs::<_, 96>(simd, events, y, sums, touched),
+            _ => self.add_runs::<_, 0>(simd, events, y, sums, touched),
+        });
+        made
+    }
+
+    /// The same; a run that is not cut is `N` long, if `N` is not 0.
+    #[inline(always)]
+    fn add_runs<S: Simd, const N: usize>(
+        &self,
+        simd: S,
+        events: &[Event<E>],
+        y: usize,
+        sums: &mut [E],
+        mut touched: Option<&mut Touched>,
+    ) -> u64 {
+        let begin = y * self.columns.len() * self.channels;
+        let pitch = self.width * self.outputs;
+        let row = self.rows[y];
+        if row.count == 0 {
+            return 0;
+        }
+        let (mut made, mut last) = (0, usize::MAX);
+        for event in events {
+            let entry = event.at as usize - begin;
+            #[allow(clippy::cast_possible_truncation, reason = "a quotient of entry")]
+            let x = if self.channels == 1 { entry } else { ((entry as u128 * u128::from(self.inverse)) >> 64) as usize };
+            let channel = entry - x * self.channels;
+            let column = self.columns[x];
+            if column.count == 0 {
+                continue;
+            }
+            let (start, one_row, one_channel) = self.phases[row.phase * self.across + column.phase];
+            let mut from = start + channel * one_channel + row.skip * one_row + column.skip * self.outputs;
+            let mut to = row.first * pitch + column.first * self.outputs;
+            let length = column.count * self.outputs;
+            if N > 0 && length == N {
+                for _ in 0..row.count {
+                    E::add_scaled(simd, &mut sums[to..to + N], &self.weight[from..from + N], event.value);
+                    from += one_row;
+                    to += pitch;
+                }
+            } else {
+                for _ in 0..row.count {
+                    E::add_scaled(simd, &mut sums[to..to + length], &self.weight[from..from + length], event.value);
+                    from += one_row;
+                    to += pitch;
+                }
+            }
+            made += row.count * length;
+            if x != last
+                && let Some(touched) = touched.as_deref_mut()
+            {
+                touched.mark_rows(row.first, row.count, column.first, column.count);
+            }
+            last = x;
+        }
+        made as u64
+    }
+}
