@@ -24,7 +24,7 @@ from rsnn.threads import resolve
 
 from .integers import Array, blocks, dtype_of, empty, give_state, integer, integers, pair, take_state, whole_array
 from .mapping import LOWEST, STATE_BITS, Shape, layer_limits
-from .neuron import FIRES, TRACES
+from .neuron import FIRES, TRACES, IntegerNeuron, Register
 from .result import ChipResult, Counter
 from .scale import Discretized, discretize
 
@@ -93,6 +93,16 @@ class Core:
             overflow,
         )
 
+    @property
+    def neuron(self) -> IntegerNeuron:
+        """The neuron of the core."""
+        none = self.overflow == "none"
+        membrane = Register(bits=MODEL_BITS if none else STATE_BITS, overflow="error" if none else self.overflow)
+        bias = 0 if self.bias is None else self.bias
+        return IntegerNeuron(
+            v_threshold=self.v_threshold, bias=bias, v_min=self.v_min, fire=self.fire, reset=self.reset, membrane=membrane
+        )  # fmt: skip
+
     def output_map(self, rows: int, columns: int) -> tuple[int, int]:
         """Give the rows and columns of neurons for an input map."""
         kernel = self.weight.shape[2:]
@@ -144,18 +154,12 @@ class Core:
         v = take_state(state, own, bits)
         out = spikes if self.pool == 1 else empty("x", (*leading, features, rows // self.pool, columns // self.pool), kind)
         traces = {name: empty("record", spikes.shape, kind) for name in recorded}
-        overflow = "error" if self.overflow == "none" else self.overflow
-        clip = "" if self.v_min is None else " clip"
-        spec = f"fire={self.fire} reset={self.reset} bits={bits} watch={STATE_BITS} overflow={overflow}{clip}"
-        table = np.empty((3, features), np.int64)
-        table[0] = 0 if self.bias is None else self.bias
-        table[1] = self.v_threshold
-        table[2] = 0 if self.v_min is None else self.v_min
+        table = self.neuron.table((features,))
         counter = Counter()
         if spikes.size:
             for cut, block in blocks("x", x):
                 extent, synops = _rsnn.integer_layer(
-                    spec,
+                    f"{self.neuron.spec} watch={STATE_BITS}",
                     block.reshape(len(block), math.prod(leading[1:]), *x.shape[-3:]),
                     self.weight,
                     table,

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod array;
 mod chip;
+mod chip_cores;
 mod error;
 mod memory;
 mod neuron;
@@ -20,6 +21,7 @@ mod _rsnn {
         crate::neuron::register(module)?;
         crate::product::register(module)?;
         crate::chip::register(module)?;
+        crate::chip_cores::register(module)?;
         crate::memory::register(module)
     }
 }
