@@ -14,6 +14,7 @@ import re
 import sys
 from pathlib import Path
 
+import chips
 import neurons
 import numpy as np
 import recurrent
@@ -59,7 +60,7 @@ def table(rounds: int) -> str:
     where = f"{processor()}, {info['cores']} cores, {info['simd']}"
     versions = f"rsnn {info['version']}, numpy {np.__version__}, torch {torch.__version__}"
     head = f"{where}; {versions}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}."
-    return "\n\n".join((head, "\n".join(rows), neurons.table(rounds), training.table(rounds), recurrent.table(rounds)))
+    return "\n\n".join((head, "\n".join(rows), neurons.table(rounds), training.table(rounds), recurrent.table(rounds), chips.table(rounds)))
 
 
 def main() -> int:

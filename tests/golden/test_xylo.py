@@ -13,7 +13,19 @@ def equal(found: object, expected: np.ndarray) -> None:
 
 
 def check(case: Case) -> None:
-    names = ("w_in", "w_rec", "w_out", "dash_syn", "dash_mem", "dash_syn_out", "dash_mem_out", "alias", "shift_in", "shift_rec", "shift_out")
+    names = (
+        "w_in",
+        "w_rec",
+        "w_out",
+        "dash_syn",
+        "dash_mem",
+        "dash_syn_out",
+        "dash_mem_out",
+        "alias",
+        "shift_in",
+        "shift_rec",
+        "shift_out",
+    )
     own = {name: case[name] for name in names} | {"threshold": case["thr"], "threshold_out": case["thr_out"], "version": case["version"]}
     if case["has_bias"]:
         own |= {"bias": case["bias"], "bias_out": case["bias_out"]}

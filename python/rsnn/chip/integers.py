@@ -134,7 +134,8 @@ def take_states(state: Any, fields: tuple[str, ...], shape: tuple[int, ...], wid
 
 def take_state(state: Any, shape: tuple[int, ...], bits: int) -> npt.NDArray[np.int64]:
     """Check a state of membranes alone; give them in the shape of one step."""
-    return take_states(state, ("v",), shape, {"v": bits})[0].reshape(shape)
+    v: npt.NDArray[np.int64] = take_states(state, ("v",), shape, {"v": bits})[0]
+    return v.reshape(shape)
 
 
 def give_state(v: npt.NDArray[np.int64], kind: np.dtype[Any]) -> State:

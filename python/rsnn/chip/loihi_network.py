@@ -63,7 +63,9 @@ class LoihiNetwork:
         """
         recorded, workers = names("record", record, ("u", "v")), resolve(threads)
         if state is not None and (not isinstance(state, dict) or set(state) != set(range(len(self.layers)))):
-            raise InvalidValueError(f"state={shown(state)}: must be a dict with the keys 0 to {len(self.layers) - 1}; give an earlier .state")
+            raise InvalidValueError(
+                f"state={shown(state)}: must be a dict with the keys 0 to {len(self.layers) - 1}; give an earlier .state"
+            )
         array = whole_array("x", x)
         inputs = self.layers[0][0].used.shape[1]
         if array.ndim not in (2, 3) or array.shape[-1] != inputs:

@@ -291,7 +291,9 @@ def conv(
     graded = integer("num_message_bits", num_message_bits, 0, 32) != 0
     array = whole_array("x", x)
     if array.ndim not in (4, 5) or array.shape[-1] != weights.shape[3]:
-        raise InvalidValueError(f"x has shape {array.shape}: must be (T, X, Y, {weights.shape[3]}), or (T, batch, X, Y, {weights.shape[3]})")
+        raise InvalidValueError(
+            f"x has shape {array.shape}: must be (T, X, Y, {weights.shape[3]}), or (T, batch, X, Y, {weights.shape[3]})"
+        )
     sizes = [n + 2 * p - k for n, p, k in zip(array.shape[-3:-1], pad, weights.shape[1:3], strict=True)]
     if min(sizes) < 0:
         raise InvalidValueError(f"weight: the kernel {weights.shape[1:3]} is larger than the map {array.shape[-3:-1]} with padding {pad}")

@@ -256,9 +256,7 @@ class IntegerNeuron(_Plain):
         if self.bias_to == "current" and self.current is None:
             raise InvalidValueError('bias_to="current": the neuron has no current; give current=rsnn.chip.Register(...)')
         if self.fire == "multi" and self.max_spikes is None and np.any(np.less(self.v_threshold, 1)):
-            raise InvalidValueError(
-                f"v_threshold={shown(self.v_threshold)}: must be at least 1, or it fires without end; give max_spikes"
-            )
+            raise InvalidValueError(f"v_threshold={shown(self.v_threshold)}: must be at least 1, or it fires without end; give max_spikes")
         low, high = _ends(self.membrane.width)
         for name in ("v_min", "v_max"):
             value = getattr(self, name)
@@ -270,7 +268,9 @@ class IntegerNeuron(_Plain):
         for name in ("v_threshold", "v_low"):
             value = getattr(self, name)
             if value is not None and (np.any(np.less(value, -most)) or np.any(np.greater(value, most))):
-                raise InvalidValueError(f"{name}={shown(value)}: must be at most {most} in size with threshold_shift={self.threshold_shift}")
+                raise InvalidValueError(
+                    f"{name}={shown(value)}: must be at most {most} in size with threshold_shift={self.threshold_shift}"
+                )
 
     @property
     def spec(self) -> str:
@@ -355,7 +355,7 @@ def run(
     state : named tuple or array of int, optional
         To go on from: ``result.state``, or the membranes where there is no other state. 0 by default. Never modified.
     record : name or tuple of names
-        ``"v"`` (the membrane after the step), ``"u"`` (before it fires, after overflow and clip), ``"i"`` (the current, where there is one).
+        ``"v"`` (the membrane after the step), ``"u"`` (before it fires, after overflow and clip), ``"i"`` (the current, if any).
     threads : int, optional
         At most so many; by default as `rsnn.set_num_threads` says. The result does not depend on it.
 

@@ -44,7 +44,8 @@ def update(
     threshold : integer or array of integers
         0 to 255.
     event, time_reference : bool or array of bool
-        Whether an event comes at all (default True), and whether it is a time reference (default False).
+        Whether an event comes at all (default True; without one the membrane is compared all the same), and whether it is
+        a time reference (default False).
     leak_enable : bool or array of bool, default True
     inhibitory : bool or array of bool, default False
 
@@ -78,8 +79,7 @@ def update(
     v, on, leaks = arrays["state"], arrays["event"] != 0, arrays["time_reference"] != 0
     sign = np.where(arrays["inhibitory"] != 0, -1, 1)
     x = np.where(on & ~leaks, sign * arrays["weight"], 0) - np.where(on & leaks & (arrays["leak_enable"] != 0), arrays["leak"], 0)
-    # Without an event nothing fires: no membrane of 8 bits reaches this threshold.
-    kept = np.where(on, arrays["threshold"], 256)
-    neuron = IntegerNeuron(v_threshold=kept.ravel(), fire="single", reset="zero", v_min=0, v_max=255, clip="before", membrane=Register(bits=12))
+    threshold, membrane = arrays["threshold"].ravel(), Register(bits=12)
+    neuron = IntegerNeuron(v_threshold=threshold, fire="single", reset="zero", v_min=0, v_max=255, clip="before", membrane=membrane)
     result = run(neuron, x.reshape(1, -1), state=v.ravel())
     return np.asarray(result.state.v).reshape(v.shape), result.spikes[0].reshape(v.shape)

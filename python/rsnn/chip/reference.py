@@ -73,8 +73,11 @@ def fire(neuron: IntegerNeuron, u: Array) -> tuple[Array, Array]:
         s = np.where(up, 1, 0).astype(object) - np.where(down, 1, 0)
         return s, np.where(s == 0, u, wrap(u - np.where(s > 0, threshold, low), neuron.membrane.width))
     most = 1 if neuron.fire == "single" else neuron.max_spikes
-    u, threshold = np.broadcast_arrays(u, threshold)
-    pairs = [_spikes(int(one), int(level), int(strict), most, neuron.membrane.width) for one, level in zip(u.flat, threshold.flat)]
+    both: list[Array] = list(np.broadcast_arrays(u, threshold))
+    u, threshold = both
+    pairs = [
+        _spikes(int(one), int(level), int(strict), most, neuron.membrane.width) for one, level in zip(u.flat, threshold.flat, strict=True)
+    ]
     s, left = (np.array([pair[k] for pair in pairs], object).reshape(u.shape) for k in range(2))
     return s, left
 
@@ -104,10 +107,8 @@ def step(neuron: IntegerNeuron, x: Array, state: dict[str, Array]) -> tuple[Arra
         after["i"] = decay(current, i, "end")
     bias = 0 if neuron.bias_to == "current" else bias
     fallen = decay(membrane, v, "before")
-    if neuron.change:
-        u = v + contain(membrane, contain(membrane, wrap(fallen - v, membrane.width) + d) + bias)
-    else:
-        u = fallen + d + bias
+    change = contain(membrane, contain(membrane, wrap(fallen - v, membrane.width) + d) + bias) if neuron.change else None
+    u = fallen + d + bias if change is None else v + change
     u = clip(neuron, decay(membrane, contain(membrane, u), "after"), "before")
     if neuron.refractory is not None:
         u = np.where(state["rest"] > 0, 0, u)
@@ -115,7 +116,8 @@ def step(neuron: IntegerNeuron, x: Array, state: dict[str, Array]) -> tuple[Arra
     v = {"subtract": left, "zero": np.where(s == 0, u, 0), "none": u}[neuron.reset]
     after["v"] = decay(membrane, clip(neuron, v, "after"), "end")
     if neuron.refractory is not None:
-        after["rest"] = np.maximum(np.where(s == 0, state["rest"], _objects(neuron.refractory)) - 1, 0)
+        left_over: Array = np.where(s == 0, state["rest"], _objects(neuron.refractory))
+        after["rest"] = np.maximum(left_over - 1, 0)
     return s, after, u
 
 
@@ -132,7 +134,7 @@ def run(neuron: IntegerNeuron, x: Any, state: dict[str, Any] | None = None) -> t
     >>> import rsnn
     >>> from rsnn.chip import reference
     >>> spikes, state, traces = reference.run(rsnn.chip.IntegerNeuron(v_threshold=5), [3, 4, 15, -9])
-    >>> spikes.tolist(), state["v"]
+    >>> spikes.tolist(), int(state["v"])
     ([0, 1, 3, 0], -7)
     """
     x = _objects(integers("x", x))
@@ -148,7 +150,10 @@ def run(neuron: IntegerNeuron, x: Any, state: dict[str, Any] | None = None) -> t
             trace.append(u if name == "u" else now[name])
 
     def stack(rows: list[Array]) -> Array:
-        return np.array(rows, object).reshape(x.shape)
+        out = np.empty(x.shape, object)
+        for t, row in enumerate(rows):
+            out[t] = row
+        return out
 
     return stack(spikes), now, {name: stack(trace) for name, trace in traces.items()}
 

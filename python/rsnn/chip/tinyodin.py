@@ -157,7 +157,7 @@ def update(state: Any, weight: Any, leak: Any, threshold: Any, event: Any = 1, t
     threshold : integer or array of integers
         0 to 4095, without a sign.
     event : bool or array of bool, default True
-        Whether an event comes at all; without one nothing happens.
+        Whether an event comes at all; without one the membrane stays, but is compared with the threshold all the same.
     time_reference : bool or array of bool, default False
         Whether the event is a time reference instead of a synaptic one.
 
@@ -182,13 +182,19 @@ def update(state: Any, weight: Any, leak: Any, threshold: Any, event: Any = 1, t
     >>> after.tolist(), spike.tolist()
     ([8, 0, 1], [0, 1, 0])
     """
-    ranges = {"state": (V_MIN, V_MAX), "weight": (-8, 7), "leak": (0, 127), "threshold": (0, 4095), "event": (0, 1), "time_reference": (0, 1)}
+    ranges = {
+        "state": (V_MIN, V_MAX),
+        "weight": (-8, 7),
+        "leak": (0, 127),
+        "threshold": (0, 4095),
+        "event": (0, 1),
+        "time_reference": (0, 1),
+    }
     given = dict(zip(ranges, (state, weight, leak, threshold, event, time_reference), strict=True))
     arrays = together(given, ranges)
     v, on, leaks = arrays["state"], arrays["event"] != 0, arrays["time_reference"] != 0
-    kept = np.where(on, arrays["threshold"], 4095)
     membrane = Register(bits=12, decay="constant", by=np.where(on & leaks, arrays["leak"], 0).ravel())
-    neuron = IntegerNeuron(v_threshold=kept.ravel(), fire="single", reset="zero", membrane=membrane)
+    neuron = IntegerNeuron(v_threshold=arrays["threshold"].ravel(), fire="single", reset="zero", membrane=membrane)
     result = run(neuron, np.where(on & ~leaks, arrays["weight"], 0).reshape(1, -1), state=v.ravel())
     return np.asarray(result.state.v).reshape(v.shape), result.spikes[0].reshape(v.shape)
 

@@ -78,8 +78,9 @@ class Core:
     Examples
     --------
     >>> import rsnn
-    >>> core = rsnn.chip.xylo.Core(w_in=[[30]], w_rec=[[0]], w_out=[[20]], dash_syn=2, dash_mem=3, dash_syn_out=1, dash_mem_out=2,
-    ...                            threshold=40, threshold_out=10)
+    >>> core = rsnn.chip.xylo.Core(
+    ...     w_in=[[30]], w_rec=[[0]], w_out=[[20]], dash_syn=2, dash_mem=3, dash_syn_out=1, dash_mem_out=2, threshold=40, threshold_out=10
+    ... )
     >>> result = core.run([[1], [1], [0], [0]], record=("isyn", "v"))
     >>> result.isyn.ravel().tolist(), result.spikes.ravel().tolist(), result.out.ravel().tolist()
     ([23, 40, 30, 23], [0, 1, 1, 0], [0, 0, 1, 1])
@@ -199,7 +200,9 @@ class Core:
             made = [np.zeros((*leading, *shape), np.int32) for shape in shapes]
         else:
             if tuple(getattr(state, "_fields", ())) != STATES:
-                raise InvalidValueError(f"state={shown(state)}: must have the fields {', '.join(STATES)}; give the .state of an earlier result")
+                raise InvalidValueError(
+                    f"state={shown(state)}: must have the fields {', '.join(STATES)}; give the .state of an earlier result"
+                )
             made = []
             for name, shape in zip(STATES, shapes, strict=True):
                 value = _held(f"state.{name}", integers(f"state.{name}", getattr(state, name)), BITS)

@@ -40,7 +40,9 @@ pub fn trace(name: &str) -> PyResult<Trace> {
         "v" => Ok(Trace::V),
         "u" => Ok(Trace::U),
         "i" => Ok(Trace::I),
-        _ => Err(InvalidValueError::new_err(format!("record: {name:?} is not a state of this neuron; accepted are \"v\", \"u\" and \"i\""))),
+        _ => {
+            Err(InvalidValueError::new_err(format!("record: {name:?} is not a state of this neuron; accepted are \"v\", \"u\" and \"i\"")))
+        }
     }
 }
 

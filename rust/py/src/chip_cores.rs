@@ -6,9 +6,10 @@ use numpy::{Element, PyArrayDyn, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUnty
 use pyo3::prelude::*;
 use rsnn_core::Error;
 use rsnn_core::chip::Level;
+use rsnn_core::chip::events::{Events, Numbers, layer as event_layer};
 use rsnn_core::chip::product::{Geometry, Product};
 use rsnn_core::chip::recurrent::{Own, recurrent};
-use rsnn_core::chip::scan::{Coefficients, Trace};
+use rsnn_core::chip::scan::{Coefficients, Row, Trace};
 use rsnn_core::chip::word::Number;
 use rsnn_core::chip::xylo::{Arrays, Core, Population, Sizes};
 use rsnn_core::chip::{tinyodin, xylo};
@@ -163,7 +164,8 @@ fn xylo_of<X: Number + Element>(
     let alias = read::<i64>("alias", alias)?;
     let mut states = state.iter().map(|array| write::<i32>("state", array)).collect::<PyResult<Vec<_>>>()?;
     let mut fired = spikes.iter().map(|array| write::<i32>("spikes", array)).collect::<PyResult<Vec<_>>>()?;
-    let mut kept = record.iter().map(|one| one.as_ref().map(|array| write::<i32>("record", array)).transpose()).collect::<PyResult<Vec<_>>>()?;
+    let mut kept =
+        record.iter().map(|one| one.as_ref().map(|array| write::<i32>("record", array)).transpose()).collect::<PyResult<Vec<_>>>()?;
     let core = Core {
         sizes: Sizes { inputs, hidden: neurons, synapses, outputs },
         version,
@@ -214,8 +216,46 @@ fn tinyodin_run(
     Ok((sent.spikes, sent.counts, sent.operations, sent.lost))
 }
 
+/// One core event by event: `offsets (T + 1)`, entries of the map `(C, H, W)`, `v (O, H', W')`, `spikes (T, O, H', W')`. Returns
+/// offsets and entries of what is sent, what the membranes reached, synaptic operations.
+#[allow(clippy::needless_pass_by_value, reason = "lists come from Python as vectors of their own")]
+#[pyfunction]
+#[pyo3(signature = (spec, offsets, entries, input, weight, coefficients, v, spikes, *, stride, padding, pool))]
+fn integer_events(
+    py: Python<'_>,
+    spec: &str,
+    offsets: &Bound<'_, PyAny>,
+    entries: &Bound<'_, PyAny>,
+    input: [usize; 2],
+    weight: &Bound<'_, PyAny>,
+    coefficients: &Bound<'_, PyAny>,
+    v: &Bound<'_, PyAny>,
+    spikes: &Bound<'_, PyAny>,
+    stride: [usize; 2],
+    padding: [usize; 2],
+    pool: usize,
+) -> PyResult<(Vec<usize>, Vec<u32>, Extent, u64)> {
+    let (neuron, rows) = (neuron(spec)?, table(coefficients)?);
+    let weight = read::<i64>("weight", weight)?;
+    let [features, channels, kernel_rows, kernel_columns] = lengths("weight", weight.shape())?;
+    let geometry = Geometry { channels, input, features, kernel: [kernel_rows, kernel_columns], stride, padding };
+    let (offsets, entries) = (read::<i64>("offsets", offsets)?, read::<u32>("entries", entries)?);
+    let offsets = slice("offsets", &offsets)?.iter().map(|&k| usize::try_from(k).unwrap_or(usize::MAX)).collect();
+    let events = Events { offsets, entries: slice("entries", &entries)?.to_vec() };
+    let (mut v, mut spikes) = (write::<i64>("v", v)?, write::<i32>("spikes", spikes)?);
+    let (weight, v, spikes) = (slice("weight", &weight)?, slice_mut("v", &mut v)?, slice_mut("spikes", &mut spikes)?);
+    let (sent, extent, operations) = compute(py, 1, |context| {
+        let table = Coefficients { table: &rows, repeat: 1 };
+        let one = |row: Row| table.row(row).first().copied().unwrap_or(0);
+        let numbers = Numbers { bias: table.row(Row::Bias), v_threshold: one(Row::Threshold), v_min: one(Row::Min) };
+        event_layer(context, &neuron, &geometry, &events, weight, &numbers, pool, v, spikes)
+    })?;
+    Ok((sent.offsets, sent.entries, (extent.beyond, extent.lowest, extent.highest), operations))
+}
+
 /// Add this file's functions to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(integer_events, module)?)?;
     module.add_function(wrap_pyfunction!(integer_product, module)?)?;
     module.add_function(wrap_pyfunction!(integer_recurrent, module)?)?;
     module.add_function(wrap_pyfunction!(xylo_run, module)?)?;

@@ -75,11 +75,17 @@ pub fn layer<X: Number>(
         let (extent, operations) = if bound <= i128::from(i32::MAX) {
             let mut sums = vec![0_i32; cut.len()];
             let operations = product.run(context, level, x, &mut sums)?;
-            (scan(context, level, neuron, &sums, lanes, coefficients, state.reborrow(), spikes, &mut traces, first_step + steps.start), operations)
+            (
+                scan(context, level, neuron, &sums, lanes, coefficients, state.reborrow(), spikes, &mut traces, first_step + steps.start),
+                operations,
+            )
         } else if bound <= i128::from(i64::MAX) {
             let mut sums = vec![0_i64; cut.len()];
             let operations = product.run(context, level, x, &mut sums)?;
-            (scan(context, level, neuron, &sums, lanes, coefficients, state.reborrow(), spikes, &mut traces, first_step + steps.start), operations)
+            (
+                scan(context, level, neuron, &sums, lanes, coefficients, state.reborrow(), spikes, &mut traces, first_step + steps.start),
+                operations,
+            )
         } else {
             return Err(Error::value(format!(
                 "x, weight: a sum of products could reach {bound}, which 64 bits do not hold; use smaller values"

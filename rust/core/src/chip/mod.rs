@@ -5,6 +5,7 @@
 //! exact in any order ([`product`]), so they follow the events.
 
 pub mod dynapcnn;
+pub mod events;
 pub mod neuron;
 pub mod product;
 pub mod recurrent;

@@ -93,8 +93,8 @@ pub enum Clip {
 pub struct Neuron {
     /// The input is multiplied by `2^shift`.
     pub shift: u32,
-    /// Bits that the input is wrapped into after that, 64 for none.
-    pub input_bits: u32,
+    /// Bits that the input is wrapped into after that.
+    pub input_bits: Option<u32>,
     /// The synaptic current, where there is one.
     pub current: Option<Register>,
     /// The membrane.
@@ -127,7 +127,7 @@ impl Neuron {
     pub fn parse(spec: &str) -> Result<Self> {
         let mut neuron = Self {
             shift: 0,
-            input_bits: 64,
+            input_bits: None,
             current: None,
             membrane: Register { bits: 16, overflow: Overflow::Saturate, decay: Decay::None, when: When::Before },
             bias_to_current: false,
@@ -162,7 +162,7 @@ impl Neuron {
             ("compare", "at_least") => self.above = false,
             ("compare", "above") => self.above = true,
             ("shift", text) => self.shift = text.parse().ok().filter(|shift| *shift <= 32)?,
-            ("input", text) => self.input_bits = bits(text)?,
+            ("input", text) => self.input_bits = Some(bits(text)?),
             ("v", text) => self.membrane = register(text)?,
             ("i", text) => self.current = Some(register(text)?),
             ("bias", "current") => self.bias_to_current = true,
@@ -250,7 +250,8 @@ impl Register {
     #[must_use]
     pub fn limit(&self) -> u32 {
         match self.overflow {
-            Overflow::WrapOnce => if self.bits < 32 { 32 } else { 64 },
+            Overflow::WrapOnce if self.bits < 32 => 32,
+            Overflow::WrapOnce => 64,
             _ => self.bits,
         }
     }

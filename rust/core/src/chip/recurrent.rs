@@ -7,10 +7,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::Level;
 
 use crate::chip::neuron::{Fire, Neuron, range};
-use crate::chip::scan::{Columns, Coefficients, State, Trace, check, columns_of, most, rows_of};
+use crate::chip::scan::{Coefficients, Columns, State, Trace, check, columns_of, most, pieces, rows_of};
 use crate::chip::step::{Extent, Rows, step};
 use crate::chip::synapse::{Synapses, gain};
 use crate::chip::word::{Number, Word, largest};
@@ -31,11 +31,14 @@ pub struct Own<'a> {
     pub graded: bool,
 }
 
+/// What is recorded of a sample, a row for each step.
+type Traces<'a> = Vec<(Trace, Vec<&'a mut [i32]>)>;
+
 struct Sample<'a> {
     state: State<'a>,
     sent: &'a mut [i64],
     spikes: Vec<&'a mut [i32]>,
-    traces: Vec<(Trace, Vec<&'a mut [i32]>)>,
+    traces: Traces<'a>,
 }
 
 /// Run `batch` samples of `n` neurons over `x (T, batch, n)`; `sent (batch, n)` holds the spikes of the step before.
@@ -72,14 +75,11 @@ pub fn recurrent(
     let sums = (gain(own.weights, n) * fired.max(largest(sent))) << own.exponent.max(0);
     let bound = most(neuron, largest(x) + sums, &state, &columns, steps).max(sums).max(largest(own.weights));
     let mut samples = Vec::new();
-    let mut traced: Vec<Vec<(Trace, Vec<&mut [i32]>)>> = (0..batch).map(|_| Vec::new()).collect();
+    let mut traced: Vec<Traces<'_>> = (0..batch).map(|_| Vec::new()).collect();
     for (trace, out) in traces {
         traced.iter_mut().zip(by_sample(out, batch, n)).for_each(|(all, rows)| all.push((*trace, rows)));
     }
-    let State { v, i, rest } = state.reborrow();
-    let (mut i, mut rest) = (i.chunks_mut(n), rest.chunks_mut(n));
-    for (((v, sent), spikes), traces) in v.chunks_mut(n).zip(sent.chunks_mut(n)).zip(by_sample(spikes, batch, n)).zip(traced) {
-        let state = State { v, i: i.next().unwrap_or_default(), rest: rest.next().unwrap_or_default() };
+    for (((state, sent), spikes), traces) in pieces(&mut state, n).zip(sent.chunks_mut(n)).zip(by_sample(spikes, batch, n)).zip(traced) {
         samples.push(Sample { state, sent, spikes, traces });
     }
     let total = Mutex::new((Extent::default(), 0_u64, None));
@@ -148,12 +148,10 @@ fn run<'x, W: Word>(
         if !own.graded {
             sample.sent.iter_mut().for_each(|s| *s = i64::from(*s != 0));
         }
-        let (reached, overrun) = dispatch!(level, _simd => {
-            rows.u.fill(W::ZERO);
-            operations += synapses.total(sample.sent, &mut rows.u);
-            rows.u.iter_mut().zip(x(t)).for_each(|(u, &x)| *u = ((*u << up) >> down) + W::narrow(x));
-            step(neuron, &mut rows)
-        });
+        rows.u.fill(W::ZERO);
+        operations += synapses.total(level, sample.sent, &mut rows.u);
+        rows.u.iter_mut().zip(x(t)).for_each(|(u, &x)| *u = ((*u << up) >> down) + W::narrow(x));
+        let (reached, overrun) = step(level, neuron, &mut rows);
         extent.join(&reached);
         if let Some((lane, value, name)) = overrun {
             return (extent, operations, Some((t, lane, value, name)));
@@ -174,4 +172,3 @@ fn run<'x, W: Word>(
     sample.state.keep(&rows);
     (extent, operations, None)
 }
-

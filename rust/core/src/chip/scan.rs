@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use fearless_simd::{Level, dispatch};
 
 use crate::chip::neuron::{Clip, Decay, Fire, Neuron, Overflow, range};
-use crate::chip::step::{self, Extent, Rows};
+use crate::chip::step::{Extent, Rows, step};
 use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
@@ -161,7 +161,7 @@ pub(crate) fn most(neuron: &Neuron, x: i128, state: &State<'_>, columns: &Column
     let (bias, threshold) = (of(Row::Bias), of(Row::Threshold));
     let turn = |bits: u32, overflow: Overflow| if overflow == Overflow::WrapOnce { 2_i128 << bits } else { 0 };
     let input = x << neuron.shift;
-    let mut drive = if neuron.input_bits < 64 { input.min(1 << (neuron.input_bits - 1)) } else { input };
+    let mut drive = neuron.input_bits.map_or(input, |bits| input.min(1 << (bits - 1)));
     let mut found = input.max(drive);
     if let Some(current) = neuron.current {
         drive = current.reach(largest(state.i), drive, steps);
@@ -182,7 +182,7 @@ pub(crate) fn most(neuron: &Neuron, x: i128, state: &State<'_>, columns: &Column
         membrane = membrane.min(start + add);
     }
     if neuron.change {
-        membrane += membrane + add;
+        membrane = 2 * membrane + add;
     }
     let coefficients = columns.iter().map(|column| largest(column)).max().unwrap_or(0);
     found.max(drive).max(membrane + push).max(turn(neuron.membrane.bits, neuron.membrane.overflow)).max(2 * coefficients) + 1
@@ -209,9 +209,7 @@ fn lanes_of(values: &[i64], repeat: usize, first: usize, count: usize) -> Vec<i6
 
 /// The coefficients of the lanes from `first` on.
 pub(crate) fn columns_of(neuron: &Neuron, coefficients: &Coefficients<'_>, first: usize, count: usize) -> Columns {
-    ROWS.map(|(row, _)| {
-        if reads(neuron, row) { lanes_of(coefficients.row(row), coefficients.repeat, first, count) } else { Vec::new() }
-    })
+    ROWS.map(|(row, _)| if reads(neuron, row) { lanes_of(coefficients.row(row), coefficients.repeat, first, count) } else { Vec::new() })
 }
 
 /// Coefficients and states as columns of a word.
@@ -234,12 +232,6 @@ pub(crate) fn rows_of<W: Word>(columns: &Columns, state: &State<'_>) -> Rows<W> 
         decay_i,
         refractory,
     }
-}
-
-/// One step on the best instruction set; a function of its own, so that it is compiled once for each word.
-#[inline(never)]
-fn step_on<W: Word>(level: Level, neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<step::Overrun>) {
-    dispatch!(level, _simd => step::step(neuron, rows))
 }
 
 impl<X: Number> Shared<'_, X> {
@@ -290,7 +282,7 @@ impl<X: Number> Shared<'_, X> {
             }
             let x = self.row(t, tile.first, count);
             dispatch!(self.level, _simd => rows.u.iter_mut().zip(x).for_each(|(u, x)| *u = W::narrow(x.wide())));
-            let (reached, overrun) = step_on(self.level, self.neuron, &mut rows);
+            let (reached, overrun) = step(self.level, self.neuron, &mut rows);
             extent.join(&reached);
             if let Some((lane, value, name)) = overrun {
                 return (extent, Some((t, tile.first + lane, value, name)));
@@ -323,10 +315,10 @@ fn columns<O>(out: &mut [O], lanes: usize) -> Vec<Vec<&mut [O]>> {
     tiles
 }
 
-/// The states of every tile.
-fn pieces(state: State<'_>) -> impl Iterator<Item = State<'_>> {
-    let (mut i, mut rest) = (state.i.chunks_mut(TILE), state.rest.chunks_mut(TILE));
-    state.v.chunks_mut(TILE).map(move |v| State { v, i: i.next().unwrap_or_default(), rest: rest.next().unwrap_or_default() })
+/// The states in pieces of a size.
+pub(crate) fn pieces<'a>(state: &'a mut State<'_>, size: usize) -> impl Iterator<Item = State<'a>> {
+    let (mut i, mut rest) = (state.i.chunks_mut(size), state.rest.chunks_mut(size));
+    state.v.chunks_mut(size).map(move |v| State { v, i: i.next().unwrap_or_default(), rest: rest.next().unwrap_or_default() })
 }
 
 pub(crate) fn check<O: Number>(
@@ -349,8 +341,11 @@ pub(crate) fn check<O: Number>(
             return Err(Error::value(format!("state.{name}: {given} entries came, this neuron needs {right}")));
         }
     }
-    if coefficients.table.len() % ROWS.len() != 0 || coefficients.table.is_empty() || coefficients.repeat == 0 {
-        return Err(Error::value(format!("coefficients: a table of {} rows with at least one entry is needed, and repeat at least 1", ROWS.len())));
+    if !coefficients.table.len().is_multiple_of(ROWS.len()) || coefficients.table.is_empty() || coefficients.repeat == 0 {
+        return Err(Error::value(format!(
+            "coefficients: a table of {} rows with at least one entry is needed, and repeat at least 1",
+            ROWS.len()
+        )));
     }
     let registers = [Some(neuron.membrane), neuron.current];
     if let Some(wide) = registers.into_iter().flatten().find(|register| O::BITS < register.limit()) {
@@ -411,7 +406,7 @@ pub fn scan<X: Number, O: Number>(
             rest.iter_mut().map(|(trace, pieces)| (*trace, columns(pieces.next().unwrap_or_default(), lanes).into_iter())).collect();
         let tiles: Vec<Tile<'_, O>> = columns(spikes, lanes)
             .into_iter()
-            .zip(pieces(state.reborrow()))
+            .zip(pieces(&mut state, TILE))
             .enumerate()
             .map(|(tile, (spikes, state))| Tile {
                 first: tile * TILE,

@@ -18,8 +18,11 @@
 //! wraps. Each line is a pass over a row that lies in the first cache, so a knob costs one branch a row, and rows that never leave
 //! their bits never pay for those that do.
 
+use fearless_simd::Level;
+
 use crate::chip::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, Reset, When, outside, range};
 use crate::chip::word::Word;
+use crate::elem::on_level;
 
 /// What the membranes reached before overflow was dealt with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,23 +129,27 @@ fn contain<W: Word>(row: &mut [W], bits: u32, overflow: Overflow) -> Option<(usi
             if W::BITS > bits {
                 let (first, last) = range(bits);
                 let (first, last) = (W::narrow(first), W::narrow(last));
-                row.iter_mut().for_each(|x| *x = (*x).clamp(first, last));
+                for x in row.iter_mut() {
+                    *x = (*x).max(first).min(last);
+                }
             }
         }
         Overflow::Wrap => {
             if W::BITS > bits {
                 let spare = W::BITS - bits;
-                row.iter_mut().for_each(|x| *x = (*x << spare) >> spare);
+                for x in row.iter_mut() {
+                    *x = (*x << spare) >> spare;
+                }
             }
         }
         Overflow::WrapOnce if W::BITS > bits + 1 => {
             let half = W::ONE << (bits - 1);
             let turn = half + half;
-            row.iter_mut().for_each(|x| {
+            for x in row.iter_mut() {
                 let above = if *x > half { turn } else { W::ZERO };
                 let below = if *x <= W::ZERO - half { turn } else { W::ZERO };
                 *x = *x - above + below;
-            });
+            }
         }
         // In a word of no more bits nothing can have left them: the word holds everything that can occur.
         Overflow::WrapOnce => {}
@@ -174,10 +181,14 @@ fn add<W: Word>(row: &mut [W], other: &[W]) {
 fn drive<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> Option<Overrun> {
     let shift = neuron.shift;
     if shift != 0 {
-        rows.u.iter_mut().for_each(|u| *u = *u << shift);
+        for u in &mut rows.u {
+            *u = *u << shift;
+        }
     }
-    contain(&mut rows.u, neuron.input_bits, Overflow::Wrap);
-    let Some(Register { bits, overflow, decay: kind, when }) = neuron.current else { return None };
+    if let Some(bits) = neuron.input_bits {
+        contain(&mut rows.u, bits, Overflow::Wrap);
+    }
+    let Register { bits, overflow, decay: kind, when } = neuron.current?;
     let before = if when == When::Before { kind } else { Decay::None };
     if before == Decay::None {
         add(&mut rows.i, &rows.u);
@@ -202,7 +213,7 @@ fn drive<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> Option<Overrun> {
 /// Membrane: `u` comes in holding what reaches it and goes out holding its value before it fires. A state outside its bits, where that
 /// is an error, is the second part.
 #[inline(always)]
-pub fn integrate<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Overrun>) {
+fn integrate<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Overrun>) {
     let Register { bits, overflow, decay: kind, when } = neuron.membrane;
     let before = if when == When::Before { kind } else { Decay::None };
     let own_bias = !neuron.bias_to_current;
@@ -307,7 +318,7 @@ pub fn fire_one<W: Word>(u: W, threshold: W, back: W, already: W, most: W, bits:
 
 /// Compare and reset: `s` and `v` from `u`, and the refractory period.
 #[inline(always)]
-pub fn fire<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) {
+fn fire<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) {
     clip(neuron, Clip::Before, &mut rows.u, &rows.v_min, &rows.v_max);
     if neuron.refractory {
         rows.u.iter_mut().zip(&rows.rest).for_each(|(u, &rest)| *u = if rest > W::ZERO { W::ZERO } else { *u });
@@ -321,7 +332,8 @@ pub fn fire<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) {
         Fire::Multi(most) => {
             let most = most.map(|most| W::narrow(i64::from(most)));
             // A division is dear, and most rows hold no membrane of two thresholds.
-            let twice = rows.u.iter().zip(&rows.v_threshold).fold(false, |twice, (&u, &threshold)| twice | (u - back >= threshold + threshold));
+            let second = |(&u, &threshold): (&W, &W)| if u - back >= threshold + threshold { W::ONE } else { W::ZERO };
+            let twice = rows.u.iter().zip(&rows.v_threshold).map(second).fold(W::ZERO, W::max) == W::ONE;
             match most {
                 Some(most) if most == W::ZERO => reset_with(rows, neuron.reset, |_, _| W::ZERO),
                 _ if !twice => reset_with(rows, neuron.reset, |u, threshold| if u - back >= threshold { W::ONE } else { W::ZERO }),
@@ -376,14 +388,39 @@ fn low_thresholds<W: Word>(neuron: &Neuron, rows: &mut Rows<W>, back: W, most: W
     }
 }
 
+/// Run a kernel of rows on the best instruction set; words of 128 bits have no vectors.
+macro_rules! on_rows {
+    ($level:expr, $work:expr) => {{
+        let mut result = None;
+        if W::BITS > 64 {
+            result = Some($work);
+        } else {
+            on_level!($level, simd => {
+                let _ = simd;
+                result = Some($work);
+            });
+        }
+        result.unwrap_or_default()
+    }};
+}
+
 /// One step of a row: `u` comes in holding the input. Returns what the membranes reached, and the first state outside its bits (as an error).
-#[inline(always)]
-pub fn step<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Overrun>) {
-    let first = drive(neuron, rows);
-    let (extent, second) = integrate(neuron, rows);
-    let overrun = first.or(second);
-    if overrun.is_none() {
-        fire(neuron, rows);
-    }
-    (extent, overrun)
+/// A function of its own, so that it is compiled once for each word and instruction set, whatever the arrays hold.
+#[inline(never)]
+pub fn step<W: Word>(level: Level, neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Overrun>) {
+    let first = on_rows!(level, drive(neuron, rows));
+    let (extent, second) = evolve(level, neuron, rows);
+    (extent, first.or(second))
+}
+
+/// The same without input and current: `u` comes in holding what reaches the membranes.
+#[inline(never)]
+pub fn evolve<W: Word>(level: Level, neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Overrun>) {
+    on_rows!(level, {
+        let (extent, overrun) = integrate(neuron, rows);
+        if overrun.is_none() {
+            fire(neuron, rows);
+        }
+        (extent, overrun)
+    })
 }

@@ -8,7 +8,10 @@
 //! `count` saturating additions end where one saturating addition of `count w` ends: towards one side a value moves until it stops
 //! at the end and stays. So both kinds of delivery cost one addition for each target of a source that fired.
 
+use fearless_simd::Level;
+
 use crate::chip::word::{Number, Word};
+use crate::elem::on_level;
 
 /// The targets of one source.
 #[derive(Clone, Debug)]
@@ -29,6 +32,7 @@ pub struct Synapses<W> {
 
 impl<W: Word> Synapses<W> {
     /// From one row of weights for each source; every row has `targets` entries.
+    #[must_use]
     pub fn new(weights: &[i64], targets: usize) -> Self {
         let mut made = Self { rows: Vec::new(), fan_out: Vec::new() };
         if targets == 0 {
@@ -49,15 +53,23 @@ impl<W: Word> Synapses<W> {
     }
 
     /// Add up what the sources send; returns how many weights were added, one for each spike and target.
-    #[inline(always)]
-    pub fn total<X: Number>(&self, counts: &[X], sums: &mut [W]) -> u64 {
-        self.deliver(counts, i64::MAX, |sum, w| *sum = *sum + w, sums)
+    pub fn total<X: Number>(&self, level: Level, counts: &[X], sums: &mut [W]) -> u64 {
+        let mut operations = 0;
+        on_level!(level, simd => {
+            let _ = simd;
+            operations = self.deliver(counts, i64::MAX, |sum, w| *sum = *sum + w, sums);
+        });
+        operations
     }
 
     /// Add spike by spike, saturating between `low` and `high`; at most `most` spikes of a source count.
-    #[inline(always)]
-    pub fn saturating<X: Number>(&self, counts: &[X], most: i64, low: W, high: W, sums: &mut [W]) -> u64 {
-        self.deliver(counts, most, |sum, w| *sum = (*sum + w).clamp(low, high), sums)
+    pub fn saturating<X: Number>(&self, level: Level, counts: &[X], most: i64, low: W, high: W, sums: &mut [W]) -> u64 {
+        let mut operations = 0;
+        on_level!(level, simd => {
+            let _ = simd;
+            operations = self.deliver(counts, most, |sum, w| *sum = (*sum + w).max(low).min(high), sums);
+        });
+        operations
     }
 
     #[inline(always)]

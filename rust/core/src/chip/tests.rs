@@ -36,7 +36,13 @@ fn contained(x: i128, bits: u32, overflow: Overflow) -> Option<i128> {
         Overflow::WrapOnce if x <= -half => x + 2 * half,
         Overflow::WrapOnce | Overflow::Error => x,
     };
-    let limit = if overflow != Overflow::WrapOnce { bits } else if bits < 32 { 32 } else { 64 };
+    let limit = if overflow != Overflow::WrapOnce {
+        bits
+    } else if bits < 32 {
+        32
+    } else {
+        64
+    };
     fits(x, limit).then_some(x)
 }
 
@@ -76,8 +82,8 @@ fn plain(neuron: &Neuron, x: &[i64], lanes: usize, c: &Coefficients<'_>, state: 
                 (v, i) = (0, 0);
             }
             let mut drive = i128::from(x) << neuron.shift;
-            if neuron.input_bits < 64 {
-                drive = contained(drive, neuron.input_bits, Overflow::Wrap)?;
+            if let Some(bits) = neuron.input_bits {
+                drive = contained(drive, bits, Overflow::Wrap)?;
             }
             if let Some(Register { bits, overflow, decay, when }) = neuron.current {
                 i = if when == When::Before { fallen(i, decay, own(Row::DecayI)) } else { i };
@@ -192,28 +198,31 @@ fn registers() -> impl Strategy<Value = Register> {
 }
 
 fn neurons() -> impl Strategy<Value = Neuron> {
-    let fire = prop_oneof![Just(Fire::Single), Just(Fire::Multi(None)), (0_u16..40).prop_map(|n| Fire::Multi(Some(n))), Just(Fire::Ternary)];
+    let fire =
+        prop_oneof![Just(Fire::Single), Just(Fire::Multi(None)), (0_u16..40).prop_map(|n| Fire::Multi(Some(n))), Just(Fire::Ternary)];
     let reset = prop_oneof![Just(Reset::Subtract), Just(Reset::Zero), Just(Reset::None)];
     let clip = || prop_oneof![Just(None), Just(Some(Clip::Before)), Just(Some(Clip::After))];
-    let input = (prop_oneof![Just(0_u32), 0_u32..33], prop_oneof![Just(64_u32), 2_u32..65]);
+    let input = (prop_oneof![Just(0_u32), 0_u32..33], prop::option::of(2_u32..65));
     let stages = (prop::option::of(registers()), registers(), any::<bool>(), any::<bool>(), clip(), clip());
     let restart = prop::option::of((1_usize..7, 0_usize..7));
     (input, stages, fire, reset, any::<bool>(), any::<bool>(), 2_u32..65, restart).prop_map(
-        |((shift, input_bits), (current, membrane, to_current, change, low, high), fire, reset, above, refractory, watch, restart)| Neuron {
-            shift,
-            input_bits,
-            current,
-            membrane,
-            bias_to_current: to_current && current.is_some(),
-            change,
-            low,
-            high,
-            fire,
-            reset,
-            above,
-            refractory,
-            watch,
-            restart: restart.map(|(every, at)| (every, at % every)),
+        |((shift, input_bits), (current, membrane, to_current, change, low, high), fire, reset, above, refractory, watch, restart)| {
+            Neuron {
+                shift,
+                input_bits,
+                current,
+                membrane,
+                bias_to_current: to_current && current.is_some(),
+                change,
+                low,
+                high,
+                fire,
+                reset,
+                above,
+                refractory,
+                watch,
+                restart: restart.map(|(every, at)| (every, at % every)),
+            }
         },
     )
 }
@@ -369,8 +378,21 @@ fn an_overrun_names_its_first_step_for_any_number_of_threads() {
 #[test]
 fn what_makes_no_sense_is_refused() {
     for spec in [
-        "fire=never", "v=1,wrap", "v=65,wrap", "v=x,wrap", "v=8", "v=8,never", "v=8,wrap,shift", "v=8,wrap,scale:16,end", "low=3", "nonsense",
-        "watch=", "most=-1", "restart=0,1", "shift=33", "bias=current",
+        "fire=never",
+        "v=1,wrap",
+        "v=65,wrap",
+        "v=x,wrap",
+        "v=8",
+        "v=8,never",
+        "v=8,wrap,shift",
+        "v=8,wrap,scale:16,end",
+        "low=3",
+        "nonsense",
+        "watch=",
+        "most=-1",
+        "restart=0,1",
+        "shift=33",
+        "bias=current",
     ] {
         assert!(matches!(Neuron::parse(spec), Err(Error::Value(text)) if text.contains("spec")), "{spec}");
     }
@@ -428,7 +450,8 @@ fn a_layer_is_its_product_its_neurons_and_its_pool() {
     let [mut spikes, mut v] = [(); 2].map(|()| vec![0_i32; steps * lanes]);
     let mut pooled = vec![0_i32; steps * batch * 3 * (height / pool) * (width / pool)];
     let outputs = Outputs { spikes: &mut spikes, pooled: Some(&mut pooled), traces: vec![(Trace::V, &mut v)] };
-    let stats = layer(&context, Level::new(), &neuron, geometry, &x, batch, &weight, c, pool, State::membranes(&mut state), outputs, 0).unwrap();
+    let stats =
+        layer(&context, Level::new(), &neuron, geometry, &x, batch, &weight, c, pool, State::membranes(&mut state), outputs, 0).unwrap();
 
     assert!(expected.spikes.iter().any(|&s| s > 1));
     assert!(spikes.iter().zip(&expected.spikes).all(|(&a, &b)| i64::from(a) == b));

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::Level;
 
 use crate::chip::neuron::{Neuron, outside};
 use crate::chip::step::{Rows, step};
@@ -87,7 +87,7 @@ impl Running<'_> {
 
     fn update(&mut self, leak: bool) {
         let neuron = if leak { self.leak } else { self.spike };
-        dispatch!(self.level, _simd => step(&neuron, &mut self.rows));
+        step(self.level, &neuron, &mut self.rows);
     }
 
     /// One neuron alone: the others keep their membranes.

@@ -13,13 +13,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::Level;
 
 use crate::chip::neuron::{Decay, Neuron, outside};
 use crate::chip::recurrent::by_sample;
-use crate::chip::step::{Extent, Rows, decay, fire, fire_one, integrate};
+use crate::chip::step::{Extent, Rows, decay, evolve, fire_one};
 use crate::chip::synapse::Synapses;
 use crate::chip::word::Number;
+use crate::elem::on_level;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
 
@@ -108,7 +109,8 @@ impl<'a> Arrays<'a> {
         let mut states = self.state.map(|state| {
             let n = sizes[k];
             k += 1;
-            let mut rows: Vec<&mut [i32]> = if n == 0 { (0..batch).map(|_| Default::default()).collect() } else { state.chunks_mut(n).collect() };
+            let mut rows: Vec<&mut [i32]> =
+                if n == 0 { (0..batch).map(|_| Default::default()).collect() } else { state.chunks_mut(n).collect() };
             rows.reverse();
             rows
         });
@@ -168,16 +170,16 @@ impl Neurons {
     }
 
     /// Let the currents decay, add them up, and fire.
-    #[inline(always)]
-    fn step(&mut self) -> Extent {
-        decay(Decay::Shift, &mut self.isyn, &self.dash_syn);
-        self.rows.u.fill(0);
-        for current in self.isyn.chunks(self.rows.u.len().max(1)) {
-            self.rows.u.iter_mut().zip(current).for_each(|(u, &i)| *u += i);
-        }
-        let (extent, _) = integrate(&self.line, &mut self.rows);
-        fire(&self.line, &mut self.rows);
-        extent
+    fn step(&mut self, level: Level) -> Extent {
+        on_level!(level, simd => {
+            let _ = simd;
+            decay(Decay::Shift, &mut self.isyn, &self.dash_syn);
+            self.rows.u.fill(0);
+            for current in self.isyn.chunks(self.rows.u.len().max(1)) {
+                self.rows.u.iter_mut().zip(current).for_each(|(u, &i)| *u += i);
+            }
+        });
+        evolve(level, &self.line, &mut self.rows).0
     }
 }
 
@@ -329,13 +331,11 @@ impl Wired<'_> {
             if t % PAUSE == 0 && stop.now() {
                 break;
             }
-            dispatch!(level, _simd => {
-                stats.operations += self.w_in.saturating(raster(t), MOST_INPUT, LOW, HIGH, &mut hidden.isyn);
-                stats.operations += self.w_rec.saturating(&sent, i64::from(MOST_HIDDEN), LOW, HIGH, &mut hidden.isyn);
-                stats.operations += self.w_out.saturating(&sent, i64::from(MOST_HIDDEN), LOW, HIGH, &mut output.isyn);
-                stats.hidden.join(&hidden.step());
-                stats.output.join(&output.step());
-            });
+            stats.operations += self.w_in.saturating(level, raster(t), MOST_INPUT, LOW, HIGH, &mut hidden.isyn);
+            stats.operations += self.w_rec.saturating(level, &sent, i64::from(MOST_HIDDEN), LOW, HIGH, &mut hidden.isyn);
+            stats.operations += self.w_out.saturating(level, &sent, i64::from(MOST_HIDDEN), LOW, HIGH, &mut output.isyn);
+            stats.hidden.join(&hidden.step(level));
+            stats.output.join(&output.step(level));
             if self.aliased {
                 pass_on(self.core.alias, &mut hidden.rows, &mut given);
             }
