@@ -14,6 +14,7 @@ import re
 import sys
 from pathlib import Path
 
+import chips
 import inference
 import mlp
 import neurons
@@ -61,7 +62,7 @@ def table(rounds: int) -> str:
     where = f"{processor()}, {info['cores']} cores, {info['simd']}"
     versions = f"rsnn {info['version']}, numpy {np.__version__}, torch {torch.__version__}"
     head = f"{where}; {versions}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}."
-    others = (neurons, training, mlp, recurrent, inference)
+    others = (neurons, training, mlp, recurrent, inference, chips)
     return "\n\n".join((head, "\n".join(rows), *(part.table(rounds) for part in others)))
 
 

@@ -22,8 +22,11 @@ __all__ = [
     "event_weight_gradient",
     "held_bytes",
     "input_gradient",
+    "integer_events",
     "integer_layer",
     "integer_pool",
+    "integer_product",
+    "integer_recurrent",
     "integer_scan",
     "levels",
     "limit_held_bytes",
@@ -33,6 +36,8 @@ __all__ = [
     "scan_backward",
     "take_block",
     "tally",
+    "tinyodin_run",
+    "xylo_run",
 ]
 
 __version__: str
@@ -171,7 +176,7 @@ def tally(x: _Array, counts: npt.NDArray[np.uint64], *, threads: int = 1) -> flo
 # beyond the watched bits, the lowest and the highest membrane.
 _Extent = tuple[int, int, int]
 
-# x (T, n)
+# x (T, n); coefficients (8, n), a row for each number of rust/core/src/chip/scan.rs; state (fields, n): v, i, rest
 def integer_scan(
     spec: str,
     x: _Array,
@@ -184,6 +189,77 @@ def integer_scan(
     first_step: int = 0,
     threads: int = 1,
 ) -> _Extent: ...
+
+# offsets (T + 1), entries of the map (C, H, W), v (O, H', W'), spikes (T, O, H', W'); offsets and entries of what is sent
+def integer_events(
+    spec: str,
+    offsets: npt.NDArray[np.int64],
+    entries: npt.NDArray[np.uint32],
+    input: tuple[int, int],
+    weight: npt.NDArray[np.int64],
+    coefficients: npt.NDArray[np.int64],
+    v: npt.NDArray[np.int64],
+    spikes: npt.NDArray[np.int32],
+    *,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    pool: int,
+) -> tuple[list[int], list[int], _Extent, int]: ...
+
+# x (N, C, H, W), weight (O, C, kh, kw), out (N, O, H', W'); the synaptic operations
+def integer_product(
+    x: _Array,
+    weight: npt.NDArray[np.int64],
+    out: npt.NDArray[np.int64],
+    *,
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    threads: int = 1,
+) -> int: ...
+
+# x (T, B, n), weights (pre, post), sent (B, n); also the synaptic operations
+def integer_recurrent(
+    spec: str,
+    x: npt.NDArray[np.int64],
+    coefficients: npt.NDArray[np.int64],
+    state: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.int64],
+    sent: npt.NDArray[np.int64],
+    spikes: npt.NDArray[np.int32],
+    record: Sequence[tuple[str, npt.NDArray[np.int32]]],
+    *,
+    exponent: int,
+    graded: bool,
+    threads: int = 1,
+) -> tuple[_Extent, int]: ...
+
+# raster (T, B, inputs); weights w_in, w_rec, w_out; hidden and output: dash_syn, dash_mem, threshold, bias; state isyn, v, isyn_out,
+# v_out, last spikes; spikes hidden and out; record the first four states. What hidden and output membranes reached, synaptic operations
+def xylo_run(
+    version: int,
+    raster: _Array,
+    weights: Sequence[npt.NDArray[np.int64]],
+    shifts: Sequence[int],
+    hidden: Sequence[npt.NDArray[np.int64]],
+    output: Sequence[npt.NDArray[np.int64]],
+    alias: npt.NDArray[np.int64],
+    state: Sequence[npt.NDArray[np.int32]],
+    spikes: Sequence[npt.NDArray[np.int32]],
+    record: Sequence[npt.NDArray[np.int32] | None],
+    *,
+    threads: int = 1,
+) -> tuple[_Extent, _Extent, int]: ...
+
+# addresses, counts for each event, synaptic operations, spikes lost
+def tinyodin_run(
+    weights: npt.NDArray[np.int64],
+    threshold: npt.NDArray[np.int64],
+    leak: npt.NDArray[np.int64],
+    disable: Sequence[bool],
+    open_loop: bool,
+    events: Sequence[int],
+    v: npt.NDArray[np.int64],
+) -> tuple[list[int], list[int], int, int]: ...
 
 # x (T, B, C, H, W), weight (O, C, kh, kw), spikes (T, B, O, H', W'), pooled (T, B, O, H' / pool, W' / pool); also the synaptic operations
 def integer_layer(

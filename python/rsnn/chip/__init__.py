@@ -6,8 +6,8 @@
 Every target says what it was verified against; nothing here was verified against silicon.
 """
 
-from . import dynapcnn
-from .neuron import iaf
+from . import dynapcnn, loihi, odin, tinyodin, xylo
+from .neuron import IntegerNeuron, Register, iaf, run
 from .quantize import ChipNetwork, ChipNetworkResult, quantize
 from .report import Check, LayerReport, Limit, Report
 from .result import ChipResult, Stats
@@ -17,11 +17,18 @@ __all__ = [
     "ChipNetwork",
     "ChipNetworkResult",
     "ChipResult",
+    "IntegerNeuron",
     "LayerReport",
     "Limit",
+    "Register",
     "Report",
     "Stats",
     "dynapcnn",
     "iaf",
+    "loihi",
+    "odin",
     "quantize",
+    "run",
+    "tinyodin",
+    "xylo",
 ]

@@ -22,19 +22,21 @@ from rsnn.errors import InvalidValueError
 from rsnn.state import State
 from rsnn.threads import resolve
 
+from .dynapcnn_events import LayerSpread, Spread, counts, in_order, run_core, spread
 from .integers import Array, blocks, dtype_of, empty, give_state, integer, integers, pair, take_state, whole_array
 from .mapping import LOWEST, STATE_BITS, Shape, layer_limits
-from .neuron import FIRES, TRACES
+from .neuron import FIRES, TRACES, IntegerNeuron, Register
 from .result import ChipResult, Counter
 from .scale import Discretized, discretize
 
 MODEL_BITS = 32
 """Bits of the membranes of the software model's stand-in: it is exact up to 24, so nothing it can do is lost."""
 OVERFLOWS = ("none", "saturate", "wrap", "error")
+MODES = ("steps", "events")
 RESETS = ("subtract", "zero")
 
 
-__all__ = ["Discretized", "conv_iaf", "discretize", "linear_iaf"]
+__all__ = ["Discretized", "LayerSpread", "Spread", "conv_iaf", "discretize", "linear_iaf", "spread"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +95,16 @@ class Core:
             overflow,
         )
 
+    @property
+    def neuron(self) -> IntegerNeuron:
+        """The neuron of the core."""
+        none = self.overflow == "none"
+        membrane = Register(bits=MODEL_BITS if none else STATE_BITS, overflow="error" if none else self.overflow)
+        bias = 0 if self.bias is None else self.bias
+        return IntegerNeuron(
+            v_threshold=self.v_threshold, bias=bias, v_min=self.v_min, fire=self.fire, reset=self.reset, membrane=membrane
+        )  # fmt: skip
+
     def output_map(self, rows: int, columns: int) -> tuple[int, int]:
         """Give the rows and columns of neurons for an input map."""
         kernel = self.weight.shape[2:]
@@ -144,18 +156,12 @@ class Core:
         v = take_state(state, own, bits)
         out = spikes if self.pool == 1 else empty("x", (*leading, features, rows // self.pool, columns // self.pool), kind)
         traces = {name: empty("record", spikes.shape, kind) for name in recorded}
-        overflow = "error" if self.overflow == "none" else self.overflow
-        clip = "" if self.v_min is None else " clip"
-        spec = f"fire={self.fire} reset={self.reset} bits={bits} watch={STATE_BITS} overflow={overflow}{clip}"
-        table = np.empty((3, features), np.int64)
-        table[0] = 0 if self.bias is None else self.bias
-        table[1] = self.v_threshold
-        table[2] = 0 if self.v_min is None else self.v_min
+        table = self.neuron.table((features,))
         counter = Counter()
         if spikes.size:
             for cut, block in blocks("x", x):
                 extent, synops = _rsnn.integer_layer(
-                    spec,
+                    f"{self.neuron.spec} watch={STATE_BITS}",
                     block.reshape(len(block), math.prod(leading[1:]), *x.shape[-3:]),
                     self.weight,
                     table,
@@ -171,6 +177,32 @@ class Core:
                 )
                 counter.add(extent, synops)
         return ChipResult(spikes, out, give_state(v, kind), traces, counter.stats(spikes))
+
+    def run_events(self, x: Array, state: Any, order: int | None) -> ChipResult:
+        """Run over whole numbers ``(T, [B,] C, H, W)`` event by event."""
+        features, channels = self.weight.shape[:2]
+        if x.ndim not in (4, 5) or x.shape[-3] != channels:
+            raise InvalidValueError(
+                f"x has shape {x.shape}: must be (T, {channels}, rows, columns), or (T, batch, {channels}, rows, columns)"
+            )
+        leading, size = x.shape[: x.ndim - 3], (x.shape[-2], x.shape[-1])
+        own = (features, *self.output_map(*size))
+        pooled = (features, own[1] // self.pool, own[2] // self.pool)
+        v = take_state(state, (*leading[1:], *own), MODEL_BITS if self.overflow == "none" else STATE_BITS)
+        spikes = empty("x", (*leading, *own), np.dtype(np.int32))
+        spikes.fill(0)
+        out = spikes if self.pool == 1 else empty("x", (*leading, *pooled), np.dtype(np.int32))
+        counter = Counter()
+        for b in np.ndindex(leading[1:]):
+            sample = np.zeros((leading[0], *x.shape[-3:]), np.int64)
+            for cut, block in blocks("x", x[(slice(None), *b)]):
+                sample[cut] = block
+            fired = np.zeros((leading[0], *own), np.int32)
+            sent = run_core(self, in_order(sample, None if order is None else order + sum(b)), size, v[b], fired, counter)
+            spikes[(slice(None), *b)] = fired
+            if out is not spikes:
+                counts(sent, pooled, out[(slice(None), *b)])
+        return ChipResult(spikes, out, give_state(v, spikes.dtype), {}, counter.stats(spikes))
 
 
 def conv_iaf(
@@ -189,6 +221,8 @@ def conv_iaf(
     record: Any = (),
     overflow: str = "none",
     strict: bool = False,
+    mode: str = "steps",
+    order: int | None = None,
     threads: int | None = None,
 ) -> ChipResult:
     """Run a convolutional layer of DynapCNN in time steps: convolution, neurons, sum pooling.
@@ -226,6 +260,13 @@ def conv_iaf(
         What happens to a membrane beyond 16 bits. ``"none"``: nothing, as in the software model; one beyond 32 bits is an error.
     strict : bool, default False
         Refuse what exceeds a published limit of a core.
+    mode : {"steps", "events"}
+        ``"events"``: one event after the other, as the chip works, and at most one spike of a neuron for each; a bias is added at the
+        beginning of each step and fires nothing by itself. Not verified against silicon; see `rsnn.chip.dynapcnn_events` for what is
+        defined there because it is not published. Records nothing.
+    order : int, optional
+        For ``mode="events"``: the seed of a random order of the events within each step (of each sample by itself). None: by row, column
+        and channel.
     threads : int, optional
         At most so many; by default as `rsnn.set_num_threads` says. The result does not depend on it.
 
@@ -270,6 +311,8 @@ def conv_iaf(
     array = whole_array("x", x)
     if flag("strict", strict) and array.ndim in (4, 5):
         _refuse_beyond_limits(core.shape("conv_iaf", *array.shape[-2:]))
+    if _by_events(mode, order, recorded):
+        return core.run_events(array, state, order)
     return core.run(array, state, recorded, workers)
 
 
@@ -286,6 +329,8 @@ def linear_iaf(
     record: Any = (),
     overflow: str = "none",
     strict: bool = False,
+    mode: str = "steps",
+    order: int | None = None,
     threads: int | None = None,
 ) -> ChipResult:
     """Run a linear layer of DynapCNN in time steps: as `conv_iaf`, with ``u = v + weight x + bias`` and no pooling.
@@ -296,7 +341,7 @@ def linear_iaf(
         Events per step.
     weight : array_like of integers, (O, n)
     bias : array_like of integers, (O,), optional
-    v_threshold, v_min, fire, reset, record, overflow, strict, threads
+    v_threshold, v_min, fire, reset, record, overflow, strict, mode, order, threads
         As of `conv_iaf`.
     state : named tuple or array of int, optional
         To go on from: ``result.state``, or the membranes ``([B,] O)``.
@@ -345,10 +390,23 @@ def linear_iaf(
         _refuse_beyond_limits(core.shape("linear_iaf", 1, 1))
     own = (*array.shape[1:-1], len(weights))
     start = take_state(state, own, MODEL_BITS if overflow == "none" else STATE_BITS)
-    result = core.run(array[..., None, None], start.reshape(*own, 1, 1), recorded, workers)
+    events = _by_events(mode, order, recorded)
+    maps, start = array[..., None, None], start.reshape(*own, 1, 1)
+    result = core.run_events(maps, start, order) if events else core.run(maps, start, recorded, workers)
     spikes = result.spikes[..., 0, 0]
     traces = {name: trace[..., 0, 0] for name, trace in result.traces.items()}
     return ChipResult(spikes, spikes, give_state(result.state.v[..., 0, 0], spikes.dtype), traces, result.stats)
+
+
+def _by_events(mode: str, order: Any, recorded: tuple[str, ...]) -> bool:
+    events = choice("mode", mode, MODES) == "events"
+    if order is not None and not events:
+        raise InvalidValueError(f'order={order!r}: is for mode="events"; within a step the time-stepped model has no order')
+    if order is not None:
+        integer("order", order, 0)
+    if events and recorded:
+        raise InvalidValueError(f'record={recorded!r}: mode="events" records nothing; leave it out, or use mode="steps"')
+    return events
 
 
 def _refuse_beyond_limits(shape: Shape) -> None:

@@ -106,24 +106,36 @@ def blocks(name: str, array: Array) -> Iterator[tuple[slice, Array]]:
         yield cut, convert(name, array[cut], start)
 
 
-def take_state(state: Any, shape: tuple[int, ...], bits: int) -> npt.NDArray[np.int64]:
-    """Check a state: a named tuple with the field v, or the membranes themselves; None: all 0."""
+def take_states(state: Any, fields: tuple[str, ...], shape: tuple[int, ...], widths: dict[str, int]) -> npt.NDArray[np.int64]:
+    """Check a state: a named tuple with these fields, or the one field itself; None: all 0. Gives a row for each field."""
+    rows = empty("state", (len(fields), math.prod(shape)), np.dtype(np.int64))
     if state is None:
-        start = empty("state", shape, np.dtype(np.int64))
-        start.fill(0)
-        return start
+        rows.fill(0)
+        return rows
     came = getattr(state, "_fields", None)
-    if came is not None and tuple(came) != ("v",):
-        raise InvalidValueError(f"state has the fields {', '.join(came)}: an integer neuron has v; give the .state of an earlier result")
-    v = integers("state.v", state.v if came is not None else state)
-    try:
-        v = np.array(np.broadcast_to(v, shape))
-    except ValueError:
-        raise InvalidValueError(f"state.v has shape {v.shape}: one step has {shape}; give the .state of an earlier result") from None
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    if v.size and (v.min() < low or v.max() > high):
-        raise InvalidValueError(f"state.v: {int(v.min())} to {int(v.max())} came; the membrane has {bits} bits, {low} to {high}")
-    return v
+    if (came is None and len(fields) > 1) or (came is not None and tuple(came) != fields):
+        found = f"has the fields {', '.join(came)}" if came is not None else f"is {shown(state)}"
+        raise InvalidValueError(f"state {found}: an integer neuron has {', '.join(fields)}; give the .state of an earlier result")
+    for row, name in zip(rows, fields, strict=True):
+        value = integers(f"state.{name}", state if came is None else getattr(state, name))
+        try:
+            row[:] = np.broadcast_to(value, shape).reshape(-1)
+        except ValueError:
+            raise InvalidValueError(
+                f"state.{name} has shape {value.shape}: one step has {shape}; give the .state of an earlier result"
+            ) from None
+        bits = widths[name]
+        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+        if row.size and (row.min() < low or row.max() > high):
+            what = "membrane" if name == "v" else "state"
+            raise InvalidValueError(f"state.{name}: {int(row.min())} to {int(row.max())} came; the {what} has {bits} bits, {low} to {high}")
+    return rows
+
+
+def take_state(state: Any, shape: tuple[int, ...], bits: int) -> npt.NDArray[np.int64]:
+    """Check a state of membranes alone; give them in the shape of one step."""
+    v: npt.NDArray[np.int64] = take_states(state, ("v",), shape, {"v": bits})[0]
+    return v.reshape(shape)
 
 
 def give_state(v: npt.NDArray[np.int64], kind: np.dtype[Any]) -> State:

@@ -15,6 +15,9 @@ from rsnn.state import State
 
 Array = npt.NDArray[Any]
 
+RECORDED = ("v", "u", "i", "isyn", "v_out", "isyn_out")
+"""What one or the other emulator records."""
+
 
 @dataclass(frozen=True)
 class Stats:
@@ -72,8 +75,8 @@ class ChipResult:
         traces: Mapping[str, Array] = self.__dict__.get("traces", {})  # not through attributes: pickle asks before there are any
         if name in traces:
             return traces[name]
-        known = ("spikes", "out", "state", "traces", "stats", "v", "u")
-        cure = f"; to have it, run with record=({name!r},)" if name in ("v", "u") else did_you_mean(name, known)
+        known = ("spikes", "out", "state", "traces", "stats", *RECORDED)
+        cure = f"; to have it, run with record=({name!r},)" if name in RECORDED else did_you_mean(name, known)
         raise AbsentError(f"{name}: this result has {', '.join(('spikes, out, state, traces, stats', *traces))}{cure}")
 
     def __repr__(self) -> str:

@@ -4,8 +4,8 @@
 //! inlining or its vectors shows as a factor here, on any machine, whatever else it is doing.
 
 use rsnn_core::chip::dynapcnn::{Outputs, layer};
-use rsnn_core::chip::integer;
 use rsnn_core::chip::product::Geometry;
+use rsnn_core::chip::{neuron, scan as chip_scan};
 use rsnn_core::elem::{Elem, levels};
 use rsnn_core::event::Path;
 use rsnn_core::neuron::{Convention, Detach, Neuron};
@@ -144,8 +144,8 @@ fn core_of_a_chip(repeats: usize) -> Result<()> {
     let geometry = Geometry { channels: 5, input: [17, 13], features: 19, kernel: [3, 3], stride: [1, 1], padding: [1, 1] };
     let events: Vec<i32> = noise::<f32>(STEPS * geometry.inputs()).into_iter().map(|value| i32::from(value < 0.1)).collect();
     let weight: Vec<i64> = (0..19 * 5 * 9).map(|k| (k * 37) % 255 - 127).collect();
-    let neuron = integer::Neuron::parse("fire=multi reset=subtract compare=at_least bits=32 overflow=saturate watch=16")?;
-    let coefficients = integer::Coefficients { bias: &[0], v_threshold: &[300], v_min: &[0], repeat: 1 };
+    let neuron = neuron::Neuron::parse("fire=multi reset=subtract compare=at_least v=32,saturate watch=16")?;
+    let coefficients = chip_scan::Coefficients { table: &[0, 300, 0, 0, 0, 0, 0, 0], repeat: 1 };
     let mut state = vec![0; geometry.outputs()];
     let mut spikes = vec![0; STEPS * geometry.outputs()];
     for _ in 0..repeats {

@@ -2,18 +2,19 @@
 //!
 //! Arrays are C-contiguous and in native byte order; the Python side prepares them.
 
-use numpy::{Element, PyArray2, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArrayMethods};
+use numpy::{Element, PyArrayDyn, PyArrayMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use rsnn_core::chip::Level;
 use rsnn_core::chip::dynapcnn::{Outputs, layer, sum_pool};
-use rsnn_core::chip::integer::{Coefficients, Neuron, Trace, scan};
+use rsnn_core::chip::neuron::Neuron;
 use rsnn_core::chip::product::Geometry;
+use rsnn_core::chip::scan::{Coefficients, ROWS, State, Trace, scan};
 use rsnn_core::chip::word::Number;
 
 use crate::error::{InvalidTypeError, InvalidValueError, borrowed, compute};
 
 /// What came back about the membranes: neuron-steps beyond the watched bits, the lowest, the highest.
-type Extent = (u64, i128, i128);
+pub type Extent = (u64, i128, i128);
 
 fn not_contiguous(name: &str) -> PyErr {
     InvalidValueError::new_err(format!("{name}: the array must be C-contiguous; use numpy.ascontiguousarray"))
@@ -34,30 +35,37 @@ fn write<'py, T: Element>(name: &str, array: &Bound<'py, PyAny>) -> PyResult<PyR
     cast::<T>(name, array, std::any::type_name::<T>())?.try_readwrite().map_err(|e| borrowed(name, &e))
 }
 
-fn trace(name: &str) -> PyResult<Trace> {
+pub fn trace(name: &str) -> PyResult<Trace> {
     match name {
         "v" => Ok(Trace::V),
         "u" => Ok(Trace::U),
-        _ => Err(InvalidValueError::new_err(format!("record: {name:?} is not a state of this neuron; accepted are \"v\" and \"u\""))),
+        "i" => Ok(Trace::I),
+        _ => {
+            Err(InvalidValueError::new_err(format!("record: {name:?} is not a state of this neuron; accepted are \"v\", \"u\" and \"i\"")))
+        }
     }
 }
 
-fn neuron(spec: &str) -> PyResult<Neuron> {
+pub fn neuron(spec: &str) -> PyResult<Neuron> {
     Neuron::parse(spec).map_err(|error| InvalidValueError::new_err(error.to_string()))
 }
 
-/// Rows bias, `v_threshold`, `v_min` of a `(3, n)` array.
-fn coefficients(rows: &[i64], repeat: usize) -> Coefficients<'_> {
-    let (bias, rest) = rows.split_at(rows.len() / 3);
-    let (v_threshold, v_min) = rest.split_at(rest.len() / 2);
-    Coefficients { bias, v_threshold, v_min, repeat }
+/// A `(rows, n)` table of coefficients.
+pub fn table(array: &Bound<'_, PyAny>) -> PyResult<Vec<i64>> {
+    let array = crate::array::read::<i64>("coefficients", array)?;
+    if array.shape().len() != 2 || array.shape()[0] != ROWS.len() {
+        return Err(InvalidValueError::new_err(format!("coefficients: the rows must be {}", ROWS.map(|(_, name)| name).join(", "))));
+    }
+    array.to_vec().map_err(|_| not_contiguous("coefficients"))
 }
 
-fn coefficient_rows(array: &Bound<'_, PyArray2<i64>>) -> PyResult<Vec<i64>> {
-    if array.shape()[0] != 3 {
-        return Err(InvalidValueError::new_err("coefficients: the rows must be bias, v_threshold and v_min"));
-    }
-    array.try_readonly().map_err(|e| borrowed("coefficients", &e))?.to_vec().map_err(|_| not_contiguous("coefficients"))
+/// The rows `v`, then `i` and `rest` where the neuron has them, of a `(fields, n)` state.
+pub fn split<'a>(neuron: &Neuron, state: &'a mut [i64]) -> State<'a> {
+    let fields = 1 + usize::from(neuron.current.is_some()) + usize::from(neuron.refractory);
+    let lanes = state.len() / fields;
+    let (v, others) = state.split_at_mut(lanes);
+    let (i, rest) = others.split_at_mut(if neuron.current.is_some() { lanes } else { 0 });
+    State { v, i, rest }
 }
 
 /// Call a function generic over the integer type of `$x`; what is none of them is refused there as `i64`.
@@ -76,6 +84,7 @@ macro_rules! by_dtype {
         }
     };
 }
+pub(crate) use by_dtype;
 
 /// `(T, n)` integers through `n` neurons.
 #[allow(clippy::needless_pass_by_value, reason = "a list comes from Python as a vector of its own")]
@@ -85,7 +94,7 @@ fn integer_scan(
     py: Python<'_>,
     spec: &str,
     x: &Bound<'_, PyAny>,
-    coefficients: &Bound<'_, PyArray2<i64>>,
+    coefficients: &Bound<'_, PyAny>,
     state: &Bound<'_, PyAny>,
     spikes: &Bound<'_, PyAny>,
     record: Vec<(String, Bound<'_, PyAny>)>,
@@ -93,7 +102,7 @@ fn integer_scan(
     first_step: usize,
     threads: usize,
 ) -> PyResult<Extent> {
-    let call = Call { spec, rows: coefficient_rows(coefficients)?, repeat, first_step, threads };
+    let call = Call { spec, rows: table(coefficients)?, repeat, first_step, threads };
     if spikes.cast::<PyArrayDyn<i32>>().is_ok() {
         by_dtype!(x, scan_to::<_, i32>(py, &call, x, state, spikes, &record))
     } else {
@@ -129,8 +138,9 @@ fn scan_to<X: Number + Element, O: Number + Element>(
     let spikes = spikes.as_slice_mut().map_err(|_| not_contiguous("spikes"))?;
     let mut traces = slices(&names, &mut arrays)?;
     let extent = compute(py, call.threads, |context| {
-        let coefficients = coefficients(&call.rows, call.repeat);
-        scan(context, Level::new(), &neuron, x, state.len(), coefficients, state, spikes, &mut traces, call.first_step)
+        let coefficients = Coefficients { table: &call.rows, repeat: call.repeat };
+        let state = split(&neuron, state);
+        scan(context, Level::new(), &neuron, x, state.v.len(), coefficients, state, spikes, &mut traces, call.first_step)
     })?;
     Ok((extent.beyond, extent.lowest, extent.highest))
 }
@@ -154,7 +164,7 @@ fn integer_layer(
     spec: &str,
     x: &Bound<'_, PyAny>,
     weight: &Bound<'_, PyAny>,
-    coefficients: &Bound<'_, PyArray2<i64>>,
+    coefficients: &Bound<'_, PyAny>,
     state: &Bound<'_, PyAny>,
     spikes: &Bound<'_, PyAny>,
     pooled: Option<&Bound<'_, PyAny>>,
@@ -165,7 +175,7 @@ fn integer_layer(
     first_step: usize,
     threads: usize,
 ) -> PyResult<(Extent, u128)> {
-    let call = Call { spec, rows: coefficient_rows(coefficients)?, repeat: 1, first_step, threads };
+    let call = Call { spec, rows: table(coefficients)?, repeat: 1, first_step, threads };
     by_dtype!(x, layer_of::<_>(py, &call, x, weight, state, spikes, pooled, &record, stride, padding, pool))
 }
 
@@ -207,7 +217,8 @@ fn layer_of<X: Number + Element>(
     let stats = compute(py, call.threads, |context| {
         geometry.check()?;
         let [rows, columns] = geometry.output();
-        let coefficients = coefficients(&call.rows, rows * columns);
+        let coefficients = Coefficients { table: &call.rows, repeat: rows * columns };
+        let state = split(&neuron, state);
         layer(context, Level::new(), &neuron, geometry, x, batch, weight, coefficients, pool, state, outputs, call.first_step)
     })?;
     Ok(((stats.extent.beyond, stats.extent.lowest, stats.extent.highest), stats.operations))

@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 
 mod array;
 mod chip;
+mod chip_cores;
 mod error;
 mod event;
 mod memory;
@@ -23,6 +24,7 @@ mod _rsnn {
         crate::product::register(module)?;
         crate::event::register(module)?;
         crate::chip::register(module)?;
+        crate::chip_cores::register(module)?;
         crate::memory::register(module)?;
         crate::network::register(module)
     }

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fearless_simd::Level;
 
-use crate::chip::integer::{Coefficients, Extent, Neuron, Trace, scan};
+use crate::chip::neuron::Neuron;
 use crate::chip::product::{Geometry, Product};
+use crate::chip::scan::{Coefficients, State, Trace, scan};
+use crate::chip::step::Extent;
 use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, for_each};
@@ -47,7 +49,7 @@ pub fn layer<X: Number>(
     weight: &[i64],
     coefficients: Coefficients<'_>,
     pool: usize,
-    state: &mut [i64],
+    mut state: State<'_>,
     mut outputs: Outputs<'_>,
     first_step: usize,
 ) -> Result<Stats> {
@@ -73,11 +75,17 @@ pub fn layer<X: Number>(
         let (extent, operations) = if bound <= i128::from(i32::MAX) {
             let mut sums = vec![0_i32; cut.len()];
             let operations = product.run(context, level, x, &mut sums)?;
-            (scan(context, level, neuron, &sums, lanes, coefficients, state, spikes, &mut traces, first_step + steps.start), operations)
+            (
+                scan(context, level, neuron, &sums, lanes, coefficients, state.reborrow(), spikes, &mut traces, first_step + steps.start),
+                operations,
+            )
         } else if bound <= i128::from(i64::MAX) {
             let mut sums = vec![0_i64; cut.len()];
             let operations = product.run(context, level, x, &mut sums)?;
-            (scan(context, level, neuron, &sums, lanes, coefficients, state, spikes, &mut traces, first_step + steps.start), operations)
+            (
+                scan(context, level, neuron, &sums, lanes, coefficients, state.reborrow(), spikes, &mut traces, first_step + steps.start),
+                operations,
+            )
         } else {
             return Err(Error::value(format!(
                 "x, weight: a sum of products could reach {bound}, which 64 bits do not hold; use smaller values"

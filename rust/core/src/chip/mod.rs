@@ -1,12 +1,20 @@
 //! Chips in integers: what a chip's own simulator computes, bit for bit.
 //!
-//! One neuron core serves every target ([`integer`]): a chip is a [`integer::Neuron`], the routing in front of it and the limits
-//! that the Python side checks. The products in front of it are exact in any order ([`product`]), so they follow the events.
+//! One neuron core serves every target: a chip is a line of knobs ([`neuron`]), the routing in front of it and the limits that the
+//! Python side checks. [`step`] is one step of a row of neurons, [`scan`] their loop over time. The products in front of them are
+//! exact in any order ([`product`]), so they follow the events.
 
 pub mod dynapcnn;
-pub mod integer;
+pub mod events;
+pub mod neuron;
 pub mod product;
+pub mod recurrent;
+pub mod scan;
+pub mod step;
+pub mod synapse;
+pub mod tinyodin;
 pub mod word;
+pub mod xylo;
 
 pub use fearless_simd::Level;
 

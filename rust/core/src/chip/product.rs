@@ -85,7 +85,7 @@ impl Geometry {
     }
 
     /// For every input position along an axis: the kernel entries that meet it, with the output each leads to.
-    fn taps(&self, axis: usize) -> Vec<Vec<(usize, usize)>> {
+    pub(crate) fn taps(&self, axis: usize) -> Vec<Vec<(usize, usize)>> {
         let (stride, last) = (self.stride[axis], self.output()[axis]);
         let lands = |position: usize, k: usize| {
             let from = (position + self.padding[axis]).checked_sub(k)?;

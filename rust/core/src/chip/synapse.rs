@@ -1,0 +1,106 @@
+//! Synapses between populations: rows of targets, visited for the sources that fired.
+//!
+//! ```text
+//! total       y[post] += sum over pre of count[pre] w[pre, post]              exact, in any order
+//! saturating  y[post] = sat(y[post] + w[pre, post]), count[pre] times, for pre ascending
+//! ```
+//! The second is order-dependent once a value saturates. The spikes of one source share one weight, hence one sign, and then
+//! `count` saturating additions end where one saturating addition of `count w` ends: towards one side a value moves until it stops
+//! at the end and stays. So both kinds of delivery cost one addition for each target of a source that fired.
+
+use fearless_simd::Level;
+
+use crate::chip::word::{Number, Word};
+use crate::elem::on_level;
+
+/// The targets of one source.
+#[derive(Clone, Debug)]
+enum Targets<W> {
+    /// A weight for each target.
+    Dense(Vec<W>),
+    /// Targets and weights, where most weights are 0.
+    Sparse(Vec<(u32, W)>),
+}
+
+/// Weights by source.
+#[derive(Clone, Debug)]
+pub struct Synapses<W> {
+    rows: Vec<Targets<W>>,
+    /// Weights that are not 0, by source.
+    fan_out: Vec<u64>,
+}
+
+impl<W: Word> Synapses<W> {
+    /// From one row of weights for each source; every row has `targets` entries.
+    #[must_use]
+    pub fn new(weights: &[i64], targets: usize) -> Self {
+        let mut made = Self { rows: Vec::new(), fan_out: Vec::new() };
+        if targets == 0 {
+            return made;
+        }
+        for row in weights.chunks(targets) {
+            let there = row.iter().filter(|&&w| w != 0).count();
+            // A scattered addition costs about as much as a register of neighbouring ones.
+            made.rows.push(if there * 8 < targets {
+                let pairs = row.iter().zip(0_u32..).filter(|&(&w, _)| w != 0);
+                Targets::Sparse(pairs.map(|(&w, post)| (post, W::narrow(w))).collect())
+            } else {
+                Targets::Dense(row.iter().map(|&w| W::narrow(w)).collect())
+            });
+            made.fan_out.push(there as u64);
+        }
+        made
+    }
+
+    /// Add up what the sources send; returns how many weights were added, one for each spike and target.
+    pub fn total<X: Number>(&self, level: Level, counts: &[X], sums: &mut [W]) -> u64 {
+        let mut operations = 0;
+        on_level!(level, simd => {
+            let _ = simd;
+            operations = self.deliver(counts, i64::MAX, |sum, w| *sum = *sum + w, sums);
+        });
+        operations
+    }
+
+    /// Add spike by spike, saturating between `low` and `high`; at most `most` spikes of a source count.
+    pub fn saturating<X: Number>(&self, level: Level, counts: &[X], most: i64, low: W, high: W, sums: &mut [W]) -> u64 {
+        let mut operations = 0;
+        on_level!(level, simd => {
+            let _ = simd;
+            operations = self.deliver(counts, most, |sum, w| *sum = (*sum + w).max(low).min(high), sums);
+        });
+        operations
+    }
+
+    #[inline(always)]
+    fn deliver<X: Number>(&self, counts: &[X], most: i64, put: impl Fn(&mut W, W), sums: &mut [W]) -> u64 {
+        let mut operations = 0;
+        for ((&count, row), fan_out) in counts.iter().zip(&self.rows).zip(&self.fan_out) {
+            if count == X::default() {
+                continue;
+            }
+            let count = count.wide().min(most);
+            operations += count.unsigned_abs() * fan_out;
+            let count = W::narrow(count);
+            match row {
+                Targets::Dense(weights) => sums.iter_mut().zip(weights).for_each(|(sum, &w)| put(sum, count * w)),
+                Targets::Sparse(pairs) => {
+                    for &(post, w) in pairs {
+                        put(&mut sums[post as usize], count * w);
+                    }
+                }
+            }
+        }
+        operations
+    }
+}
+
+/// The largest sum of absolute weights into one target.
+#[must_use]
+pub fn gain(weights: &[i64], targets: usize) -> i128 {
+    let mut sums = vec![0_i128; targets];
+    for row in weights.chunks(targets.max(1)) {
+        sums.iter_mut().zip(row).for_each(|(sum, &w)| *sum += i128::from(w.unsigned_abs()));
+    }
+    sums.into_iter().max().unwrap_or(0)
+}
