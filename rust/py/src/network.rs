@@ -8,10 +8,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rsnn_core::event::Path;
 use rsnn_core::network::Plan;
+use rsnn_core::network::input::Input;
 use rsnn_core::network::map::{Join, Map, NOWHERE};
 use rsnn_core::network::neurons::Neurons;
 use rsnn_core::network::product::Product;
-use rsnn_core::network::run::{Counts, Input, Job, Run};
+use rsnn_core::network::run::{Job, Run};
+use rsnn_core::network::sample::Counts;
 use rsnn_core::network::{Op, run};
 use rsnn_core::neuron::Neuron;
 use rsnn_core::product::Conv2d;
@@ -173,7 +175,7 @@ impl Engine {
         &mut self,
         inputs: Vec<usize>,
         table: Option<&Bound<'_, PyAny>>,
-        unit: usize,
+        unit: u32,
         len: usize,
         join: &str,
         cell: usize,

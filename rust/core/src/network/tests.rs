@@ -1,11 +1,13 @@
 //! Both ways of a product against the dense one, on every instruction set, with `==`; the engine over pieces, samples and threads.
+#![allow(clippy::float_cmp, reason = "the bits are promised")]
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::input::Input;
 use super::map::Join;
-use super::run::{Input, Job, Run};
+use super::run::{Job, Run};
 use super::*;
 use crate::elem::levels;
 use crate::event::conv::Scatter;
@@ -112,7 +114,7 @@ fn what_does_not_fit_together_is_refused() {
     let message = |error: Error| error.to_string();
     assert!(message(plan.add(Op::Delay(1), vec![1], 4).unwrap_err()).contains("must be nodes before it"));
     assert!(message(plan.add(Op::Delay(1), vec![0], 5).unwrap_err()).contains("entries come in"));
-    let map = |table, unit| Op::Map(Map { table: Some(table), unit, join: Join::Sum });
+    let map = |table, unit: u32| Op::Map(Map { table: Some(table), unit, join: Join::Sum });
     assert!(message(plan.add(map(vec![0, 4, 1, 1], 1), vec![0], 4).unwrap_err()).contains("points beyond"));
     assert!(message(plan.add(map(vec![0, 2], 2), vec![0], 4).unwrap_err()).contains("points beyond"));
     assert!(Plan::<f32>::new(level, usize::MAX).is_err());
