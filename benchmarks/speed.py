@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 import inference
+import mlp
 import neurons
 import numpy as np
 import recurrent
@@ -60,7 +61,7 @@ def table(rounds: int) -> str:
     where = f"{processor()}, {info['cores']} cores, {info['simd']}"
     versions = f"rsnn {info['version']}, numpy {np.__version__}, torch {torch.__version__}"
     head = f"{where}; {versions}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}."
-    others = (neurons.table(rounds), training.table(rounds), recurrent.table(rounds), inference.table(rounds))
+    others = (neurons.table(rounds), training.table(rounds), mlp.table(rounds), recurrent.table(rounds), inference.table(rounds))
     return "\n\n".join((head, "\n".join(rows), *others))
 
 

@@ -159,6 +159,21 @@ def test_records_stay_events_until_a_block_of_steps_is_asked_for() -> None:
     assert events.dense(slice(5, 5)).shape == (0, 4)
 
 
+@given(recordings())
+def test_the_events_of_a_single_step_are_those_of_its_frame(case: Any) -> None:
+    made, shape, _, _ = case
+    for one in made:
+        frame = frames(one, shape, dt=1000, steps=1).ravel()
+        for events in (one, one[[name for name in one.dtype.names if name != "t"]]):
+            where, counts = rsnn.records.entries(events, shape)
+            assert where.tolist() == frame.nonzero()[0].tolist()
+            assert counts.tolist() == frame[where].tolist()
+    with pytest.raises(rsnn.InvalidValueError, match=r"records\['x'\]: event 0 has 9"):
+        rsnn.records.entries(recording([0], [9]), 2)
+    with pytest.raises(rsnn.InvalidTypeError, match="records=5"):
+        rsnn.records.entries(5, 2)
+
+
 GOOD = recording([0, 1], [0, 1])
 IMAGE = recording([0], [0], [1], [0])
 WRONG: list[tuple[Any, Any, Any, type[Exception], str]] = [

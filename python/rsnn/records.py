@@ -110,6 +110,39 @@ def frames(records: Any, input_shape: int | Sequence[int], *, dt: float, steps: 
     return events.dense(slice(None))
 
 
+def entries(records: Any, input_shape: int | Sequence[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Give the events of a single step, such as what a camera sent since the last one, as `Network.stream` takes them.
+
+    Parameters
+    ----------
+    records : structured array
+        As of `frames`; a field ``t`` may be there, and does not matter.
+    input_shape : int or tuple of int
+        Of one sample in one step.
+
+    Returns
+    -------
+    where, counts : arrays of int64
+        The numbers of the inputs that got an event, in memory order, and how many each of them got.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        As `frames`.
+
+    Examples
+    --------
+    >>> import numpy as np, rsnn
+    >>> events = np.array([(1, 1), (0, 0), (1, 1)], dtype=[("x", "i2"), ("p", "?")])
+    >>> [one.tolist() for one in rsnn.records.entries(events, (2, 2))]
+    [[0, 3], [1, 2]]
+    """
+    shape = shape_of("input_shape", input_shape)
+    own = _fields("records", records, shape, timed=False)
+    where, counts = np.unique(_places("records", own, shape, own.get("p", np.zeros(0))), return_counts=True)
+    return where, counts.astype(np.int64, copy=False)
+
+
 def binned(records: Any, shape: Shape, dt: Any, steps: Any) -> Events:
     """Bin recordings into events; see `frames`."""
     several = isinstance(records, (list, tuple))
@@ -117,13 +150,11 @@ def binned(records: Any, shape: Shape, dt: Any, steps: Any) -> Events:
     given = None if steps is None else count("steps", steps, 0)
     batch = records if several else [records]
     fields = [_fields(f"x[{b}]" if several else "x", one, shape) for b, one in enumerate(batch)]
-    signed = any("p" in one and one["p"].size and one["p"].min() < 0 for one in fields)
+    polarities = np.array([own["p"].min() for own in fields if "p" in own and len(own["p"])])
     placed = []
     for b, own in enumerate(fields):
         name = f"x[{b}]" if several else "x"
-        address = [_address(name, axis, own, size, signed) for axis, size in zip(_axes(own, shape), shape, strict=True)]
-        step = _steps(name, own["t"], width, given)
-        placed.append((step, np.ravel_multi_index(address, shape) if len(step) else step))
+        placed.append((_steps(name, own["t"], width, given), _places(name, own, shape, polarities)))
     last = max((int(step.max()) + 1 for step, _ in placed if len(step)), default=0)
     time, size = last if given is None else given, math.prod(shape)
     lead = (time, len(batch)) if several else (time,)
@@ -145,7 +176,7 @@ def _width(dt: Any) -> int | float:
     return int(width) if width == math.floor(width) and width < EXACT else width
 
 
-def _fields(name: str, records: Any, shape: Shape) -> dict[str, Array]:
+def _fields(name: str, records: Any, shape: Shape, *, timed: bool = True) -> dict[str, Array]:
     """Check that the fields of a recording address an input of this shape; give them by name."""
     if not isinstance(records, np.ndarray) or records.dtype.names is None:
         raise InvalidTypeError(f"{name}={shown(records)}: must be a structured array, as the others, with the fields t, x, y, p")
@@ -156,14 +187,15 @@ def _fields(name: str, records: Any, shape: Shape) -> dict[str, Array]:
     has = {field for field in found if field in AXES}
     axes = [axis for axis in AXES if axis in has]
     bare = shape[1:] if "p" not in has and shape[:1] == (1,) else shape
-    if "t" not in found or "x" not in has or len(found) != len(has) + 1 or len(axes) not in (len(shape), len(bare)):
+    own = ("t", *axes) if timed or "t" in found else axes
+    if set(own) != set(found) or "x" not in has or len(axes) not in (len(shape), len(bare)):
         accepted = {1: "t, x", 2: "t, x, p or t, x, y", 3: "t, x, y, p"}.get(len(shape), "nothing: give dense data")
         more = {2: " (t, x of one channel)", 3: " (t, x, y of one channel)"}.get(len(shape), "") if shape[:1] == (1,) else ""
         keep = f"; to leave one out: events[{['t', *reversed(axes[1:])]}]" if len(axes) > len(shape) else ""
         raise InvalidValueError(
             f"{name} has the fields {', '.join(found)}: an input of shape {shape} is addressed by {accepted}{more}, in any order{keep}"
         )
-    fields = {field: records[field] for field in ("t", *axes)}
+    fields = {field: records[field] for field in own}
     for field, value in fields.items():
         kinds = "biuf" if field == "p" else "iuf"
         if value.dtype.kind not in kinds or value.ndim != 1 or value.dtype.itemsize > 8:
@@ -177,11 +209,18 @@ def _axes(own: dict[str, Array], shape: Shape) -> list[str]:
     return axes if len(axes) == len(shape) else ["p", *axes]
 
 
+def _places(name: str, own: dict[str, Array], shape: Shape, polarities: Array) -> npt.NDArray[np.int64]:
+    """Give the number of the input that each event addresses; these polarities, its own or others, say whether there are signs."""
+    signed = bool((polarities < 0).any())
+    address = [_address(name, axis, own, size, signed) for axis, size in zip(_axes(own, shape), shape, strict=True)]
+    return np.ravel_multi_index(address, shape) if len(own["x"]) else np.zeros(0, np.int64)
+
+
 def _address(name: str, axis: str, own: dict[str, Array], size: int, signed: bool) -> npt.NDArray[np.int64]:
     """Check the addresses along one axis."""
     value = own.get(axis)
     if value is None:  # the one channel of an input of records without polarity
-        return np.zeros(len(own["t"]), np.int64)
+        return np.zeros(len(own["x"]), np.int64)
     if value.dtype.kind == "f":
         _refuse_first(f"{name}[{axis!r}]", value, own, lambda: ~(np.floor(own[axis]) == value), "must be a whole number")
     if axis == "p" and signed:

@@ -212,11 +212,22 @@ def test_the_check_of_a_network_that_fits_places_every_layer() -> None:
     assert [row.what for row in rsnn.chip.quantize(ten).check().violations] == ["cores"]
 
 
+def test_a_dequantized_network_keeps_names_and_layout() -> None:
+    net = rsnn.Network([("weights", rsnn.Linear(np.eye(2))), ("cells", IAF)], 2, batch_first=True)
+    again = rsnn.chip.quantize(net).dequantize()
+    assert (again.names, again.batch_first) == (("weights", "cells"), True)
+
+
 def before(neuron: rsnn.Neuron) -> list:
     return [rsnn.Linear(np.eye(2)), neuron]
 
 
 REFUSED = [
+    (
+        [("a", rsnn.Linear(np.eye(2))), rsnn.IAF(), ("b", rsnn.Linear(np.eye(2))), ("c", rsnn.IAF(), ("b", "a"))],
+        r"layer 3 IAF: inputs=\(b, a\) cannot be expressed on dynapcnn: its layers come one after the other here",
+    ),
+    ([rsnn.Linear(np.eye(2)), rsnn.IAF(), rsnn.Delay(1.0)], "layer 2 Delay: the layer cannot be expressed on dynapcnn"),
     (before(rsnn.LIF(beta=0.9)), "layer 1 LIF: beta=0.9 cannot be expressed on dynapcnn: the membrane does not leak; use rsnn.IAF"),
     (before(rsnn.LIF(tau_mem=20.0)), "layer 1 LIF: tau_mem=20 cannot"),
     (before(rsnn.LIF(beta=1.0, tau_syn=5.0)), "layer 1 LIF: tau_syn=5 cannot .* no synaptic current"),

@@ -256,7 +256,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (lambda: rt.Delay(1.0)(torch.zeros(3, 1), rt.Delay(2.0)(torch.zeros(3, 1))[1]), rsnn.InvalidValueError, "state.waiting has the shape"),
     (lambda: rt.Lift(rt.Delay(1.0)), rsnn.InvalidTypeError, "its state would be lost"),
     (lambda: rt.Sequential(rt.IAF(), rt.Delay(1.0, batch_first=True)), rsnn.InvalidValueError, "batch_first"),
-    (lambda: rt.from_network(rsnn.IAF()), rsnn.InvalidTypeError, "must be a rsnn.Network"),
+    (lambda: rt.from_network(rsnn.IAF()), rsnn.InvalidTypeError, "net=IAF\\(\\): must be a rsnn.Network"),
     (lambda: rt.from_network(image_network(), dtype=torch.float16), rsnn.InvalidTypeError, "dtype=torch.float16"),
     (lambda: rt.from_network(image_network(), learn="tau"), rsnn.InvalidValueError, "learn='tau'"),
     (lambda: rt.from_network(rsnn.Network([("a.b", rsnn.IAF())], 1)), rsnn.InvalidValueError, "the name 'a.b' cannot"),

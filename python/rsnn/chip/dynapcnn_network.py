@@ -16,6 +16,7 @@ import numpy as np
 from rsnn import _rsnn, stages
 from rsnn.arguments import shape_of
 from rsnn.errors import InvalidValueError
+from rsnn.graph import call
 from rsnn.layers import Conv2d, Linear
 from rsnn.network import Network
 from rsnn.neurons import AnyNeuron
@@ -102,7 +103,7 @@ class DynapcnnNetwork(ChipNetwork):
             layers[layer.index] = dataclasses.replace(product, weight=weight, bias=bias)
             clip = {} if neuron.stages.v_min is None else {"v_min": q.v_min / q.scale}
             layers[layer.neuron_index] = neuron.replace(v_threshold=q.v_threshold / q.scale, **clip)
-        return Network(layers, input_shape=self.source.input_shape)
+        return dataclasses.replace(self.source, layers=layers)
 
     def take_in(self, name: str, x: Array, threads: int) -> Array:
         """Check what comes in; pool it where the network begins with a pool."""
@@ -150,6 +151,12 @@ def _read(network: Network) -> tuple[list[_Part], int]:
     input_pool, rescale = 1, 1.0
     shape = shape_of("input_shape", network.input_shape)  # of the map: Flatten leaves it, for the kernel of a linear layer
     for k, (name, layer) in enumerate(zip(names, network.layers, strict=True)):
+        if network.graph.inputs[k] != (k - 1,):
+            takes = ", ".join(str(call(one, network.graph.names)) for one in network.graph.inputs[k])
+            raise refuse(
+                TARGET, name, f"inputs=({takes})", "its layers come one after the other here",
+                "let every layer take what the one before it in the list sends on",
+            )  # fmt: skip
         if open_part is not None and not isinstance(layer, AnyNeuron):
             raise refuse(
                 TARGET, name, f"its place after layer {open_part.name}", "a core is weights, then neurons, then pooling",

@@ -52,21 +52,22 @@ class Unpack(torch.autograd.Function):
 
 
 class Linear(torch.autograd.Function):
-    """y = x W^T + b over rows. `held` is the place of x, which alone receives its gradient."""
+    """y = x W^T + b over rows. `held` is the place of x, if that has one: it then receives the gradient."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, held: Tensor, weight: Tensor, bias: Tensor | None, keep: bool) -> tuple[Tensor, Tensor, Tensor]:
-        if keep:
+    def forward(x: Tensor, held: Tensor | None, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        if held is not None:
             kept: tuple[Tensor, Tensor, Tensor] = ops.linear_kept(x, weight, bias)
             return kept
-        return ops.linear(x, weight, bias), x.new_empty((0,), dtype=torch.int64), x.new_empty((0,))
+        return ops.linear(x, weight, bias), *ops.nothing(x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        x, held, weight, _, _ = inputs
+        x, held, weight, _ = inputs
         _, words, values = output
+        ctx.place = 0 if held is None else 1
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(words, values)
         ctx.save_for_backward(held if words.numel() else x, weight, words, values)
@@ -74,10 +75,10 @@ class Linear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor | None, *_: None) -> Any:
         if grad is None:
-            return None, None, None, None, None
-        needs = list(ctx.needs_input_grad[1:4])
-        grads = LinearBackward.apply(grad, *ctx.saved_tensors, needs)
-        return None, *(g if need else None for g, need in zip(grads, needs, strict=True)), None
+            return None, None, None, None
+        needs = [ctx.needs_input_grad[k] for k in (ctx.place, 2, 3)]
+        of_x, *others = (g if need else None for g, need in zip(LinearBackward.apply(grad, *ctx.saved_tensors, needs), needs, strict=True))
+        return (None, of_x, *others) if ctx.place else (of_x, None, *others)
 
 
 class LinearBackward(torch.autograd.Function):
@@ -165,7 +166,7 @@ class Pool2d(torch.autograd.Function):
 def apply_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Multiply rows by a weight, keeping for backward only what it needs."""
     keep = type(x) is Tensor and not torch.compiler.is_compiling() and torch.is_grad_enabled() and weight.requires_grad
-    output: Tensor = Linear.apply(x, Hold.apply(x) if keep else x, weight, bias, keep)[0]
+    output: Tensor = Linear.apply(x, Hold.apply(x) if keep else None, weight, bias)[0]
     return output
 
 

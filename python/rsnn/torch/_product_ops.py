@@ -20,8 +20,8 @@ from rsnn.errors import InvalidValueError
 from rsnn.memory import empty
 from rsnn.torch._ops import _new, _numpy, _one_by_one, register
 
-CROSSOVER = 0.3
-"""The share of events above which a dense product is faster: that of the core."""
+CROSSOVER = 0.15
+"""The share of events above which the dense product is the faster way to a weight's gradient; measured in benchmarks/mlp.py."""
 
 
 def finite(weight: Tensor) -> Tensor:
@@ -74,12 +74,13 @@ def _linear_kept(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor
         data, _numpy(finite(weight)), _optional(bias), output.numpy(), words=_bits(words), threads=torch.get_num_threads()
     )
     if path == "dense":
-        return output, *_nothing(x)
+        return output, *nothing(x)
     return output, words, _listed(x, words, count, unit)
 
 
-def _nothing(x: Tensor) -> tuple[Tensor, Tensor]:
-    return x.new_empty((0,), dtype=torch.int64), x.new_empty((0,))
+def nothing(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Give no words and no values: x itself is kept."""
+    return x.new_empty((0, 0), dtype=torch.int64), x.new_empty((0,))
 
 
 def _linear_kept_shape(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -90,8 +91,8 @@ def _linear_kept_shape(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[
 
 def _linear_kept_over_a_batch(info: Any, in_dims: Any, *arguments: Any) -> Any:
     output, dim = _one_by_one(linear)(info, in_dims, *arguments)
-    words, values = _nothing(output)
-    return (output, *(each.expand(info.batch_size, 0) for each in (words, values))), (dim, 0, 0)
+    words, values = nothing(output)
+    return (output, *(each.expand(info.batch_size, *each.shape) for each in (words, values))), (dim, 0, 0)
 
 
 def _linear_backward(
@@ -106,26 +107,27 @@ def _linear_backward(
             torch.sum(grad, 0, out=grad_bias)
         return made
     if not words.numel():
-        found = _found(x, threads)
-        if found is None:
-            torch.mm(grad.transpose(0, 1), x, out=grad_weight)
-            if needs[2]:
-                torch.sum(grad, 0, out=grad_bias)
-            return made
-        words, values = found
+        words, values = _found(x, threads)
+    elif np.bitwise_count(_bits(words)).sum() > CROSSOVER * rows.shape[0] * weight.shape[1]:
+        x, words = _unpacked(x, words, values), nothing(x)[0]
+    if not words.numel():
+        torch.mm(grad.transpose(0, 1), x, out=grad_weight)
+        if needs[2]:
+            torch.sum(grad, 0, out=grad_bias)
+        return made
     bias = grad_bias if needs[2] else _new(grad, grad.shape[1:])
     _rsnn.event_weight_gradient(_bits(words), _values(values), rows, grad_weight.numpy(), bias.numpy(), threads=threads)
     return made
 
 
-def _found(x: Tensor, threads: int) -> tuple[Tensor, Tensor] | None:
-    """Find the events of x, if they are few."""
+def _found(x: Tensor, threads: int) -> tuple[Tensor, Tensor]:
+    """Find the events of x; nothing if they are many."""
     data = _numpy(x)
     if not data.size or _rsnn.event_estimate(data) > CROSSOVER:
-        return None
+        return nothing(x)
     words = _words(*x.shape)
     count, unit = _rsnn.event_scan(data, _bits(words), threads=threads)
-    return (words, _listed(x, words, count, unit)) if count <= CROSSOVER * data.size else None
+    return (words, _listed(x, words, count, unit)) if count <= CROSSOVER * data.size else nothing(x)
 
 
 def _linear_backward_shape(

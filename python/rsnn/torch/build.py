@@ -5,35 +5,44 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import rsnn
 from rsnn.arguments import names, shown
 from rsnn.errors import InvalidTypeError
 from rsnn.graph import write
 from rsnn.layers import Weighted
+from rsnn.surrogate import ATan, Surrogate
 from rsnn.torch import layers
 from rsnn.torch.delay import Delay
-from rsnn.torch.graph import Add, Graph
+from rsnn.torch.graph import Add, Graph, child_names
 from rsnn.torch.modules import Layer
 from rsnn.torch.sequential import Sequential
 
 
 def from_network(
-    network: "rsnn.Network", *, dtype: torch.dtype = torch.float32, learn: Collection[str] | str | bool = (), **options: Any
+    net: "rsnn.Network",
+    *,
+    dtype: torch.dtype = torch.float32,
+    learn: Collection[str] | str | bool = (),
+    surrogate: Surrogate | Callable[[Tensor, Tensor], Tensor] = ATan(2.0),  # noqa: B008 - a frozen value
+    detach_reset: bool = True,
+    detach: Collection[str] | str = (),
+    checkpoint: int | None = None,
+    backend: str | None = None,
 ) -> Sequential:
     """Make a torch module of an `rsnn.Network`, with copies of its weights: to train it, or to train it on.
 
     Parameters
     ----------
-    network : rsnn.Network
+    net : rsnn.Network
     dtype : torch.float32 or torch.float64, default torch.float32
         Of the weights and of what is learned, which are rounded to it once; `Network.run` does the same with weights, for data of that
         dtype.
     learn : tuple of str, str or True, default ()
         Which parameters of the neurons are learned: each neuron learns those that it has; True: all of them.
-    **options
-        Of every `Layer`: ``surrogate``, ``detach_reset``, ``detach``, ``checkpoint``, ``backend``.
+    surrogate, detach_reset, detach, checkpoint, backend
+        Of every neuron, as of `Layer`.
 
     Returns
     -------
@@ -43,7 +52,7 @@ def from_network(
     Raises
     ------
     InvalidTypeError, InvalidValueError
-        No network; a name that no neuron learns; an option that a layer does not take; a name that torch does not.
+        No network; a name that no neuron learns; an option that `Layer` does not take; a name that torch does not.
 
     Notes
     -----
@@ -60,21 +69,20 @@ def from_network(
     >>> rt.to_network(module, input_shape=2) == net
     True
     """
-    if not isinstance(network, rsnn.Network):
-        raise InvalidTypeError(f"network={shown(network)}: must be a rsnn.Network")
+    if not isinstance(net, rsnn.Network):
+        raise InvalidTypeError(f"net={shown(net)}: must be a rsnn.Network")
     if dtype not in (torch.float32, torch.float64):
         raise InvalidTypeError(f"dtype={dtype}: must be torch.float32 or torch.float64")
-    known = dict.fromkeys(name for neuron in network.neurons.values() for name in _neuron(neuron).parameters)
+    known = dict.fromkeys(name for neuron in net.neurons.values() for name in _neuron(neuron).parameters)
     wanted = tuple(known) if learn is True else names("learn", () if learn is False else learn, known, "no neuron of this network has it")
-    modules = [_module(network, k, dtype, wanted, options) for k in range(len(network.layers))]
-    graph = network.graph
+    options = {"surrogate": surrogate, "detach_reset": detach_reset, "detach": detach, "checkpoint": checkpoint, "backend": backend}
+    modules = [_module(net, k, dtype, wanted, options) for k in range(len(net.layers))]
+    graph = net.graph
     if any(inputs != (k - 1,) for k, inputs in enumerate(graph.inputs)):
-        return Graph(write(graph._replace(layers=tuple(modules))), batch_first=network.batch_first)
+        return Graph(write(graph._replace(layers=tuple(modules))), batch_first=net.batch_first)
     if any(graph.names):
-        Graph(write(graph._replace(layers=tuple(nn.Identity() for _ in modules))))  # refuses names that torch does not take
-        return Sequential(OrderedDict((name or str(k), one) for k, (name, one) in enumerate(zip(graph.names, modules, strict=True))),
-                          batch_first=network.batch_first)  # fmt: skip
-    return Sequential(*modules, batch_first=network.batch_first)
+        return Sequential(OrderedDict(zip(child_names(graph.names), modules, strict=True)), batch_first=net.batch_first)
+    return Sequential(*modules, batch_first=net.batch_first)
 
 
 def _module(network: "rsnn.Network", k: int, dtype: torch.dtype, learn: tuple[str, ...], options: dict[str, Any]) -> nn.Module:

@@ -163,14 +163,18 @@ def _linear(position: str, module: Any) -> Any:
     return rsnn.Linear(_array(module.weight), _array(module.bias))
 
 
-def _conv2d(position: str, module: Any) -> Any:
+def _convolution(position: str, module: Any) -> Any:
+    one = (1,) * len(module.kernel_size)
     for name, given, accepted in (
-        ("dilation", module.dilation, ((1, 1),)),
+        ("dilation", module.dilation, (one,)),
         ("groups", module.groups, (1,)),
         ("padding_mode", module.padding_mode, ("zeros",)),
     ):
         _require(position, module, name, given, accepted)
-    return rsnn.Conv2d(_array(module.weight), _array(module.bias), stride=tuple(module.stride), padding=frame_padding(module))
+    weights, stride, padding = (_array(module.weight), _array(module.bias)), tuple(module.stride), frame_padding(module)
+    if isinstance(module, nn.Conv1d):
+        return rsnn.Conv1d(*weights, stride=stride[0], padding=padding[0])
+    return rsnn.Conv2d(*weights, stride=stride, padding=(padding[0], padding[1]))
 
 
 def _flatten(position: str, module: Any) -> Any:
@@ -195,20 +199,6 @@ def _average(position: str, module: Any) -> Any:
     return rsnn.AvgPool2d(pair)
 
 
-def _conv1d(position: str, module: Any) -> Any:
-    for name, given, accepted in (
-        ("dilation", module.dilation, ((1,),)),
-        ("groups", module.groups, (1,)),
-        ("padding_mode", module.padding_mode, ("zeros",)),
-    ):
-        _require(position, module, name, given, accepted)
-    (kernel,), padding = module.kernel_size, module.padding
-    if padding == "same" and kernel % 2 == 0:
-        raise InvalidValueError(f'module {position} (Conv1d): padding="same" with kernel_size={kernel}: use odd kernels or a number')
-    zeros = {"valid": 0, "same": kernel // 2}[padding] if isinstance(padding, str) else int(padding[0])
-    return rsnn.Conv1d(_array(module.weight), _array(module.bias), stride=int(module.stride[0]), padding=zeros)
-
-
 def _max(position: str, module: Any) -> Any:
     pair = _cell(position, module)
     _require(position, module, "dilation", module.dilation, (1, (1, 1)))
@@ -219,8 +209,8 @@ def _max(position: str, module: Any) -> Any:
 _CONVERSIONS: dict[type[nn.Module], Callable[[str, Any], Any]] = {
     Layer: lambda position, module: module.neuron,
     nn.Linear: _linear,
-    nn.Conv1d: _conv1d,
-    nn.Conv2d: _conv2d,
+    nn.Conv1d: _convolution,
+    nn.Conv2d: _convolution,
     nn.Flatten: _flatten,
     nn.AvgPool2d: _average,
     AvgPool2d: lambda position, module: rsnn.AvgPool2d(module.kernel_size),

@@ -1,7 +1,7 @@
 """A network with branches: modules that name their inputs, as in `rsnn.Network`."""
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -68,10 +68,7 @@ class Graph(Sequential):
 
     def __init__(self, modules: Any, *, batch_first: bool | None = None) -> None:
         read = graph.read(modules, None, None)
-        keys = [name or str(k) for k, name in enumerate(read.names)]
-        for key in keys:
-            if "." in key or hasattr(type(self), key) or key in ("training", "batch_first"):
-                raise InvalidValueError(f"the name {key!r} cannot be that of a torch module; use another one, without a dot")
+        keys = child_names(read.names)
         super().__init__(OrderedDict(zip(keys, read.layers, strict=True)), batch_first=batch_first)
         self.names, self.inputs = read.names, read.inputs
 
@@ -112,3 +109,12 @@ class Graph(Sequential):
         return ", ".join(
             f"{graph.call(k, self.names)} takes {' + '.join(str(graph.call(i, self.names)) for i in inputs)}" for k, inputs in wired
         )
+
+
+def child_names(names: Sequence[str | None]) -> list[str]:
+    """Name the children of a module after layers, those without a name after their position; refuse what torch does not take."""
+    keys = [name or str(k) for k, name in enumerate(names)]
+    for key in keys:
+        if "." in key or hasattr(Graph, key) or key in ("training", "batch_first"):
+            raise InvalidValueError(f"the name {key!r} cannot be that of a torch module; use another one, without a dot")
+    return keys

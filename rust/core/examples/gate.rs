@@ -134,7 +134,7 @@ fn convolution(repeats: usize) -> Result<()> {
     let weight = noise::<f32>(conv.outputs * conv.channels * conv.kernel.0 * conv.kernel.1);
     let mut out = vec![0.0; conv.images * conv.outputs * height * width];
     for _ in 0..repeats {
-        conv2d(&Context::serial(), level()?.1, &x, &weight, None, &mut out, &conv)?;
+        conv2d(&Context::serial(), level()?.1, &x, &weight, None, &mut out, &conv, (Path::Dense, None))?;
     }
     Ok(())
 }

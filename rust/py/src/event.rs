@@ -4,6 +4,7 @@ use numpy::{Element, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use rsnn_core::elem::Elem;
 use rsnn_core::event::{self, Events, Values, bits, words_of};
+use rsnn_core::product::Conv2d;
 
 use crate::array::{expect_shape, lengths, read, write};
 use crate::error::{compute, to_python};
@@ -143,11 +144,57 @@ fn event_weight_gradient(
     }
 }
 
+fn conv2d_weight_gradient_typed<E: Elem + Element>(
+    (words, values): (&Bound<'_, PyAny>, Option<&Bound<'_, PyAny>>),
+    grad: &Bound<'_, PyAny>,
+    grad_weight: &Bound<'_, PyAny>,
+    size: (usize, usize),
+    (stride, padding): ((usize, usize), (usize, usize)),
+    threads: usize,
+    name: Option<&str>,
+) -> PyResult<()> {
+    let (py, level) = (grad.py(), level(name)?);
+    let kept = Kept::<E>::read(words, values)?;
+    let grad = read::<E>("grad", grad)?;
+    let mut grad_weight = write::<E>("grad_weight", grad_weight)?;
+    let [images, outputs, _, _] = lengths("grad", grad.shape())?;
+    let [_, channels, rows, columns] = lengths("grad_weight", grad_weight.shape())?;
+    expect_shape("grad_weight", grad_weight.shape(), &[outputs, channels, rows, columns])?;
+    let conv = Conv2d { images, channels, outputs, size, kernel: (rows, columns), stride, padding };
+    let after = conv.output_size().map_err(|e| to_python(&e))?;
+    expect_shape("grad", grad.shape(), &[images, outputs, after.0, after.1])?;
+    let entries = channels.saturating_mul(size.0).saturating_mul(size.1);
+    let events = kept.events((images, entries))?;
+    let (grad, grad_weight) = (grad.as_slice()?, grad_weight.as_slice_mut()?);
+    compute(py, threads, |context| event::frames::weight_gradient(context, level, &events, grad, grad_weight, &conv))
+}
+
+/// The gradient of a convolution's weight by the events of its input, a row of words for each image of this size.
+#[pyfunction]
+#[pyo3(signature = (words, values, grad, grad_weight, *, size, stride, padding, threads=1, level=None))]
+fn event_conv2d_weight_gradient(
+    words: &Bound<'_, PyAny>,
+    values: Option<&Bound<'_, PyAny>>,
+    grad: &Bound<'_, PyAny>,
+    grad_weight: &Bound<'_, PyAny>,
+    size: (usize, usize),
+    stride: (usize, usize),
+    padding: (usize, usize),
+    threads: usize,
+    level: Option<&str>,
+) -> PyResult<()> {
+    match float("grad", grad)? {
+        Float::F32 => conv2d_weight_gradient_typed::<f32>((words, values), grad, grad_weight, size, (stride, padding), threads, level),
+        Float::F64 => conv2d_weight_gradient_typed::<f64>((words, values), grad, grad_weight, size, (stride, padding), threads, level),
+    }
+}
+
 /// Add this file's functions to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(event_scan, module)?)?;
     module.add_function(wrap_pyfunction!(event_estimate, module)?)?;
     module.add_function(wrap_pyfunction!(event_values, module)?)?;
     module.add_function(wrap_pyfunction!(event_unpack, module)?)?;
+    module.add_function(wrap_pyfunction!(event_conv2d_weight_gradient, module)?)?;
     module.add_function(wrap_pyfunction!(event_weight_gradient, module)?)
 }

@@ -4,7 +4,7 @@ use numpy::{Element, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use rsnn_core::elem::Elem;
 use rsnn_core::event::{Path, words_of};
-use rsnn_core::product::{self, Cell, Conv2d, Pool2d, Rows};
+use rsnn_core::product::{self, Cell, Conv2d, Done, Pool2d, Rows};
 
 use crate::array::{expect_shape, lengths, read, write};
 use crate::error::{InvalidValueError, compute, to_python};
@@ -23,6 +23,10 @@ type Weights<'a, 'py> = (&'a Bound<'py, PyAny>, Option<&'a Bound<'py, PyAny>>);
 
 /// What was done: the path taken, the events counted, and whether all of x is known to be 0 or 1.
 type Said = (&'static str, u64, bool);
+
+fn said(done: Done) -> Said {
+    (if done.path == Path::Event { "event" } else { "dense" }, done.events, done.unit)
+}
 
 fn path_of(name: &str) -> PyResult<Path> {
     match name {
@@ -77,7 +81,7 @@ fn linear_typed<E: Elem + Element>(
     let done = compute(request.x.py(), request.threads, |context| {
         product::linear(context, level, &x, weight, bias, out, (rows, taken, outputs), (path, words))
     })?;
-    Ok((if done.path == Path::Event { "event" } else { "dense" }, done.events, done.unit))
+    Ok(said(done))
 }
 
 /// `out = x @ weight.T + bias`, summed in ascending input index; x dense, or with `inputs` the words of that many bits.
@@ -136,8 +140,10 @@ fn conv2d_typed<E: Elem + Element>(
     (weight, bias): Weights<'_, '_>,
     stride: (usize, usize),
     padding: (usize, usize),
-) -> PyResult<()> {
-    let level = level(request.level)?;
+    path: &str,
+    words: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Said> {
+    let (level, path) = (level(request.level)?, path_of(path)?);
     let x = read::<E>("x", request.x)?;
     let weight = read::<E>("weight", weight)?;
     let bias = bias.map(|b| read::<E>("bias", b)).transpose()?;
@@ -151,15 +157,22 @@ fn conv2d_typed<E: Elem + Element>(
     if let Some(bias) = &bias {
         expect_shape("bias", bias.shape(), &[outputs])?;
     }
+    let mut words = words.map(|w| write::<u64>("words", w)).transpose()?;
+    if let Some(words) = &words {
+        expect_shape("words", words.shape(), &[images, words_of(channels * height * width)])?;
+    }
+    let words = words.as_mut().map(numpy::PyReadwriteArray::as_slice_mut).transpose()?;
     let (x, weight) = (x.as_slice()?, weight.as_slice()?);
     let bias = bias.as_ref().map(numpy::PyReadonlyArray::as_slice).transpose()?;
     let out = out.as_slice_mut()?;
-    compute(request.x.py(), request.threads, |context| product::conv2d(context, level, x, weight, bias, out, &conv))
+    let done =
+        compute(request.x.py(), request.threads, |context| product::conv2d(context, level, x, weight, bias, out, &conv, (path, words)))?;
+    Ok(said(done))
 }
 
 /// A convolution of images with zero padding, summed by kernel row, column, then channel.
 #[pyfunction]
-#[pyo3(signature = (x, weight, bias, out, *, stride, padding, threads=1, level=None))]
+#[pyo3(signature = (x, weight, bias, out, *, stride, padding, path="auto", words=None, threads=1, level=None))]
 fn conv2d(
     x: &Bound<'_, PyAny>,
     weight: &Bound<'_, PyAny>,
@@ -167,13 +180,15 @@ fn conv2d(
     out: &Bound<'_, PyAny>,
     stride: (usize, usize),
     padding: (usize, usize),
+    path: &str,
+    words: Option<&Bound<'_, PyAny>>,
     threads: usize,
     level: Option<&str>,
-) -> PyResult<()> {
+) -> PyResult<Said> {
     let request = Request { x, out, threads, level };
     match float("x", x)? {
-        Float::F32 => conv2d_typed::<f32>(&request, (weight, bias), stride, padding),
-        Float::F64 => conv2d_typed::<f64>(&request, (weight, bias), stride, padding),
+        Float::F32 => conv2d_typed::<f32>(&request, (weight, bias), stride, padding, path, words),
+        Float::F64 => conv2d_typed::<f64>(&request, (weight, bias), stride, padding, path, words),
     }
 }
 

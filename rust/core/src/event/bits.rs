@@ -200,40 +200,35 @@ impl<'a, E: Elem> Events<'a, E> {
         &list[self.starts[row] + ones(&self.row(row)[..first])..]
     }
 
+    /// Visit the events of a row with their values, ascending.
+    pub fn visit(&self, row: usize, visit: impl FnMut(usize, E)) {
+        let words = self.row(row);
+        match self.values {
+            Values::Ones => pairs(words, One, visit),
+            Values::Dense(dense) => pairs(words, At(&dense[row * self.n..][..self.n]), visit),
+            Values::Listed(list) => pairs(words, Listed(self.listed(list, row, 0).iter()), visit),
+        }
+    }
+
     /// The events of a row with their values.
     #[must_use]
     pub fn list(&self, row: usize) -> Vec<(usize, E)> {
-        let words = self.row(row);
-        match self.values {
-            Values::Ones => pairs(words, One),
-            Values::Dense(dense) => pairs(words, At(&dense[row * self.n..][..self.n])),
-            Values::Listed(list) => pairs(words, Listed(self.listed(list, row, 0).iter())),
-        }
+        let mut all = Vec::with_capacity(ones(self.row(row)));
+        self.visit(row, |i, value| all.push((i, value)));
+        all
     }
 
     /// Write the dense rows, from `first` on, to `x`.
     pub fn unpack(&self, first: usize, x: &mut [E]) {
         x.fill(E::ZERO);
         for (row, x) in x.chunks_exact_mut(self.n.max(1)).enumerate() {
-            let row = first + row;
-            let words = self.row(row);
-            match self.values {
-                Values::Ones => write(words, x, One),
-                Values::Dense(dense) => write(words, x, At(&dense[row * self.n..][..self.n])),
-                Values::Listed(list) => write(words, x, Listed(self.listed(list, row, 0).iter())),
-            }
+            self.visit(first + row, |i, value| x[i] = value);
         }
     }
 }
 
-fn pairs<E: Elem, A: Amount<E>>(words: &[u64], mut amount: A) -> Vec<(usize, E)> {
-    let mut all = Vec::with_capacity(ones(words));
-    super::rows::each(words, |i| all.push((i, amount.of(i))));
-    all
-}
-
-fn write<E: Elem, A: Amount<E>>(words: &[u64], x: &mut [E], mut amount: A) {
-    super::rows::each(words, |i| x[i] = amount.of(i));
+fn pairs<E: Elem, A: Amount<E>>(words: &[u64], mut amount: A, mut visit: impl FnMut(usize, E)) {
+    super::rows::each(words, |i| visit(i, amount.of(i)));
 }
 
 /// Bits that are set.

@@ -7,7 +7,7 @@
 use fearless_simd::{Level, Simd, SimdBase, dispatch};
 
 use super::bits::{Events, Values};
-use super::rows::{Amount, At, Listed, One, gather, load, store, tiles, with_width};
+use super::rows::{Amount, At, Listed, One, Tile, gather, load, store, tiles, with_width};
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
@@ -183,10 +183,10 @@ impl<E: Elem> Job<'_, E> {
                 let row = first + row;
                 let out = &mut out[self.column..end];
                 match self.events.values() {
-                    Values::Ones => self.row::<S, _, K>(simd, row, One, bias.as_ref(), out),
-                    Values::Dense(x) => self.row::<S, _, K>(simd, row, At(&x[row * n..][..n]), bias.as_ref(), out),
+                    Values::Ones => self.row::<S, _, K>(simd, row, One, bias, out),
+                    Values::Dense(x) => self.row::<S, _, K>(simd, row, At(&x[row * n..][..n]), bias, out),
                     Values::Listed(list) => {
-                        self.row::<S, _, K>(simd, row, Listed(self.events.listed(list, row, 0).iter()), bias.as_ref(), out);
+                        self.row::<S, _, K>(simd, row, Listed(self.events.listed(list, row, 0).iter()), bias, out);
                     }
                 }
             }
@@ -194,13 +194,13 @@ impl<E: Elem> Job<'_, E> {
     }
 
     #[inline(always)]
-    fn row<S: Simd, A: Amount<E>, const K: usize>(&self, simd: S, row: usize, amount: A, bias: Option<&[V<E, S>; K]>, out: &mut [E]) {
+    fn row<S: Simd, A: Amount<E>, const K: usize>(&self, simd: S, row: usize, amount: A, bias: Option<Tile<E, S, K>>, out: &mut [E]) {
         let mut sums = gather::<E, S, A, K>(simd, self.events.row(row), amount, self.table);
         if let Some(bias) = bias {
             for j in 0..K {
                 sums[j] += bias[j];
             }
         }
-        store(&sums, out);
+        store::<E, S, K>(sums, out);
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod bits;
 pub mod conv;
+pub mod frames;
 pub mod gather;
 pub mod linear;
 mod rows;

@@ -64,14 +64,17 @@ impl<E: Elem> Amount<E> for Listed<'_, E> {
 pub type Tile<E, S, const K: usize> = [V<E, S>; K];
 
 /// The sum of the table's rows (K registers wide) at the events.
+///
+/// The loops are written out, as in [`scatter`]: sums that a closure captures may end up in memory.
 #[inline(always)]
 pub fn gather<E: Elem, S: Simd, A: Amount<E>, const K: usize>(simd: S, words: &[u64], mut amount: A, table: &[E]) -> Tile<E, S, K> {
     let lanes = V::<E, S>::LEN;
     let mut sums = [V::<E, S>::splat(simd, E::ZERO); K];
-    each(
-        words,
-        #[inline(always)]
-        |i| {
+    for (number, word) in words.iter().enumerate() {
+        let mut bits = *word;
+        while bits != 0 {
+            let i = number * 64 + bits.trailing_zeros() as usize;
+            bits &= bits - 1;
             let row = &table[i * K * lanes..][..K * lanes];
             if A::UNIT {
                 for j in 0..K {
@@ -83,19 +86,20 @@ pub fn gather<E: Elem, S: Simd, A: Amount<E>, const K: usize>(simd: S, words: &[
                     sums[j] += V::<E, S>::from_slice(simd, &row[j * lanes..(j + 1) * lanes]) * factor;
                 }
             }
-        },
-    );
+        }
+    }
     sums
 }
 
 /// Add `g` (K registers) to the table's rows at the events.
 #[inline(always)]
-pub fn scatter<E: Elem, S: Simd, A: Amount<E>, const K: usize>(simd: S, words: &[u64], mut amount: A, g: &Tile<E, S, K>, table: &mut [E]) {
+pub fn scatter<E: Elem, S: Simd, A: Amount<E>, const K: usize>(simd: S, words: &[u64], mut amount: A, g: Tile<E, S, K>, table: &mut [E]) {
     let lanes = V::<E, S>::LEN;
-    each(
-        words,
-        #[inline(always)]
-        |i| {
+    for (number, word) in words.iter().enumerate() {
+        let mut bits = *word;
+        while bits != 0 {
+            let i = number * 64 + bits.trailing_zeros() as usize;
+            bits &= bits - 1;
             let row = &mut table[i * K * lanes..][..K * lanes];
             let factor = V::<E, S>::splat(simd, amount.of(i));
             for j in 0..K {
@@ -103,8 +107,8 @@ pub fn scatter<E: Elem, S: Simd, A: Amount<E>, const K: usize>(simd: S, words: &
                 let more = if A::UNIT { g[j] } else { g[j] * factor };
                 (V::<E, S>::from_slice(simd, part) + more).store_slice(part);
             }
-        },
-    );
+        }
+    }
 }
 
 /// Up to K registers of a row; past its end they are 0.
@@ -112,21 +116,16 @@ pub fn scatter<E: Elem, S: Simd, A: Amount<E>, const K: usize>(simd: S, words: &
 pub fn load<E: Elem, S: Simd, const K: usize>(simd: S, row: &[E]) -> Tile<E, S, K> {
     let mut tile = [V::<E, S>::splat(simd, E::ZERO); K];
     for j in 0..K {
-        let from = j * V::<E, S>::LEN;
-        if from + V::<E, S>::LEN <= row.len() {
-            tile[j] = V::<E, S>::from_slice(simd, &row[from..from + V::<E, S>::LEN]);
-        } else {
-            load_part::<E, S>(&mut tile[j], row, from);
-        }
+        tile[j] = load_part::<E, S>(simd, row, j * V::<E, S>::LEN);
     }
     tile
 }
 
 /// As much of K registers as the row has.
 #[inline(always)]
-pub fn store<E: Elem, S: Simd, const K: usize>(tile: &Tile<E, S, K>, row: &mut [E]) {
+pub fn store<E: Elem, S: Simd, const K: usize>(tile: Tile<E, S, K>, row: &mut [E]) {
     for j in 0..K {
-        store_part::<E, S>(&tile[j], row, j * V::<E, S>::LEN);
+        store_part::<E, S>(tile[j], row, j * V::<E, S>::LEN);
     }
 }
 

@@ -6,6 +6,7 @@ use super::bits::list;
 use super::*;
 use crate::elem::{Elem, levels};
 use crate::pool::Context;
+use crate::product::Conv2d;
 
 fn context(threads: usize) -> Context<'static> {
     Context { threads, poll: &|| false }
@@ -99,6 +100,67 @@ proptest! {
                 prop_assert_eq!(words[i / 64] >> (i % 64) & 1 == 1, *value != 0.0, "{} {}", name, value);
             }
             prop_assert_eq!(found.unit, values.iter().all(|v| *v == 0.0 || *v == 1.0));
+        }
+    }
+}
+
+/// The gradient of a convolution's weight; whole numbers, so that every order of summation gives the same.
+fn conv_gradient_by_definition(x: &[f32], dy: &[f32], conv: &Conv2d) -> Vec<f32> {
+    let out = conv.output_size().unwrap();
+    let mut weight = vec![0.0; conv.outputs * conv.channels * conv.kernel.0 * conv.kernel.1];
+    for (at, w) in weight.iter_mut().enumerate() {
+        let (i, j) = (at % conv.kernel.1, at / conv.kernel.1 % conv.kernel.0);
+        let (c, o) = (at / conv.kernel.1 / conv.kernel.0 % conv.channels, at / conv.kernel.1 / conv.kernel.0 / conv.channels);
+        for r in 0..conv.images {
+            for p in 0..out.0 {
+                for q in 0..out.1 {
+                    let (y, z) =
+                        ((p * conv.stride.0 + j).wrapping_sub(conv.padding.0), (q * conv.stride.1 + i).wrapping_sub(conv.padding.1));
+                    if y < conv.size.0 && z < conv.size.1 {
+                        *w += x[((r * conv.channels + c) * conv.size.0 + y) * conv.size.1 + z]
+                            * dy[((r * conv.outputs + o) * out.0 + p) * out.1 + q];
+                    }
+                }
+            }
+        }
+    }
+    weight
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn convolutions_by_events_equal_the_dense_ones_and_their_gradients_the_definition(
+        (images, channels, outputs) in (0_usize..5, 0_usize..4, 0_usize..20),
+        size in (0_usize..10, 0_usize..10), kernel in (1_usize..5, 1_usize..5), stride in (1_usize..4, 1_usize..4),
+        padding in (0_usize..3, 0_usize..3), density in prop::sample::select(vec![0.0, 0.1, 0.5, 1.0]),
+        unit: bool, bias: bool, threads in 1_usize..4, seed in 0_u64..1000,
+    ) {
+        let conv = Conv2d { images, channels, outputs, size, kernel, stride, padding };
+        let Ok(out) = conv.output_size() else { return Ok(()) };
+        let n = channels * size.0 * size.1;
+        let x = sparse::<f32>(images * n, density, unit, seed);
+        let weight = sparse::<f32>(outputs * channels * kernel.0 * kernel.1, 0.9, false, seed + 1);
+        let b = sparse::<f32>(outputs, 0.9, false, seed + 2);
+        let b = bias.then_some(b.as_slice());
+        let whole = |values: Vec<f32>| values.into_iter().map(|v| (v * 1e-3).round()).collect::<Vec<_>>();
+        let (rounded, dy) = (whole(x.clone()), whole(sparse::<f32>(images * outputs * out.0 * out.1, 0.9, false, seed + 3)));
+        let gradient = conv_gradient_by_definition(&rounded, &dy, &conv);
+        for (name, level) in levels() {
+            let mut wanted = vec![0.0; images * outputs * out.0 * out.1];
+            crate::product::conv2d(&context(1), level, &x, &weight, b, &mut wanted, &conv, (Path::Dense, None)).unwrap();
+            let mut words = vec![0; images * words_of(n)];
+            scan(&context(threads), level, &x, &mut words, (images, n)).unwrap();
+            let events = Events::new(&words, Values::Dense(&x), (images, n)).unwrap();
+            let mut found = vec![f32::NAN; wanted.len()];
+            frames::conv2d(&context(threads), level, &events, &weight, b, &mut found, &conv).unwrap();
+            prop_assert!(bits(&found) == bits(&wanted), "{name}, {conv:?}");
+            scan(&context(threads), level, &rounded, &mut words, (images, n)).unwrap();
+            let events = Events::new(&words, Values::Dense(&rounded), (images, n)).unwrap();
+            let mut found = vec![f32::NAN; gradient.len()];
+            frames::weight_gradient(&context(threads), level, &events, &dy, &mut found, &conv).unwrap();
+            prop_assert!(found == gradient, "{name}, {conv:?}: gradient");
         }
     }
 }

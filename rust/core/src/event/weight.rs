@@ -88,22 +88,17 @@ fn run<E: Elem, S: Simd, const K: usize>(
         let dy = load::<E, S, K>(simd, &dy[column..end]);
         let bits = &events.row(row)[words.clone()];
         match events.values() {
-            Values::Ones => scatter(simd, bits, One, &dy, table),
-            Values::Dense(x) => scatter(simd, bits, At(&x[row * n + from..(row + 1) * n]), &dy, table),
-            Values::Listed(list) => scatter(simd, bits, Listed(events.listed(list, row, words.start).iter()), &dy, table),
+            Values::Ones => scatter(simd, bits, One, dy, table),
+            Values::Dense(x) => scatter(simd, bits, At(&x[row * n + from..(row + 1) * n]), dy, table),
+            Values::Listed(list) => scatter(simd, bits, Listed(events.listed(list, row, words.start).iter()), dy, table),
         }
         if bias.is_some() {
-            add::<E, S, K>(&mut total, &dy);
+            for j in 0..K {
+                total[j] += dy[j];
+            }
         }
     }
     if let Some(bias) = bias {
-        store(&total, bias);
-    }
-}
-
-#[inline(always)]
-fn add<E: Elem, S: Simd, const K: usize>(to: &mut Tile<E, S, K>, from: &Tile<E, S, K>) {
-    for j in 0..K {
-        to[j] += from[j];
+        store::<E, S, K>(total, bias);
     }
 }

@@ -1,6 +1,8 @@
 //! `y[r, o, p, q] = (sum by kernel row j, column i, then channel c of x[r, c, p sy + j - py, q sx + i - px] * w[o, c, j, i]) + bias[o]`,
 //! the bias added last; x is 0 outside the image.
 //!
+//! Where nearly all of x is 0 the sums run over its events (`event/frames.rs`): the same bits. What follows is the dense way.
+//!
 //! Nothing is copied once for every kernel entry. Each image is laid out once, with its padding and sorted by stride phase: rows that
 //! are equal modulo sy together, columns that are equal modulo sx together, as `[channel][row phase][column phase][height][width]`.
 //! There, the pixel a kernel entry meets at output (p, q) lies at a fixed offset plus `p * width + q`: an output row runs with unit
@@ -10,10 +12,11 @@
 use fearless_simd::Level;
 
 use super::gemm::{Right, Target, multiply, panel_width};
-use super::linear::zeros;
+use super::linear::{Done, zeros};
 use super::{TASK, finite, length};
 use crate::elem::Elem;
 use crate::error::{Error, Result};
+use crate::event::{Events, Found, Path, Values, estimate, frames, scan, words_of};
 use crate::pool::{Context, for_each};
 
 /// Sums of one strip: they stay in the cache until they are written to their place.
@@ -121,6 +124,8 @@ impl Layout {
 }
 
 /// Convolve `x` (images, channels, height, width) with the weight (outputs, channels, kernel rows, kernel columns) into `out`.
+///
+/// The bits of x, a row for each image, go to `words` if they are found on the way: where the path taken is that of the events.
 pub fn conv2d<E: Elem>(
     context: &Context<'_>,
     level: Level,
@@ -129,7 +134,8 @@ pub fn conv2d<E: Elem>(
     bias: Option<&[E]>,
     out: &mut [E],
     conv: &Conv2d,
-) -> Result<()> {
+    (path, words): (Path, Option<&mut [u64]>),
+) -> Result<Done> {
     let output = conv.output_size()?;
     length("x", x, &[conv.images, conv.channels, conv.size.0, conv.size.1])?;
     length("weight", weight, &[conv.outputs, conv.channels, conv.kernel.0, conv.kernel.1])?;
@@ -139,6 +145,38 @@ pub fn conv2d<E: Elem>(
         length("bias", bias, &[conv.outputs])?;
         finite("bias", bias)?;
     }
+    let shape = (conv.images, conv.channels * conv.size.0 * conv.size.1);
+    let mut found = Found { count: 0, unit: false };
+    if path == Path::Event || (path == Path::Auto && estimate(level, x) <= frames::CROSSOVER * 1.5) {
+        let mut own = Vec::new();
+        let words = match words {
+            Some(words) => words,
+            None => {
+                own.resize(shape.0 * words_of(shape.1), 0);
+                &mut own
+            }
+        };
+        found = scan(context, level, x, words, shape)?;
+        if path == Path::Event || found.count as f64 <= x.len() as f64 * frames::CROSSOVER {
+            let values = if found.unit { Values::Ones } else { Values::Dense(x) };
+            frames::conv2d(context, level, &Events::new(words, values, shape)?, weight, bias, out, conv)?;
+            return Ok(Done { path: Path::Event, events: found.count, unit: found.unit });
+        }
+    }
+    dense(context, level, x, weight, bias, out, conv, output)?;
+    Ok(Done { path: Path::Dense, events: found.count, unit: found.unit })
+}
+
+fn dense<E: Elem>(
+    context: &Context<'_>,
+    level: Level,
+    x: &[E],
+    weight: &[E],
+    bias: Option<&[E]>,
+    out: &mut [E],
+    conv: &Conv2d,
+    output: (usize, usize),
+) -> Result<()> {
     if out.is_empty() {
         return Ok(());
     }

@@ -113,6 +113,11 @@ impl<E: Elem> Panel<'_, E> {
     fn run<S: Simd, const W: usize, const FUSED: bool>(&self, simd: S, c: &mut Target<'_, E>) {
         let rows = c.values.len() / c.stride;
         let mut row = 0;
+        // Twice as many sums where there are 32 registers: half the loads for each.
+        while V::<E, S>::LEN * size_of::<E>() >= 64 && rows - row >= 12 {
+            self.tile::<S, 12, W, FUSED>(simd, row, c);
+            row += 12;
+        }
         while rows - row >= 6 {
             self.tile::<S, 6, W, FUSED>(simd, row, c);
             row += 6;
@@ -140,11 +145,25 @@ impl<E: Elem> Panel<'_, E> {
         );
         let mut sums = [[V::<E, S>::splat(simd, E::ZERO); W]; M];
         let part = (c.columns.end - self.column).min(W * len);
+        // Sums come from memory and go back to it through this: in loops so short that they are unrolled, or the sums would live there.
+        let mut staged = [[[E::ZERO; WIDEST]; VECTORS]; M];
         if self.first > 0 {
             for m in 0..M {
                 let stored = &c.values[(row + m) * c.stride + self.column..][..part];
+                if part == W * len {
+                    // Of a length that is known: no calls.
+                    for w in 0..W {
+                        staged[m][w][..len].copy_from_slice(&stored[w * len..(w + 1) * len]);
+                    }
+                } else {
+                    for (to, from) in staged[m].iter_mut().zip(stored.chunks(len)) {
+                        to[..from.len()].copy_from_slice(from);
+                    }
+                }
+            }
+            for m in 0..M {
                 for w in 0..W {
-                    load_part::<E, S>(&mut sums[m][w], stored, w * len);
+                    sums[m][w] = V::<E, S>::from_slice(simd, &staged[m][w][..len]);
                 }
             }
         }
@@ -162,31 +181,53 @@ impl<E: Elem> Panel<'_, E> {
             }
         }
         for m in 0..M {
-            let stored = &mut c.values[(row + m) * c.stride + self.column..][..part];
             for w in 0..W {
-                store_part::<E, S>(&sums[m][w], stored, w * len);
+                sums[m][w].store_slice(&mut staged[m][w][..len]);
+            }
+        }
+        for m in 0..M {
+            let stored = &mut c.values[(row + m) * c.stride + self.column..][..part];
+            if part == W * len {
+                for w in 0..W {
+                    stored[w * len..(w + 1) * len].copy_from_slice(&staged[m][w][..len]);
+                }
+            } else {
+                for (to, from) in stored.chunks_mut(len).zip(&staged[m]) {
+                    to.copy_from_slice(&from[..to.len()]);
+                }
             }
         }
     }
 }
 
-/// As much of a vector as a row still has from column `from` on.
+/// Entries of the widest register.
+const WIDEST: usize = 16;
+
+/// As much of a vector as a row still has from column `from` on, then 0.
+///
+/// Here and below vectors are passed by value: one whose address was taken would live in memory, the sums of a product too.
 #[inline(always)]
-pub fn load_part<E: Elem, S: Simd>(vector: &mut V<E, S>, row: &[E], from: usize) {
-    if from < row.len() {
-        let end = row.len().min(from + V::<E, S>::LEN);
-        vector.as_mut_slice()[..end - from].copy_from_slice(&row[from..end]);
+pub fn load_part<E: Elem, S: Simd>(simd: S, row: &[E], from: usize) -> V<E, S> {
+    let lanes = V::<E, S>::LEN;
+    if from + lanes <= row.len() {
+        return V::<E, S>::from_slice(simd, &row[from..from + lanes]);
     }
+    let mut part = [E::ZERO; WIDEST];
+    let rest = &row[from.min(row.len())..];
+    part[..rest.len()].copy_from_slice(rest);
+    V::<E, S>::from_slice(simd, &part[..lanes])
 }
 
 /// As much of a vector as a row still has from column `from` on.
 #[inline(always)]
-pub fn store_part<E: Elem, S: Simd>(vector: &V<E, S>, row: &mut [E], from: usize) {
-    if from + V::<E, S>::LEN <= row.len() {
-        vector.store_slice(&mut row[from..from + V::<E, S>::LEN]);
+pub fn store_part<E: Elem, S: Simd>(vector: V<E, S>, row: &mut [E], from: usize) {
+    let lanes = V::<E, S>::LEN;
+    if from + lanes <= row.len() {
+        vector.store_slice(&mut row[from..from + lanes]);
     } else if from < row.len() {
+        let mut part = [E::ZERO; WIDEST];
+        vector.store_slice(&mut part[..lanes]);
         let rest = &mut row[from..];
-        let part = rest.len();
-        rest.copy_from_slice(&vector.as_slice()[..part]);
+        rest.copy_from_slice(&part[..rest.len()]);
     }
 }

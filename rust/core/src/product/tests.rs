@@ -98,8 +98,11 @@ fn check_conv<E: Elem>(conv: &Conv2d, with_bias: bool, threads: usize, seed: u64
     let wanted = conv_by_definition(&x, &w, bias, conv);
     for (name, level) in levels() {
         let mut out = vec![E::from_f64(f64::NAN); wanted.len()];
-        conv2d(&context(threads), level, &x, &w, bias, &mut out, conv).unwrap();
-        assert!(bits(&out) == bits(&wanted), "{name}, {conv:?}");
+        for path in [Path::Auto, Path::Event, Path::Dense] {
+            out.fill(E::from_f64(f64::NAN));
+            conv2d(&context(threads), level, &x, &w, bias, &mut out, conv, (path, None)).unwrap();
+            assert!(bits(&out) == bits(&wanted), "{name}, {path:?}, {conv:?}");
+        }
     }
 }
 
