@@ -53,7 +53,7 @@ proptest! {
             raster.iter().enumerate().filter(|(_, v)| **v != 0.0).map(|(at, v)| Event { at: at as u32, value: *v }).collect();
         for (_, level) in levels() {
             let mut dense = vec![0.0; outputs * output.0 * output.1];
-            conv2d(&Context::serial(), level, &x, &weight, None, &mut dense, &conv).unwrap();
+            conv2d(&Context::serial(), level, &x, &weight, None, &mut dense, &conv, (Path::Dense, None)).unwrap();
             let expected = turned(&dense, outputs);
             let scatter = Scatter::new(&conv, &weight).unwrap();
             let mut sums = vec![0.0; expected.len()];
