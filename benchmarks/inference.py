@@ -1,8 +1,8 @@
 """Measure networks that run on events: part of ``make bench``; ``python benchmarks/inference.py --plot`` draws docs/events.png.
 
-The network is that of an event camera: three convolutions of 3 x 3 (2-8-16-16 channels) with integrate-and-fire neurons, each pooled by 2,
-and one layer to 11 outputs, over 100 steps of 2 x 128 x 128. Beside it torch's convolutions, pooling and linear layer of the same sizes with
-ReLU in the place of neurons, one thread each.
+The network is that of an event camera: three convolutions of 3 x 3 (2-8-16-16 channels) with integrate-and-fire neurons, each pooled by
+2, and one layer to 11 outputs, over 100 steps of 2 x 128 x 128. Beside it torch's convolutions, pooling and linear layer of the same
+sizes with ReLU in the place of neurons, one thread each.
 As in `neurons`, times are the least of rounds in which the contestants take turns, and what counts are ratios.
 """
 

@@ -228,6 +228,23 @@ def test_a_stream_refuses_what_is_no_step_and_goes_on(x: Any, error: Any, messag
     assert stream.step(([], None)).shape == (1, 2, 2)
 
 
+def test_a_stream_takes_event_records() -> None:
+    rng = np.random.default_rng(0)
+    net = rsnn.Network([rsnn.Conv2d(rng.normal(size=(3, 2, 3, 3)).astype(np.float32), padding=1), rsnn.IAF()], (2, 5, 6))
+    events = np.zeros(60, dtype=[("x", "i2"), ("y", "i2"), ("p", "?"), ("t", "i8")])
+    events["x"], events["y"], events["p"], events["t"] = (rng.integers(0, n, 60) for n in (6, 5, 2, 8))
+    whole = net.run(events, dt=1.0, steps=8)
+    stream, several = net.stream(), net.stream(batch=2)
+    for t in range(8):
+        now = events[events["t"] == t]
+        assert same(stream.step(now), whole.output[t])
+        assert same(several.step([now[:0], now])[1], whole.output[t])
+    with pytest.raises(rsnn.InvalidValueError, match="one recording came; a step of this stream is a list of 2 recordings"):
+        several.step(events)
+    with pytest.raises(rsnn.InvalidValueError, match="2 recordings came; a step of this stream is one recording"):
+        stream.step([events, events])
+
+
 def test_a_stream_does_not_grow() -> None:
     """Nothing is kept of a step but the state (the benchmark counts a million of them)."""
     tracemalloc = pytest.importorskip("tracemalloc")

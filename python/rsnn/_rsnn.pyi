@@ -35,7 +35,6 @@ __all__ = [
     "scan",
     "scan_backward",
     "take_block",
-    "tally",
     "tinyodin_run",
     "xylo_run",
 ]
@@ -167,9 +166,6 @@ def conv2d(
 
 # x (rows, channels, height, width), out (rows, channels, height // kernel[0], width // kernel[1]); kind "sum", "average" or "max"
 def pool2d(x: _Array, out: _Array, *, kernel: tuple[int, int], kind: str, threads: int = 1) -> None: ...
-
-# x (rows, positions); adds to counts (positions,) of uint64 what is not 0; gives the sum of x, exact for whole numbers
-def tally(x: _Array, counts: npt.NDArray[np.uint64], *, threads: int = 1) -> float: ...
 
 # Chips. Integers are int8, uint8, int16, int32 or int64; coefficients (3, P) are bias, v_threshold, v_min, each for `repeat` neighbouring
 # lanes; state (n,) is updated in place; spikes and records are int32, or int64 of membranes beyond 32 bits. Given back: (step, neuron)

@@ -56,7 +56,7 @@ def run(network: Network, x: Any, state: Any, record: Any, threads: int | None, 
         traces = {k: {name: empty((*given.lead, *shapes[k]), given.dtype) for name in one} for k, one in wanted.items()}
     except (MemoryError, ValueError, OverflowError):  # numpy's, of sizes that no memory has
         raise InvalidValueError(
-            f"x: the output of {given.lead[0]} steps, and what is recorded, are more than memory can hold; "
+            f"x: a run of {given.lead[0]} steps, its output and what is recorded, is more than memory can hold; "
             "run it in pieces, from state to state"
         ) from None
     for stretch, block in blocks(given):
@@ -111,7 +111,7 @@ class Running:
         """Lay a state out as (samples, states, entries)."""
         shape, place = self.network.shapes[k], self.lowered.places[k]
         if state._fields == ("waiting",):  # (n, [B,] *shape), what leaves next first
-            array = np.asarray(state[0]).reshape(-1, self.samples, *shape).swapaxes(0, 1)
+            array = np.asarray(state[0]).reshape(len(state[0]), self.samples, *shape).swapaxes(0, 1)
         else:
             array = np.stack([np.asarray(one).reshape(self.samples, *shape) for one in state], axis=1)
         if place.raster:

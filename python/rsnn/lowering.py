@@ -80,6 +80,7 @@ class _Lowering:
         self.places = {-1: Place(0, raster=False)}
         self.products: dict[int, int] = {}
         self.moved: dict[tuple[int, bool], int] = {}
+        self.newest = 0
 
     def lowered(self) -> Lowered:
         """Add all layers, and the output in the order of the array."""
@@ -88,10 +89,9 @@ class _Lowering:
             with self.network.at(k):
                 self.places[k] = self._layer(k, layer)
         shape = self.network.shapes[last]
-        if self.places[last].raster:
-            self._move(self.places[last], shape, False)
-        elif self.places[last].node != self.newest:
-            self._add(self.engine.map([self.places[last].node], None, 1, math.prod(shape), "sum", 1))
+        node = self._move(self.places[last], shape, False)
+        if node != self.newest:  # the output is what the newest node gives
+            self._add(self.engine.map([node], None, 1, math.prod(shape), "sum", 1))
         return Lowered(self.engine, self.places, self.products)
 
     def _add(self, node: int) -> int:

@@ -48,7 +48,7 @@ def network_input(network: Network, x: Any, dt: Any, steps: Any) -> NetworkInput
     own = network.shape_before(0)
     if are_records(x):
         events = binned(x, own, dt, steps)
-        return NetworkInput(events.lead, np.dtype(np.float32), math.prod(own), events.dense, lambda: _listed(events))
+        return NetworkInput(events.lead, np.dtype(np.float32), math.prod(own), events.dense, lambda: listed(events))
     for name, value in (("dt", dt), ("steps", steps)):
         if value is not None:
             raise InvalidValueError(f"{name}={shown(value)}: only event records take it, dense and packed data have steps; leave it out")
@@ -79,7 +79,7 @@ def network_input(network: Network, x: Any, dt: Any, steps: Any) -> NetworkInput
     return NetworkInput(lead, dtype, math.prod(own), lambda steps: dense[steps], lambda: dense if ready else None)
 
 
-def _listed(events: Events) -> Any:
+def listed(events: Events) -> tuple[Array, Array, Array]:
     """Give binned events as the native engine reads them: where each row of a step of a sample begins, entries, counts."""
     size, rows = math.prod(events.shape), math.prod(events.lead)
     starts = np.searchsorted(events.where, np.arange(rows + 1) * size).astype(np.uint64)

@@ -12,8 +12,10 @@ from .arguments import array_of, choice, count, float_dtype, is_tensor, shown
 from .engine import PATHS, Running
 from .errors import InvalidTypeError, InvalidValueError
 from .graph import ByLayer
+from .network_input import listed
 from .network_request import checked_state
 from .network_result import LayerStats, States
+from .records import are_records, binned
 from .threads import resolve
 
 if TYPE_CHECKING:
@@ -54,9 +56,10 @@ class Stream:
 
         Parameters
         ----------
-        x : array_like ([B,] *input_shape), or a pair (where, counts)
-            The input of the step: an array of any real numbers; or, for one sample, the events alone: which entries of the sample have
-            some, as ascending indices in memory order (``np.flatnonzero(frame)``), and how many, None where it is one each.
+        x : array_like ([B,] *input_shape), event records, or a pair (where, counts)
+            The input of the step: an array of any real numbers; or event records as of `Network.run` (of a batch a list of these), all of
+            which are in this step, whatever their ``t``; or, for one sample, which entries have events, as ascending indices in memory
+            order (``np.flatnonzero(frame)``), and how many, None where it is one each.
 
         Returns
         -------
@@ -98,6 +101,8 @@ class Stream:
 
     def _read(self, x: Any) -> Any:
         """Check a step; give it as the native engine reads it."""
+        if are_records(x):
+            return self._records(x)
         if isinstance(x, tuple) and len(x) == 2 and self._batch is None:
             return self._events(*x)
         if is_tensor(x):
@@ -108,6 +113,18 @@ class Stream:
         if array.shape != self._shape:
             raise InvalidValueError(f"x has shape {array.shape}: one step has {self._shape}")
         return np.require(array, self._dtype, ["C", "A"])
+
+    def _records(self, x: Any) -> tuple[Array, Array, Array]:
+        several = isinstance(x, (list, tuple))
+        if several != (self._batch is not None) or (several and len(x) != self._batch):
+            wanted = "one recording" if self._batch is None else f"a list of {self._batch} recordings"
+            raise InvalidValueError(f"x: {f'{len(x)} recordings' if several else 'one recording'} came; a step of this stream is {wanted}")
+        now = [np.array(one) for one in (x if several else [x])]
+        for one in now:
+            if "t" in (one.dtype.names or ()):
+                one["t"] = 0
+        starts, at, counts = listed(binned(now if several else now[0], self._network.shape_before(0), 1, 1))
+        return starts, at, counts.astype(self._dtype)
 
     def _events(self, where: Any, counts: Any) -> tuple[Array, Array, Array | None]:
         at = np.asarray(where)

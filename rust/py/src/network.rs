@@ -8,10 +8,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use rsnn_core::event::Path;
 use rsnn_core::network::Plan;
+use rsnn_core::network::input::Input;
 use rsnn_core::network::map::{Join, Map, NOWHERE};
 use rsnn_core::network::neurons::Neurons;
 use rsnn_core::network::product::Product;
-use rsnn_core::network::run::{Counts, Input, Job, Run};
+use rsnn_core::network::run::{Job, Run};
+use rsnn_core::network::sample::Counts;
 use rsnn_core::network::{Op, run};
 use rsnn_core::neuron::Neuron;
 use rsnn_core::product::Conv2d;
@@ -173,7 +175,7 @@ impl Engine {
         &mut self,
         inputs: Vec<usize>,
         table: Option<&Bound<'_, PyAny>>,
-        unit: usize,
+        unit: u32,
         len: usize,
         join: &str,
         cell: usize,
@@ -237,7 +239,7 @@ fn advance<E: Kernels + Element>(
     let record = traces.iter_mut().map(|(node, trace, array)| Ok((*node, *trace, array.as_slice_mut()?))).collect::<PyResult<_>>()?;
     let output = output.as_slice_mut()?;
     if let Ok(lists) = x.cast::<PyTuple>() {
-        let (starts, at, values): (Bound<'_, PyAny>, Bound<'_, PyAny>, Option<Bound<'_, PyAny>>) = lists.extract()?;
+        let (starts, at, values): Lists<'_> = lists.extract()?;
         let (starts, at) = (read::<u64>("starts", &starts)?, read::<u32>("at", &at)?);
         let values = values.map(|values| read::<E>("values", &values)).transpose()?;
         let values = match &values {
@@ -309,16 +311,17 @@ impl Session {
     }
 
     /// The spikes kept of a node: where each row begins, entry, and value where they are not all 1.
-    fn spikes<'py>(&self, py: Python<'py>, node: usize) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
-        fn give<'py, E: Element>(
-            py: Python<'py>,
-            spikes: Option<run::Spikes<E>>,
-        ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
-            let (starts, at, values) = spikes.ok_or_else(|| InvalidValueError::new_err("spikes: they were not kept of this node"))?;
-            Ok((starts.into_pyarray(py).into_any(), at.into_pyarray(py).into_any(), values.map(|v| v.into_pyarray(py).into_any())))
-        }
+    fn spikes<'py>(&self, py: Python<'py>, node: usize) -> PyResult<Lists<'py>> {
         self.with(|run| typed!(run, run: _E => give(py, run.take_spikes(node))))
     }
+}
+
+/// Arrays of events.
+type Lists<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
+
+fn give<E: Element>(py: Python<'_>, spikes: Option<run::Spikes<E>>) -> PyResult<Lists<'_>> {
+    let (starts, at, values) = spikes.ok_or_else(|| InvalidValueError::new_err("spikes: they were not kept of this node"))?;
+    Ok((starts.into_pyarray(py).into_any(), at.into_pyarray(py).into_any(), values.map(|v| v.into_pyarray(py).into_any())))
 }
 
 /// Add this file's classes to the module.

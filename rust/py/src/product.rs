@@ -220,31 +220,10 @@ fn pool2d(x: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>, kernel: (usize, usize), 
     }
 }
 
-fn tally_typed<E: Elem + Element>(x: &Bound<'_, PyAny>, counts: &Bound<'_, PyAny>, threads: usize) -> PyResult<f64> {
-    let py = x.py();
-    let x = read::<E>("x", x)?;
-    let mut counts = write::<u64>("counts", counts)?;
-    let [rows, positions] = lengths("x", x.shape())?;
-    expect_shape("counts", counts.shape(), &[positions])?;
-    let (x, counts) = (x.as_slice()?, counts.as_slice_mut()?);
-    compute(py, threads, |context| product::tally(context, x, counts, rows))
-}
-
-/// Count what is not 0 at each position of the rows of x; give the sum of x.
-#[pyfunction]
-#[pyo3(signature = (x, counts, *, threads=1))]
-fn tally(x: &Bound<'_, PyAny>, counts: &Bound<'_, PyAny>, threads: usize) -> PyResult<f64> {
-    match float("x", x)? {
-        Float::F32 => tally_typed::<f32>(x, counts, threads),
-        Float::F64 => tally_typed::<f64>(x, counts, threads),
-    }
-}
-
 /// Add this file's functions to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(linear, module)?)?;
     module.add_function(wrap_pyfunction!(input_gradient, module)?)?;
     module.add_function(wrap_pyfunction!(conv2d, module)?)?;
-    module.add_function(wrap_pyfunction!(pool2d, module)?)?;
-    module.add_function(wrap_pyfunction!(tally, module)?)
+    module.add_function(wrap_pyfunction!(pool2d, module)?)
 }

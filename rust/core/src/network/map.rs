@@ -32,7 +32,7 @@ pub struct Map {
     /// Where each cell of `unit` neighbouring entries goes, as the number of a cell; to its own place where there is none.
     pub table: Option<Vec<u32>>,
     /// Entries that go together.
-    pub unit: usize,
+    pub unit: u32,
     /// What happens where they meet.
     pub join: Join,
 }
@@ -64,16 +64,14 @@ fn greater<E: Elem>(a: E, b: E) -> E {
 
 impl Map {
     #[inline(always)]
-    fn to(&self, from: usize) -> u32 {
-        #[allow(clippy::cast_possible_truncation, reason = "networks refuse samples of 2^32 entries")]
-        let Some(table) = &self.table else { return from as u32 };
+    fn to(&self, from: u32) -> u32 {
+        let Some(table) = &self.table else { return from };
         if self.unit == 1 {
-            return table[from];
+            return table[from as usize];
         }
-        // Networks are built with units that fit 32 bits, and entries do.
-        let cell = from as u32 / self.unit as u32;
+        let cell = from / self.unit;
         let to = table[cell as usize];
-        if to == NOWHERE { to } else { to * self.unit as u32 + (from as u32 - cell * self.unit as u32) }
+        if to == NOWHERE { to } else { to * self.unit + (from - cell * self.unit) }
     }
 
     /// Fill `out` from the inputs, whose steps are equal in number.
@@ -108,7 +106,7 @@ impl Map {
     #[inline(always)]
     fn take<E: Elem>(&self, events: &[crate::event::Event<E>], cells: &mut Cells<E>) {
         for event in events {
-            let to = self.to(event.at as usize);
+            let to = self.to(event.at);
             if to == NOWHERE {
                 continue;
             }
@@ -136,7 +134,7 @@ impl Map {
                 let mut value = std::mem::take(&mut cells.values[at]);
                 match self.join {
                     Join::Sum => {}
-                    Join::Mean(size) => value = value / E::from_f64(size as f64),
+                    Join::Mean(size) => value /= E::from_f64(size as f64),
                     Join::Largest(size) => {
                         if (std::mem::take(&mut cells.seen[at]) as usize) < size {
                             value = greater(value, E::ZERO);
@@ -154,7 +152,7 @@ impl Map {
     fn spread<'a, E: Elem>(&self, rows: impl Iterator<Item = &'a [E]>, out: &mut [E]) {
         out.fill(if matches!(self.join, Join::Largest(_)) { E::from_f64(f64::NEG_INFINITY) } else { E::ZERO });
         for row in rows {
-            for (from, value) in row.iter().enumerate() {
+            for (from, value) in (0..).zip(row) {
                 let to = self.to(from);
                 if to != NOWHERE {
                     let to = &mut out[to as usize];
@@ -165,7 +163,7 @@ impl Map {
         if let Join::Mean(size) = self.join {
             let size = E::from_f64(size as f64);
             for value in out {
-                *value = *value / size;
+                *value /= size;
             }
         }
     }

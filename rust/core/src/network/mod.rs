@@ -9,10 +9,12 @@
 //!
 //! Samples are tasks, whatever the number of threads, and a block of a sample is the same work wherever it is cut: results depend on neither.
 
+pub mod input;
 pub mod map;
 pub mod neurons;
 pub mod product;
 pub mod run;
+pub mod sample;
 pub mod signal;
 
 use fearless_simd::Level;
@@ -29,6 +31,7 @@ const BLOCK: usize = 24;
 const CACHED: usize = 1 << 18;
 
 /// What a node does.
+#[allow(clippy::large_enum_variant, reason = "a network has few nodes")]
 pub enum Op<E> {
     /// The input of the network.
     Input,
@@ -93,11 +96,11 @@ impl<E: Kernels> Plan<E> {
             Op::Delay(_) => (vec![len], len),
             Op::Map(Map { table: None, .. }) => (vec![len; inputs.len()], len),
             Op::Map(Map { table: Some(table), unit, .. }) => {
-                let beyond = |to: &u32| *to != NOWHERE && (*to as usize + 1).checked_mul(*unit).is_none_or(|end| end > len);
+                let beyond = |to: &u32| *to != NOWHERE && (*to as usize + 1).checked_mul(*unit as usize).is_none_or(|end| end > len);
                 if *unit == 0 || table.iter().any(beyond) {
                     return wrong(format!("its table of cells of {unit} points beyond its {len} entries"));
                 }
-                (vec![table.len() * unit; inputs.len()], len)
+                (vec![table.len() * *unit as usize; inputs.len()], len)
             }
         };
         if (came.clone(), len) != expected {

@@ -16,7 +16,7 @@ use crate::scan::visit::PADDING;
 /// From this part of inputs that are not 0 on, the dense product is faster (measured: `benchmarks/inference.py`).
 const LINEAR_DENSE: f64 = 0.3;
 /// The same of a convolution.
-const CONV_DENSE: f64 = 0.4;
+const CONV_DENSE: f64 = 0.3;
 
 /// A layer with weights.
 pub struct Product<E> {
@@ -29,6 +29,7 @@ pub struct Product<E> {
     pub outputs: usize,
 }
 
+#[allow(clippy::large_enum_variant, reason = "a network has few layers")]
 enum Kind<E> {
     Linear(Linear<E>),
     Conv(Conv<E>),

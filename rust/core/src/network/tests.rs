@@ -1,11 +1,13 @@
 //! Both ways of a product against the dense one, on every instruction set, with `==`; the engine over pieces, samples and threads.
+#![allow(clippy::float_cmp, reason = "the bits are promised")]
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::input::Input;
 use super::map::Join;
-use super::run::{Input, Job, Run};
+use super::run::{Job, Run};
 use super::*;
 use crate::elem::levels;
 use crate::event::conv::Scatter;
@@ -51,7 +53,7 @@ proptest! {
             raster.iter().enumerate().filter(|(_, v)| **v != 0.0).map(|(at, v)| Event { at: at as u32, value: *v }).collect();
         for (_, level) in levels() {
             let mut dense = vec![0.0; outputs * output.0 * output.1];
-            conv2d(&Context::serial(), level, &x, &weight, None, &mut dense, &conv).unwrap();
+            conv2d(&Context::serial(), level, &x, &weight, None, &mut dense, &conv, (Path::Dense, None)).unwrap();
             let expected = turned(&dense, outputs);
             let scatter = Scatter::new(&conv, &weight).unwrap();
             let mut sums = vec![0.0; expected.len()];
@@ -112,7 +114,7 @@ fn what_does_not_fit_together_is_refused() {
     let message = |error: Error| error.to_string();
     assert!(message(plan.add(Op::Delay(1), vec![1], 4).unwrap_err()).contains("must be nodes before it"));
     assert!(message(plan.add(Op::Delay(1), vec![0], 5).unwrap_err()).contains("entries come in"));
-    let map = |table, unit| Op::Map(Map { table: Some(table), unit, join: Join::Sum });
+    let map = |table, unit: u32| Op::Map(Map { table: Some(table), unit, join: Join::Sum });
     assert!(message(plan.add(map(vec![0, 4, 1, 1], 1), vec![0], 4).unwrap_err()).contains("points beyond"));
     assert!(message(plan.add(map(vec![0, 2], 2), vec![0], 4).unwrap_err()).contains("points beyond"));
     assert!(Plan::<f32>::new(level, usize::MAX).is_err());

@@ -9,7 +9,6 @@ mod input;
 mod linear;
 mod pool2d;
 mod raster;
-mod tally;
 
 pub use conv::{Conv2d, conv2d};
 pub use input::input_gradient;
@@ -17,7 +16,6 @@ pub(crate) use linear::zeros;
 pub use linear::{Done, Rows, linear};
 pub use pool2d::{Cell, Pool2d, pool2d};
 pub use raster::Raster;
-pub use tally::tally;
 
 use crate::elem::Elem;
 use crate::error::{Error, Result};

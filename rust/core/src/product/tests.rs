@@ -161,23 +161,6 @@ proptest! {
 }
 
 #[test]
-fn a_tally_counts_every_position_and_adds_every_entry() {
-    let rows = 200_000;
-    let x: Vec<f32> = (0..rows * 13).map(|k| [0.0, 1.0, -0.0, 3.0, 0.0][k % 5]).collect();
-    for threads in [1, 3] {
-        let mut counts = [1_u64; 13];
-        let sum = tally(&context(threads), &x, &mut counts, rows).unwrap();
-        assert_eq!(counts, [1 + rows as u64 * 2 / 5; 13]);
-        assert!((sum - rows as f64 * 13.0 * 4.0 / 5.0).abs() < 0.5);
-    }
-    assert_eq!(tally::<f64>(&context(1), &[], &mut [], 7).unwrap().to_bits(), 0);
-    let mut counts = [0_u64; 2];
-    assert!(tally(&context(1), &[f32::NAN, 0.0], &mut counts, 1).unwrap().is_nan());
-    assert_eq!(counts, [1, 0], "NaN is not 0");
-    assert!(tally(&context(1), &[1.0_f32; 3], &mut counts, 1).is_err());
-}
-
-#[test]
 fn sums_longer_than_a_block_and_work_cut_into_many_tasks_keep_their_order() {
     for threads in [1, 3] {
         check_linear::<f32>((3, 1500, 70), true, threads, 1);
