@@ -190,7 +190,7 @@ class Core:
         if "isyn" in traces:
             traces["isyn"] = np.ascontiguousarray(traces["isyn"].swapaxes(-1, -2))
         states[0] = np.ascontiguousarray(states[0].swapaxes(-1, -2))
-        return ChipResult(spikes, out, make_state(STATES, states), traces, counter.stats(spikes))
+        return ChipResult(spikes, out, make_state(STATES, states), traces, counter.stats(spikes.size))
 
     def _take(self, state: Any, leading: tuple[int, ...]) -> list[Array]:
         """Check a state; give arrays of our own, the currents synapse by synapse."""

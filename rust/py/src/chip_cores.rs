@@ -15,7 +15,7 @@ use rsnn_core::chip::xylo::{Arrays, Core, Population, Sizes};
 use rsnn_core::chip::{tinyodin, xylo};
 
 use crate::array::{expect_shape, lengths, read, write};
-use crate::chip::{Extent, by_dtype, neuron, split, table, trace};
+use crate::chip::{Extent, by_dtype, neuron, plain, split, table, trace};
 use crate::error::{InvalidValueError, compute};
 
 type Recorded<'py> = Vec<(String, Bound<'py, PyAny>)>;
@@ -110,7 +110,7 @@ fn integer_recurrent(
         let coefficients = Coefficients { table: &rows, repeat: 1 };
         recurrent(context, Level::new(), &neuron, own, x, batch, n, coefficients, split(&neuron, state), sent, spikes, &mut traces)
     })?;
-    Ok(((extent.beyond, extent.lowest, extent.highest), operations))
+    Ok((plain(&extent), operations))
 }
 
 /// Xylo over `raster (T, B, inputs)`. `weights`: `w_in (inputs, synapses, hidden)`, `w_rec (hidden, synapses, hidden)`,
@@ -189,8 +189,7 @@ fn xylo_of<X: Number + Element>(
         *to = from.as_mut().map(|array| slice_mut("record", array)).transpose()?;
     }
     let stats: xylo::Stats = compute(py, threads, |context| core.run(context, Level::new(), raster, batch, steps, arrays))?;
-    let plain = |extent: rsnn_core::chip::step::Extent| (extent.beyond, extent.lowest, extent.highest);
-    Ok((plain(stats.hidden), plain(stats.output), stats.operations))
+    Ok((plain(&stats.hidden), plain(&stats.output), stats.operations))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "lists come from Python as vectors of their own")]
@@ -250,7 +249,7 @@ fn integer_events(
         let numbers = Numbers { bias: table.row(Row::Bias), v_threshold: one(Row::Threshold), v_min: one(Row::Min) };
         event_layer(context, &neuron, &geometry, &events, weight, &numbers, pool, v, spikes)
     })?;
-    Ok((sent.offsets, sent.entries, (extent.beyond, extent.lowest, extent.highest), operations))
+    Ok((sent.offsets, sent.entries, plain(&extent), operations))
 }
 
 /// Add this file's functions to the module.

@@ -24,9 +24,13 @@ use crate::chip::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, Reset, 
 use crate::chip::word::Word;
 use crate::elem::on_level;
 
-/// What the membranes reached before overflow was dealt with.
+/// What neurons fired, and what their membranes reached before overflow was dealt with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
+    /// Spikes; those downwards count as -1.
+    pub spikes: i128,
+    /// Neuron-steps that fired.
+    pub fired: u64,
     /// Neuron-steps outside the watched bits.
     pub beyond: u64,
     /// The lowest membrane, at most 0.
@@ -38,6 +42,8 @@ pub struct Extent {
 impl Extent {
     /// Both together.
     pub fn join(&mut self, other: &Self) {
+        self.spikes += other.spikes;
+        self.fired += other.fired;
         self.beyond += other.beyond;
         self.lowest = self.lowest.min(other.lowest);
         self.highest = self.highest.max(other.highest);
@@ -164,11 +170,21 @@ fn first_outside<W: Word>(row: &[W], bits: u32) -> Option<(usize, i128)> {
     if W::BITS <= bits {
         return None;
     }
-    let (low, high) = row.iter().fold((W::ZERO, W::ZERO), |(low, high), &x| (low.min(x), high.max(x)));
+    let (low, high) = ends(row);
     if !outside(low.widest(), bits) && !outside(high.widest(), bits) {
         return None;
     }
     row.iter().map(|x| x.widest()).enumerate().find(|(_, x)| outside(*x, bits))
+}
+
+/// The lowest and the highest, 0 included.
+#[inline(always)]
+fn ends<W: Word>(row: &[W]) -> (W, W) {
+    let (mut low, mut high) = (W::ZERO, W::ZERO);
+    for &x in row {
+        (low, high) = (low.min(x), high.max(x));
+    }
+    (low, high)
 }
 
 #[inline(always)]
@@ -179,21 +195,31 @@ fn add<W: Word>(row: &mut [W], other: &[W]) {
 /// Input and current: `u` comes in holding x and goes out holding what reaches the membrane.
 #[inline(always)]
 fn drive<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> Option<Overrun> {
-    let shift = neuron.shift;
-    if shift != 0 {
+    let mut shift = neuron.shift;
+    if let Some(bits) = neuron.input_bits {
         for u in &mut rows.u {
             *u = *u << shift;
         }
-    }
-    if let Some(bits) = neuron.input_bits {
         contain(&mut rows.u, bits, Overflow::Wrap);
+        shift = 0;
     }
-    let Register { bits, overflow, decay: kind, when } = neuron.current?;
+    let Some(Register { bits, overflow, decay: kind, when }) = neuron.current else {
+        if shift != 0 {
+            for u in &mut rows.u {
+                *u = *u << shift;
+            }
+        }
+        return None;
+    };
+    // Decay, sum and the usual overflow are one pass; without a decay there are no numbers for it.
     let before = if when == When::Before { kind } else { Decay::None };
     if before == Decay::None {
-        add(&mut rows.i, &rows.u);
+        rows.i.iter_mut().zip(&rows.u).for_each(|(i, &u)| *i = *i + (u << shift));
     } else {
-        with_decay!(before, fall => rows.i.iter_mut().zip(&rows.u).zip(&rows.decay_i).for_each(|((i, &u), &d)| *i = fall(*i, d) + u));
+        with_decay!(before, fall => {
+            let all = rows.i.iter_mut().zip(&rows.u).zip(&rows.decay_i);
+            all.for_each(|((i, &u), &d)| *i = fall(*i, d) + (u << shift));
+        });
     }
     let mut overrun = contain(&mut rows.i, bits, overflow);
     if when == When::After {
@@ -218,6 +244,7 @@ fn integrate<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Ov
     let before = if when == When::Before { kind } else { Decay::None };
     let own_bias = !neuron.bias_to_current;
     let mut overrun = None;
+    let (mut low, mut high) = (W::ZERO, W::ZERO);
     if neuron.change {
         // `s` is free until the neurons fire.
         with_decay!(before, fall => {
@@ -237,19 +264,27 @@ fn integrate<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Ov
             overrun = overrun.or(contain(&mut rows.s, bits, overflow));
         }
         rows.u.iter_mut().zip(&rows.v).zip(&rows.s).for_each(|((u, &v), &c)| *u = v + c);
+        (low, high) = ends(&rows.u);
     } else if before == Decay::None {
-        add(&mut rows.u, &rows.v);
         if own_bias {
-            add(&mut rows.u, &rows.bias);
+            for ((u, &v), &bias) in rows.u.iter_mut().zip(&rows.v).zip(&rows.bias) {
+                *u = v + *u + bias;
+                (low, high) = (low.min(*u), high.max(*u));
+            }
+        } else {
+            add(&mut rows.u, &rows.v);
+            (low, high) = ends(&rows.u);
         }
     } else {
-        with_decay!(before, fall => rows.u.iter_mut().zip(&rows.v).zip(&rows.decay_v).for_each(|((u, &v), &d)| *u = fall(v, d) + *u));
         if own_bias {
             add(&mut rows.u, &rows.bias);
         }
+        with_decay!(before, fall => for ((u, &v), &d) in rows.u.iter_mut().zip(&rows.v).zip(&rows.decay_v) {
+            *u = fall(v, d) + *u;
+            (low, high) = (low.min(*u), high.max(*u));
+        });
     }
-    let (low, high) = rows.u.iter().fold((W::ZERO, W::ZERO), |(low, high), &u| (low.min(u), high.max(u)));
-    let mut extent = Extent { beyond: 0, lowest: low.widest(), highest: high.widest() };
+    let mut extent = Extent { lowest: low.widest(), highest: high.widest(), ..Extent::default() };
     let leaves = |bits| outside(extent.lowest, bits) || outside(extent.highest, bits);
     let (leaves_watch, leaves_bits) = (leaves(neuron.watch), leaves(bits) || overflow == Overflow::WrapOnce);
     if leaves_watch {
@@ -266,10 +301,11 @@ fn integrate<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Ov
 
 #[inline(always)]
 fn clip<W: Word>(neuron: &Neuron, now: Clip, row: &mut [W], v_min: &[W], v_max: &[W]) {
-    if neuron.low == Some(now) {
+    if neuron.low == Some(now) && neuron.high == Some(now) {
+        row.iter_mut().zip(v_min).zip(v_max).for_each(|((v, &v_min), &v_max)| *v = (*v).max(v_min).min(v_max));
+    } else if neuron.low == Some(now) {
         row.iter_mut().zip(v_min).for_each(|(v, &v_min)| *v = (*v).max(v_min));
-    }
-    if neuron.high == Some(now) {
+    } else if neuron.high == Some(now) {
         row.iter_mut().zip(v_max).for_each(|(v, &v_max)| *v = (*v).min(v_max));
     }
 }
@@ -388,6 +424,31 @@ fn low_thresholds<W: Word>(neuron: &Neuron, rows: &mut Rows<W>, back: W, most: W
     }
 }
 
+/// Count spikes. A row has fewer lanes than any word can count.
+#[inline(always)]
+fn tally<W: Word>(neuron: &Neuron, spikes: &[W], extent: &mut Extent) {
+    let (mut sum, mut fired) = (W::ZERO, W::ZERO);
+    if let Fire::Multi(most) = neuron.fire {
+        for &s in spikes {
+            fired = fired + if s == W::ZERO { W::ZERO } else { W::ONE };
+        }
+        if most.is_some_and(|most| most < 256) {
+            for &s in spikes {
+                sum = sum + s;
+            }
+        } else if fired != W::ZERO {
+            extent.spikes = spikes.iter().map(|s| i128::from(s.wide())).sum();
+        }
+    } else {
+        for &s in spikes {
+            sum = sum + s;
+            fired = fired + s * s;
+        }
+    }
+    extent.spikes += sum.widest();
+    extent.fired = u64::try_from(fired.wide()).unwrap_or(0);
+}
+
 /// Run a kernel of rows on the best instruction set; words of 128 bits have no vectors.
 macro_rules! on_rows {
     ($level:expr, $work:expr) => {{
@@ -417,9 +478,10 @@ pub fn step<W: Word>(level: Level, neuron: &Neuron, rows: &mut Rows<W>) -> (Exte
 #[inline(never)]
 pub fn evolve<W: Word>(level: Level, neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Overrun>) {
     on_rows!(level, {
-        let (extent, overrun) = integrate(neuron, rows);
+        let (mut extent, overrun) = integrate(neuron, rows);
         if overrun.is_none() {
             fire(neuron, rows);
+            tally(neuron, &rows.s, &mut extent);
         }
         (extent, overrun)
     })

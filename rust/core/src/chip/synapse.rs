@@ -35,10 +35,7 @@ impl<W: Word> Synapses<W> {
     #[must_use]
     pub fn new(weights: &[i64], targets: usize) -> Self {
         let mut made = Self { rows: Vec::new(), fan_out: Vec::new() };
-        if targets == 0 {
-            return made;
-        }
-        for row in weights.chunks(targets) {
+        for row in weights.chunks(targets.max(1)) {
             let there = row.iter().filter(|&&w| w != 0).count();
             // A scattered addition costs about as much as a register of neighbouring ones.
             made.rows.push(if there * 8 < targets {
@@ -53,40 +50,36 @@ impl<W: Word> Synapses<W> {
     }
 
     /// Add up what the sources send; returns how many weights were added, one for each spike and target.
-    pub fn total<X: Number>(&self, level: Level, counts: &[X], sums: &mut [W]) -> u64 {
+    pub fn total(&self, level: Level, active: &Active<W>, sums: &mut [W]) -> u64 {
         let mut operations = 0;
         on_level!(level, simd => {
             let _ = simd;
-            operations = self.deliver(counts, i64::MAX, |sum, w| *sum = *sum + w, sums);
+            operations = self.deliver(active, |sum, w| sum + w, sums);
         });
         operations
     }
 
-    /// Add spike by spike, saturating between `low` and `high`; at most `most` spikes of a source count.
-    pub fn saturating<X: Number>(&self, level: Level, counts: &[X], most: i64, low: W, high: W, sums: &mut [W]) -> u64 {
+    /// Add spike by spike, saturating between `low` and `high`.
+    pub fn saturating(&self, level: Level, active: &Active<W>, low: W, high: W, sums: &mut [W]) -> u64 {
         let mut operations = 0;
         on_level!(level, simd => {
             let _ = simd;
-            operations = self.deliver(counts, most, |sum, w| *sum = (*sum + w).max(low).min(high), sums);
+            operations = self.deliver(active, move |sum, w| (sum + w).max(low).min(high), sums);
         });
         operations
     }
 
     #[inline(always)]
-    fn deliver<X: Number>(&self, counts: &[X], most: i64, put: impl Fn(&mut W, W), sums: &mut [W]) -> u64 {
+    fn deliver(&self, active: &Active<W>, put: impl Fn(W, W) -> W, sums: &mut [W]) -> u64 {
         let mut operations = 0;
-        for ((&count, row), fan_out) in counts.iter().zip(&self.rows).zip(&self.fan_out) {
-            if count == X::default() {
-                continue;
-            }
-            let count = count.wide().min(most);
-            operations += count.unsigned_abs() * fan_out;
-            let count = W::narrow(count);
-            match row {
-                Targets::Dense(weights) => sums.iter_mut().zip(weights).for_each(|(sum, &w)| put(sum, count * w)),
+        for &(source, count) in &active.0 {
+            operations += count.wide().unsigned_abs() * self.fan_out[source];
+            match &self.rows[source] {
+                Targets::Dense(weights) => sums.iter_mut().zip(weights).for_each(|(sum, &w)| *sum = put(*sum, count * w)),
                 Targets::Sparse(pairs) => {
                     for &(post, w) in pairs {
-                        put(&mut sums[post as usize], count * w);
+                        let sum = &mut sums[post as usize];
+                        *sum = put(*sum, count * w);
                     }
                 }
             }
@@ -94,6 +87,30 @@ impl<W: Word> Synapses<W> {
         operations
     }
 }
+
+/// The sources that fired, ascending, and how often.
+#[derive(Clone, Debug, Default)]
+pub struct Active<W>(Vec<(usize, W)>);
+
+impl<W: Word> Active<W> {
+    /// Find them; at most `most` spikes of a source count.
+    pub fn find<X: Number>(&mut self, counts: &[X], most: i64) {
+        self.0.clear();
+        // Stretches of silence are passed over at once.
+        for (k, stretch) in counts.chunks(STRETCH).enumerate() {
+            if stretch.iter().fold(X::default(), |found, &count| if count == X::default() { found } else { count }) == X::default() {
+                continue;
+            }
+            for (j, &count) in stretch.iter().enumerate() {
+                if count != X::default() {
+                    self.0.push((k * STRETCH + j, W::narrow(count.wide().min(most))));
+                }
+            }
+        }
+    }
+}
+
+const STRETCH: usize = 32;
 
 /// The largest sum of absolute weights into one target.
 #[must_use]

@@ -18,7 +18,7 @@ use fearless_simd::Level;
 use crate::chip::neuron::{Decay, Neuron, outside};
 use crate::chip::recurrent::by_sample;
 use crate::chip::step::{Extent, Rows, decay, evolve, fire_one};
-use crate::chip::synapse::Synapses;
+use crate::chip::synapse::{Active, Synapses};
 use crate::chip::word::Number;
 use crate::elem::on_level;
 use crate::error::{Error, Result};
@@ -325,20 +325,28 @@ impl Wired<'_> {
         hidden.rows.v.copy_from_slice(sample.state[1]);
         output.isyn.copy_from_slice(sample.state[2]);
         output.rows.v.copy_from_slice(sample.state[3]);
+        let mut active = Active::default();
         let mut given = vec![0; sent.len()];
         let mut stats = Stats::default();
         for t in 0..steps {
             if t % PAUSE == 0 && stop.now() {
                 break;
             }
-            stats.operations += self.w_in.saturating(level, raster(t), MOST_INPUT, LOW, HIGH, &mut hidden.isyn);
-            stats.operations += self.w_rec.saturating(level, &sent, i64::from(MOST_HIDDEN), LOW, HIGH, &mut hidden.isyn);
-            stats.operations += self.w_out.saturating(level, &sent, i64::from(MOST_HIDDEN), LOW, HIGH, &mut output.isyn);
-            stats.hidden.join(&hidden.step(level));
+            active.find(raster(t), MOST_INPUT);
+            stats.operations += self.w_in.saturating(level, &active, LOW, HIGH, &mut hidden.isyn);
+            active.find(&sent, i64::from(MOST_HIDDEN));
+            stats.operations += self.w_rec.saturating(level, &active, LOW, HIGH, &mut hidden.isyn);
+            if !output.isyn.is_empty() {
+                stats.operations += self.w_out.saturating(level, &active, LOW, HIGH, &mut output.isyn);
+            }
+            let mut extent = hidden.step(level);
             stats.output.join(&output.step(level));
             if self.aliased {
                 pass_on(self.core.alias, &mut hidden.rows, &mut given);
+                extent.spikes = hidden.rows.s.iter().map(|&s| i128::from(s)).sum();
+                extent.fired = hidden.rows.s.iter().map(|&s| u64::from(s != 0)).sum();
             }
+            stats.hidden.join(&extent);
             sent.copy_from_slice(&hidden.rows.s);
             let after = [&hidden.isyn, &hidden.rows.v, &output.isyn, &output.rows.v];
             for (out, values) in sample.record.iter_mut().zip(after).filter(|(out, _)| !out.is_empty()) {
