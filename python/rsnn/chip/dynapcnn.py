@@ -23,8 +23,8 @@ from rsnn.state import State
 from rsnn.threads import resolve
 
 from .dynapcnn_events import LayerSpread, Spread, counts, in_order, run_core, spread
-from .integrate import FIRES
 from .integers import Array, blocks, dtype_of, empty, give_state, integer, integers, pair, take_state, whole_array
+from .integrate import FIRES
 from .mapping import LOWEST, STATE_BITS, Shape, layer_limits
 from .neuron import TRACES, IntegerNeuron, Register
 from .result import ChipResult, Counter

@@ -24,7 +24,7 @@ from rsnn.threads import resolve
 
 from .dynapcnn import MODEL_BITS, Core
 from .integers import Array, blocks, empty, pair, take_state
-from .mapping import LOWEST, network_limits
+from .mapping import LOWEST, STATE_BITS, network_limits
 from .quantize import ChipNetwork, index_names, refuse
 from .report import Check
 from .result import ChipResult
@@ -60,6 +60,11 @@ class DynapcnnLayer:
     def v_threshold(self) -> int:
         """The threshold, in integers."""
         return self.core.v_threshold
+
+    @property
+    def state_bits(self) -> int:
+        """The bits of a membrane on the chip."""
+        return STATE_BITS
 
     def run(self, x: Array, state: Any, recorded: tuple[str, ...], threads: int) -> ChipResult:
         """Run over ``(T, [B,] C, H, W)``; the spikes of a linear layer come as ``(T, [B,] O)``."""

@@ -1,6 +1,6 @@
 """Networks on Loihi, as Lava's simulator or nengo-loihi's has it: from float layers to integers.
 
-One scale K for each population makes weights, threshold and bias integers together: ``w = K gain weight``, ``vth = ceil(K v_threshold) - 1``
+One scale K for each population makes its weights, threshold and bias integers: ``w = K gain weight``, ``vth = ceil(K v_threshold) - 1``
 (the chip fires above its threshold, not at it), ``bias = 64 K gain bias``. Decays become parts of 4096, each rounded to the nearest.
 On the chip every population answers one step later than the one before; here steps are aligned with those of the float network.
 """
@@ -155,7 +155,9 @@ class LoihiTarget(ChipNetwork):
         if x.ndim not in (1 + len(shape), 2 + len(shape)) or x.shape[x.ndim - len(shape) :] != tuple(shape):
             raise InvalidValueError(f"{name} has shape {x.shape} with time first: must be (T, {shape}) or (T, batch, {shape})")
         if x.size and x.dtype.kind != "b" and not bool(((x == 0) | (x == 1)).all()):
-            raise InvalidValueError(f"{name}: the chip takes 0 and 1, a spike or none of a channel in a step; use (x > 0), or shorter steps")
+            raise InvalidValueError(
+                f"{name}: the chip takes 0 and 1, a spike or none of a channel in a step; use (x > 0), or shorter steps"
+            )
         return x.reshape(*x.shape[: x.ndim - len(shape)], -1)
 
 
@@ -199,7 +201,9 @@ def _build(target: str, network: Network, calibration: Any) -> LoihiTarget:
         while result.stats.beyond:
             neuron = network.layers[layer.neuron_index]
             product = network.layers[layer.index]
-            layer = _layer(target, layer.name, layer.index, product, names[layer.neuron_index], layer.neuron_index, neuron, layer.scale * 0.8)
+            layer = _layer(
+                target, layer.name, layer.index, product, names[layer.neuron_index], layer.neuron_index, neuron, layer.scale * 0.8
+            )
             result = layer.run(flow, None, (), threads)
         layers.append(layer)
         flow = layer.pass_on(result)
@@ -233,7 +237,9 @@ def _layer(target: str, name: str, index: int, product: Linear, own: str, place:
     # In the mixed mode the chip holds even weights only: the nearest of them, so that nothing is cut.
     used = 2 * np.rint(scale * weight / 2) if mixed else np.rint(scale * weight)
     if not used.any():
-        raise refuse(target, name, f"weights of at most {largest:g} at a threshold of {threshold:g}", "all become 0", "use a lower threshold")
+        raise refuse(
+            target, name, f"weights of at most {largest:g} at a threshold of {threshold:g}", "all become 0", "use a lower threshold"
+        )
     total = np.rint(64 * scale * bias)
     exponent = np.maximum(0, np.ceil(np.log2(np.maximum(np.abs(total), 1) / _MANTISSA))).astype(np.int64)
     mantissa = np.rint(total / 2.0**exponent).astype(np.int64)
@@ -272,7 +278,7 @@ def _accept(target: str, name: str, neuron: Any, c: dict[str, Array]) -> int:
         raise no("its adaptation", "the chip's simulator has none", "use rsnn.LIF()")
     if np.any(c.get("v_leak", np.zeros(())) != 0):
         raise no("v_leak", "the membrane falls towards 0", "shift v_threshold by it, and add nothing else")
-    if not isinstance(form.fire, stages.Single) or isinstance(form.fire, stages.Soft):
+    if type(form.fire) is not stages.Single:
         raise no("fire", "a neuron fires at most once in a step", 'use fire="single"')
     reset: Any = form.reset
     if not isinstance(reset, stages.ToValue) or np.any(np.asarray(reset.v_reset) != 0) or reset.timing != "same":

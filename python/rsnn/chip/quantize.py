@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +28,13 @@ from .result import ChipResult, Stats
 if TYPE_CHECKING:
     from types import ModuleType
 
-TARGETS = {"dynapcnn": ("dynapcnn_network", "build")}
+TARGETS = {
+    "dynapcnn": ("dynapcnn_network", "build"),
+    "speck2e": ("dynapcnn_network", "build"),
+    "speck2f": ("dynapcnn_network", "build"),
+    "loihi_lava": ("loihi_target", "build_lava"),
+    "loihi1_nengo": ("loihi_target", "build_nengo"),
+}
 """Name of a target: the module beside this one that knows it, and its function ``(network, calibration) -> ChipNetwork``."""
 
 
@@ -46,6 +52,10 @@ class ChipLayer(Protocol):
     @property
     def v_threshold(self) -> int:
         """The threshold, in integers."""
+
+    @property
+    def state_bits(self) -> int:
+        """The bits that a membrane has on the chip."""
 
     def run(self, x: Array, state: Any, recorded: tuple[str, ...], threads: int) -> ChipResult:
         """Run over the whole numbers that come in; spikes have the shape that the float network gives them."""
@@ -152,7 +162,8 @@ class ChipNetwork(ABC):
         state : dict, optional
             To go on from: ``result.state``. All membranes 0 by default.
         record : name or tuple of names
-            ``"v"`` and ``"u"``, of every layer, into ``result.traces``.
+            ``"v"`` and ``"u"``, of every layer, into ``result.traces``: the membrane after the step and before it fires; on Loihi u is
+            the current.
         threads : int, optional
             At most so many; the result does not depend on it.
 
@@ -250,6 +261,7 @@ def _compare(layer: ChipLayer, expected: Array, found: Array, stats: Stats, batc
         dead=int(np.count_nonzero(~fired)),
         saturated=int(np.count_nonzero((found != 0).all(axis=over))) if runs else 0,
         beyond=stats.beyond,
+        state_bits=layer.state_bits,
         highest=stats.highest,
         v_threshold=layer.v_threshold,
         synops=stats.synops,
@@ -271,11 +283,12 @@ def quantize(network: Network, target: str = "dynapcnn", calibration: npt.ArrayL
     ----------
     network : rsnn.Network
         For ``"dynapcnn"``: `Conv2d` or `Linear`, each followed by `IAF` neurons, with `SumPool2d`, `AvgPool2d` and `Flatten` between. Of a
-        torch module: `rsnn.torch.to_network`.
-    target : {"dynapcnn"}
-        The chip; see the head of `rsnn.chip.dynapcnn` for what was verified against what.
+        torch module: `rsnn.torch.to_network`. For Loihi: `Linear`, each followed by ``LIF(reset="zero")``, with a synapse or without.
+    target : {"dynapcnn", "speck2e", "speck2f", "loihi_lava", "loihi1_nengo"}
+        The chip. The three first are one processor; Loihi is named after the simulator whose integers it has. The heads of
+        `rsnn.chip.dynapcnn` and `rsnn.chip.loihi` say what was verified against what.
     calibration : array_like of integers, as x of `ChipNetwork.run`, optional
-        Typical events. A layer whose membranes rise beyond 16 bits on them gets a smaller scale, so that they stay inside.
+        Typical events. A layer whose membranes rise beyond the chip's bits on them gets a smaller scale, so that they stay inside.
 
     Returns
     -------
@@ -291,6 +304,9 @@ def quantize(network: Network, target: str = "dynapcnn", calibration: npt.ArrayL
     -----
     An average pool becomes a sum pool, and the weights of the next layer are divided by the number of pixels (its bias is not), before the
     rule of `rsnn.chip.dynapcnn.discretize`: as sinabs does, verified on 6 networks.
+
+    On Loihi weights, threshold and bias of a population share one scale, decays are rounded to parts of 4096, and mixed weights to even
+    numbers, of which the chip keeps all bits. A population answers one step later than the one before; here they are aligned.
 
     Examples
     --------
@@ -309,7 +325,7 @@ def quantize(network: Network, target: str = "dynapcnn", calibration: npt.ArrayL
     module, function = TARGETS[choice("target", target, tuple(TARGETS))]
     known: ModuleType = import_module(f".{module}", __package__)
     build: Callable[[Network, Any], ChipNetwork] = getattr(known, function)
-    return build(network, calibration)
+    return replace(build(network, calibration), target=target)
 
 
 def refuse(target: str, layer: str, parameter: str, why: str, cure: str) -> InvalidValueError:

@@ -138,29 +138,30 @@ fn xylo_run(
 
 const POPULATION: [&str; 4] = ["dash_syn", "dash_mem", "threshold", "bias"];
 
-fn xylo_of<X: Number + Element>(
-    py: Python<'_>,
+fn xylo_of<'py, X: Number + Element>(
+    py: Python<'py>,
     version: usize,
-    raster: &Bound<'_, PyAny>,
-    weights: &[Bound<'_, PyAny>; 3],
+    raster: &Bound<'py, PyAny>,
+    weights: &[Bound<'py, PyAny>; 3],
     shifts: [u32; 3],
-    hidden: &[Bound<'_, PyAny>; 4],
-    output: &[Bound<'_, PyAny>; 4],
-    alias: &Bound<'_, PyAny>,
-    state: &[Bound<'_, PyAny>; 5],
-    spikes: &[Bound<'_, PyAny>; 2],
-    record: &[Option<Bound<'_, PyAny>>; 4],
+    hidden: &[Bound<'py, PyAny>; 4],
+    output: &[Bound<'py, PyAny>; 4],
+    alias: &Bound<'py, PyAny>,
+    state: &[Bound<'py, PyAny>; 5],
+    spikes: &[Bound<'py, PyAny>; 2],
+    record: &[Option<Bound<'py, PyAny>>; 4],
     threads: usize,
 ) -> PyResult<(Extent, Extent, u64)> {
-    let reads = |names: &[&str], arrays: &[Bound<'_, PyAny>]| -> PyResult<Vec<Vec<i64>>> {
-        names.iter().zip(arrays).map(|(name, array)| Ok(slice(name, &read::<i64>(name, array)?)?.to_vec())).collect()
+    let reads = |names: &[&str], arrays: &[Bound<'py, PyAny>]| -> PyResult<Vec<PyReadonlyArrayDyn<'py, i64>>> {
+        names.iter().zip(arrays).map(|(name, array)| read::<i64>(name, array)).collect()
     };
     let raster = read::<X>("raster", raster)?;
     let [steps, batch, inputs] = lengths("raster", raster.shape())?;
     let [_, synapses, neurons] = lengths("w_in", read::<i64>("w_in", &weights[0])?.shape())?;
     let [_, outputs] = lengths("w_out", read::<i64>("w_out", &weights[2])?.shape())?;
-    let weights = reads(&["w_in", "w_rec", "w_out"], weights)?;
-    let (hidden, output) = (reads(&POPULATION, hidden)?, reads(&POPULATION, output)?);
+    let arrays = [reads(&["w_in", "w_rec", "w_out"], weights)?, reads(&POPULATION, hidden)?, reads(&POPULATION, output)?];
+    let [weights, hidden, output] = arrays.each_ref().map(|all| all.iter().map(|one| slice("weights", one)).collect::<PyResult<Vec<_>>>());
+    let (weights, hidden, output) = (weights?, hidden?, output?);
     let alias = read::<i64>("alias", alias)?;
     let mut states = state.iter().map(|array| write::<i32>("state", array)).collect::<PyResult<Vec<_>>>()?;
     let mut fired = spikes.iter().map(|array| write::<i32>("spikes", array)).collect::<PyResult<Vec<_>>>()?;
@@ -169,12 +170,12 @@ fn xylo_of<X: Number + Element>(
     let core = Core {
         sizes: Sizes { inputs, hidden: neurons, synapses, outputs },
         version,
-        w_in: &weights[0],
-        w_rec: &weights[1],
-        w_out: &weights[2],
+        w_in: weights[0],
+        w_rec: weights[1],
+        w_out: weights[2],
         shifts,
-        hidden: Population { dash_syn: &hidden[0], dash_mem: &hidden[1], threshold: &hidden[2], bias: &hidden[3] },
-        output: Population { dash_syn: &output[0], dash_mem: &output[1], threshold: &output[2], bias: &output[3] },
+        hidden: Population { dash_syn: hidden[0], dash_mem: hidden[1], threshold: hidden[2], bias: hidden[3] },
+        output: Population { dash_syn: output[0], dash_mem: output[1], threshold: output[2], bias: output[3] },
         alias: slice("alias", &alias)?,
     };
     let raster = slice("raster", &raster)?;

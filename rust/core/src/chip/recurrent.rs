@@ -133,7 +133,7 @@ fn run<'x, W: Word>(
     stop: &Stop<'_>,
 ) -> (Extent, u64, Option<Overrun>) {
     let n = sample.state.v.len();
-    let synapses = Synapses::<W>::new(own.weights, n);
+    let synapses = Synapses::<W>::new(own.weights, n, |w| w);
     let mut active = Active::default();
     let mut rows: Rows<W> = rows_of(columns, &sample.state);
     let (mut extent, mut operations) = (Extent::default(), 0);

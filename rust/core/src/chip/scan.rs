@@ -12,11 +12,14 @@ use crate::chip::step::{Extent, Rows, step};
 use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::prefetch;
 
 /// Lanes of a task: a dozen rows of words in the first cache.
 const TILE: usize = 512;
 /// Steps between two choices of the word.
 const BLOCK: usize = 32;
+/// Rows that are asked for ahead.
+const AHEAD: usize = 6;
 /// Steps cut into row slices at once.
 const CHUNK: usize = 1024;
 /// Neuron-steps below which threads cost more than they save.
@@ -248,7 +251,12 @@ impl<X: Number> Shared<'_, X> {
                 break;
             }
             let block = start..steps.min(start + BLOCK);
-            let rows = block.clone().map(|t| dispatch!(self.level, _simd => largest(self.row(t, first, count))));
+            // Rows of a tile lie far apart: they are asked for before they are read, and so is where spikes will be written.
+            let rows = block.clone().map(|t| {
+                prefetch(self.x, (t + AHEAD) * self.lanes + first, count);
+                prefetch(tile.spikes[t], 0, count);
+                dispatch!(self.level, _simd => largest(self.row(t, first, count)))
+            });
             let most = most(self.neuron, rows.max().unwrap_or(0), &tile.state, &columns, block.len());
             let (reached, overrun) = if most <= i128::from(i32::MAX) {
                 self.block::<i32, O>(tile, block, &columns)

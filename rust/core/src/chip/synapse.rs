@@ -31,18 +31,18 @@ pub struct Synapses<W> {
 }
 
 impl<W: Word> Synapses<W> {
-    /// From one row of weights for each source; every row has `targets` entries.
+    /// From one row of weights for each source, each taken through `effective`; every row has `targets` entries.
     #[must_use]
-    pub fn new(weights: &[i64], targets: usize) -> Self {
+    pub fn new(weights: &[i64], targets: usize, effective: impl Fn(i64) -> i64) -> Self {
         let mut made = Self { rows: Vec::new(), fan_out: Vec::new() };
         for row in weights.chunks(targets.max(1)) {
-            let there = row.iter().filter(|&&w| w != 0).count();
+            let there: usize = row.iter().map(|&w| usize::from(w != 0)).sum();
             // A scattered addition costs about as much as a register of neighbouring ones.
             made.rows.push(if there * 8 < targets {
                 let pairs = row.iter().zip(0_u32..).filter(|&(&w, _)| w != 0);
-                Targets::Sparse(pairs.map(|(&w, post)| (post, W::narrow(w))).collect())
+                Targets::Sparse(pairs.map(|(&w, post)| (post, W::narrow(effective(w)))).collect())
             } else {
-                Targets::Dense(row.iter().map(|&w| W::narrow(w)).collect())
+                Targets::Dense(row.iter().map(|&w| W::narrow(effective(w))).collect())
             });
             made.fan_out.push(there as u64);
         }
@@ -72,6 +72,9 @@ impl<W: Word> Synapses<W> {
     #[inline(always)]
     fn deliver(&self, active: &Active<W>, put: impl Fn(W, W) -> W, sums: &mut [W]) -> u64 {
         let mut operations = 0;
+        if sums.is_empty() {
+            return 0;
+        }
         for &(source, count) in &active.0 {
             operations += count.wide().unsigned_abs() * self.fan_out[source];
             match &self.rows[source] {
@@ -95,18 +98,22 @@ pub struct Active<W>(Vec<(usize, W)>);
 impl<W: Word> Active<W> {
     /// Find them; at most `most` spikes of a source count.
     pub fn find<X: Number>(&mut self, counts: &[X], most: i64) {
-        self.0.clear();
-        // Stretches of silence are passed over at once.
-        for (k, stretch) in counts.chunks(STRETCH).enumerate() {
-            if stretch.iter().fold(X::default(), |found, &count| if count == X::default() { found } else { count }) == X::default() {
+        // Whether a source fired can not be foreseen: each is written, and the place moves on where it did.
+        self.0.resize(counts.len() + 1, (0, W::ZERO));
+        let mut there = 0;
+        for (stretch, at) in counts.chunks(STRETCH).zip((0..).step_by(STRETCH)) {
+            // Silence of a stretch is passed over at once.
+            if stretch.iter().fold(X::default(), |most, &count| most.max(count)) == X::default()
+                && stretch.iter().fold(X::default(), |least, &count| least.min(count)) == X::default()
+            {
                 continue;
             }
             for (j, &count) in stretch.iter().enumerate() {
-                if count != X::default() {
-                    self.0.push((k * STRETCH + j, W::narrow(count.wide().min(most))));
-                }
+                self.0[there] = (at + j, W::narrow(count.wide().min(most)));
+                there += usize::from(count != X::default());
             }
         }
+        self.0.truncate(there);
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use fearless_simd::Level;
 
-use crate::chip::neuron::{Decay, Neuron, outside};
+use crate::chip::neuron::{Decay, Neuron};
 use crate::chip::recurrent::by_sample;
 use crate::chip::step::{Extent, Rows, decay, evolve, fire_one};
 use crate::chip::synapse::{Active, Synapses};
@@ -221,7 +221,7 @@ impl Core<'_> {
             return Err(Error::value(format!("version {} and shifts {:?}: must be 1 or 2, and at most 15", self.version, self.shifts)));
         }
         let wide = [self.w_in, self.w_rec, self.w_out, self.hidden.threshold, self.hidden.bias, self.output.threshold, self.output.bias];
-        if wide.into_iter().flatten().any(|&value| outside(i128::from(value), BITS)) {
+        if !wide.into_iter().all(|values| values.iter().all(|&value| i16::try_from(value).is_ok())) {
             return Err(Error::value("weights, thresholds and biases must fit 16 bits"));
         }
         let dashes = [self.hidden.dash_syn, self.hidden.dash_mem, self.output.dash_syn, self.output.dash_mem];
@@ -273,8 +273,7 @@ impl Core<'_> {
         let Sizes { inputs, hidden, synapses, outputs } = self.sizes;
         let effective = |weights: &[i64], shift: u32, targets: usize| {
             let spare = i64::BITS - BITS;
-            let weights: Vec<i64> = weights.iter().map(|&w| (w << (spare + shift)) >> spare).collect();
-            Synapses::<i32>::new(&weights, targets)
+            Synapses::<i32>::new(weights, targets, |w| (w << (spare + shift)) >> spare)
         };
         let wired = Wired {
             core: self,
