@@ -66,6 +66,11 @@ class DynapcnnLayer:
         """The bits of a membrane on the chip."""
         return STATE_BITS
 
+    @property
+    def delay(self) -> int:
+        """No step: layers follow each other within one."""
+        return 0
+
     def run(self, x: Array, state: Any, recorded: tuple[str, ...], threads: int) -> ChipResult:
         """Run over ``(T, [B,] C, H, W)``; the spikes of a linear layer come as ``(T, [B,] O)``."""
         if not self.linear:

@@ -64,6 +64,7 @@ class LoihiLayer:
     scale: float
     gain: float
     state_bits: int = STATE_BITS
+    delay: int = 0
 
     @property
     def v_threshold(self) -> int:

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use fearless_simd::Level;
 
 use crate::chip::neuron::{Fire, Neuron, range};
-use crate::chip::scan::{Coefficients, Columns, State, Trace, check, columns_of, most, pieces, rows_of};
+use crate::chip::scan::{Bounds, Coefficients, Columns, State, Trace, check, columns_of, pieces, rows_of};
 use crate::chip::step::{Extent, Rows, step};
 use crate::chip::synapse::{Active, Synapses, gain};
 use crate::chip::word::{Number, Word, largest};
@@ -73,7 +73,7 @@ pub fn recurrent(
     let columns = columns_of(neuron, &coefficients, 0, n);
     let fired = if let Fire::Multi(Some(most)) = neuron.fire { i128::from(most) } else { 1 };
     let sums = (gain(own.weights, n) * fired.max(largest(sent))) << own.exponent.max(0);
-    let bound = most(neuron, largest(x) + sums, &state, &columns, steps).max(sums).max(largest(own.weights));
+    let bound = Bounds::new(neuron, &columns).most(neuron, largest(x) + sums, &state, steps).max(sums).max(largest(own.weights));
     let mut samples = Vec::new();
     let mut traced: Vec<Traces<'_>> = (0..batch).map(|_| Vec::new()).collect();
     for (trace, out) in traces {

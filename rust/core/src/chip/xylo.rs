@@ -15,9 +15,10 @@ use std::sync::{Mutex, PoisonError};
 
 use fearless_simd::Level;
 
+use crate::chip::fire::fire_one;
 use crate::chip::neuron::{Decay, Neuron};
 use crate::chip::recurrent::by_sample;
-use crate::chip::step::{Extent, Rows, decay, evolve, fire_one};
+use crate::chip::step::{Extent, Rows, decay, evolve};
 use crate::chip::synapse::{Active, Synapses};
 use crate::chip::word::Number;
 use crate::elem::on_level;
