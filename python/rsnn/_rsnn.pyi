@@ -170,7 +170,8 @@ def pool2d(x: _Array, out: _Array, *, kernel: tuple[int, int], kind: str, thread
 # Chips. Integers are int8, uint8, int16, int32 or int64; coefficients (3, P) are bias, v_threshold, v_min, each for `repeat` neighbouring
 # lanes; state (n,) is updated in place; spikes and records are int32, or int64 of membranes beyond 32 bits. Given back: (step, neuron)
 # beyond the watched bits, the lowest and the highest membrane.
-_Extent = tuple[int, int, int]
+# beyond, lowest, highest, spikes, fired
+_Extent = tuple[int, int, int, int, int]
 
 # x (T, n); coefficients (8, n), a row for each number of rust/core/src/chip/scan.rs; state (fields, n): v, i, rest
 def integer_scan(

@@ -1,13 +1,16 @@
 """Chips in integers: what a chip's own simulator computes, bit for bit, and what will go wrong on the chip.
 
-`iaf` is the integer neuron by itself. `dynapcnn` has the layers of Speck's processor. `quantize` turns a `rsnn.Network` into a
+`IntegerNeuron` describes an integer neuron by its knobs and `run` runs it; `iaf` is the everyday one in one call. `dynapcnn` has the layers
+of Speck's processor, `xylo` a Xylo core, `loihi` the neurons and synapses of Loihi as Lava and nengo-loihi have them, `tinyodin` and
+`odin` those chips. `reference` says in plain integers what an integer neuron does. `quantize` turns a `rsnn.Network` into a
 `ChipNetwork`, which runs, checks the limits of the chip and reports how the integers differ from the floats.
 
 Every target says what it was verified against; nothing here was verified against silicon.
 """
 
 from . import dynapcnn, loihi, odin, tinyodin, xylo
-from .neuron import IntegerNeuron, Register, iaf, run
+from .integrate import iaf
+from .neuron import IntegerNeuron, Register, run
 from .quantize import ChipNetwork, ChipNetworkResult, quantize
 from .report import Check, LayerReport, Limit, Report
 from .result import ChipResult, Stats

@@ -24,8 +24,9 @@ from rsnn.threads import resolve
 
 from .dynapcnn_events import LayerSpread, Spread, counts, in_order, run_core, spread
 from .integers import Array, blocks, dtype_of, empty, give_state, integer, integers, pair, take_state, whole_array
+from .integrate import FIRES
 from .mapping import LOWEST, STATE_BITS, Shape, layer_limits
-from .neuron import FIRES, TRACES, IntegerNeuron, Register
+from .neuron import TRACES, IntegerNeuron, Register
 from .result import ChipResult, Counter
 from .scale import Discretized, discretize
 
@@ -176,7 +177,7 @@ class Core:
                     threads=threads,
                 )
                 counter.add(extent, synops)
-        return ChipResult(spikes, out, give_state(v, kind), traces, counter.stats(spikes))
+        return ChipResult(spikes, out, give_state(v, kind), traces, counter.stats(spikes.size))
 
     def run_events(self, x: Array, state: Any, order: int | None) -> ChipResult:
         """Run over whole numbers ``(T, [B,] C, H, W)`` event by event."""
@@ -202,7 +203,7 @@ class Core:
             spikes[(slice(None), *b)] = fired
             if out is not spikes:
                 counts(sent, pooled, out[(slice(None), *b)])
-        return ChipResult(spikes, out, give_state(v, spikes.dtype), {}, counter.stats(spikes))
+        return ChipResult(spikes, out, give_state(v, spikes.dtype), {}, counter.stats(spikes.size))
 
 
 def conv_iaf(

@@ -27,7 +27,7 @@ from rsnn.threads import resolve
 
 from .dynapcnn import MODEL_BITS, Core
 from .integers import Array, blocks, empty, pair, take_state
-from .mapping import LOWEST, network_limits
+from .mapping import LOWEST, STATE_BITS, network_limits
 from .quantize import ChipNetwork, index_names, refuse
 from .report import Check
 from .result import ChipResult
@@ -63,6 +63,16 @@ class DynapcnnLayer:
     def v_threshold(self) -> int:
         """The threshold, in integers."""
         return self.core.v_threshold
+
+    @property
+    def state_bits(self) -> int:
+        """The bits of a membrane on the chip."""
+        return STATE_BITS
+
+    @property
+    def delay(self) -> int:
+        """No step: layers follow each other within one."""
+        return 0
 
     def run(self, x: Array, state: Any, recorded: tuple[str, ...], threads: int) -> ChipResult:
         """Run over ``(T, [B,] C, H, W)``; the spikes of a linear layer come as ``(T, [B,] O)``."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rsnn import memory
 from rsnn.arguments import array_of, is_tensor, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.state import State, make_state
@@ -151,7 +152,7 @@ def dtype_of(bits: int) -> np.dtype[Any]:
 def empty(name: str, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
     """Allocate an array for a result."""
     try:
-        return np.empty(shape, kind)
+        return memory.empty(shape, kind)
     except (ValueError, OverflowError, MemoryError):
         size = math.prod(shape) * kind.itemsize
         raise InvalidValueError(f"{name}: the result would have shape {shape}, {size / 2**30:.1f} GiB, more than memory can hold") from None

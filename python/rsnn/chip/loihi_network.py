@@ -180,7 +180,7 @@ def _layer(layer: tuple[Dense, LIF, Dense | None], x: Array, state: Any, recorde
             )  # fmt: skip
             counter.add(extent, synops)
         after = make_state(neuron.fields, (row.reshape(shape).astype(np.int32) for row in states))
-        stats = counter.stats(spikes)
+        stats = counter.stats(spikes.size)
     kept = outer_state(after)
     fields_, values = [*kept._fields, "a", "s"], [*kept, arriving, np.asarray(sent, np.int64)]
     if lif.kind == "reset":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -28,7 +28,16 @@ from .result import ChipResult, Stats
 if TYPE_CHECKING:
     from types import ModuleType
 
-TARGETS = {"dynapcnn": ("dynapcnn_network", "build")}
+TARGETS = {
+    "dynapcnn": ("dynapcnn_network", "build"),
+    "speck2e": ("dynapcnn_network", "build"),
+    "speck2f": ("dynapcnn_network", "build"),
+    "loihi_lava": ("loihi_target", "build_lava"),
+    "loihi1_nengo": ("loihi_target", "build_nengo"),
+    "xylo_audio2": ("xylo_target", "build_audio2"),
+    "xylo_audio3": ("xylo_target", "build_audio3"),
+    "xylo_imu": ("xylo_target", "build_imu"),
+}
 """Name of a target: the module beside this one that knows it, and its function ``(network, calibration) -> ChipNetwork``."""
 
 
@@ -46,6 +55,14 @@ class ChipLayer(Protocol):
     @property
     def v_threshold(self) -> int:
         """The threshold, in integers."""
+
+    @property
+    def state_bits(self) -> int:
+        """The bits that a membrane has on the chip."""
+
+    @property
+    def delay(self) -> int:
+        """By how many steps it answers later than in the float network."""
 
     def run(self, x: Array, state: Any, recorded: tuple[str, ...], threads: int) -> ChipResult:
         """Run over the whole numbers that come in; spikes have the shape that the float network gives them."""
@@ -152,7 +169,8 @@ class ChipNetwork(ABC):
         state : dict, optional
             To go on from: ``result.state``. All membranes 0 by default.
         record : name or tuple of names
-            ``"v"`` and ``"u"``, of every layer, into ``result.traces``.
+            ``"v"`` and ``"u"``, of every layer, into ``result.traces``: the membrane after the step and before it fires; on Loihi u is
+            the current.
         threads : int, optional
             At most so many; the result does not depend on it.
 
@@ -215,15 +233,18 @@ class ChipNetwork(ABC):
         integer, float_ = self.run(x, threads=threads), self.source.run(x, threads=threads)
         batched = integer.output.ndim > 1 + len(self.source.shapes[-1])
 
-        def both(expected: Array, found: Array) -> tuple[Array, Array]:
-            swap = self.source.batch_first and batched
-            return (expected.swapaxes(0, 1), found.swapaxes(0, 1)) if swap else (expected, found)
+        def both(expected: Array, found: Array, delay: int) -> tuple[Array, Array]:
+            if self.source.batch_first and batched:
+                expected, found = expected.swapaxes(0, 1), found.swapaxes(0, 1)
+            if delay:  # the chip answers later: so does the float network that it is compared with
+                expected = np.concatenate([np.zeros_like(expected[:delay]), expected[: len(expected) - delay]])[: len(found)]
+            return expected, found
 
         rows = []
         for layer in self.layers:
             k = layer.neuron_index
-            rows.append(_compare(layer, *both(float_.spikes[k], integer.spikes[k]), integer.stats[k], batched))
-        outputs = both(float_.output, integer.output)
+            rows.append(_compare(layer, *both(float_.spikes[k], integer.spikes[k], layer.delay), integer.stats[k], batched))
+        outputs = both(float_.output, integer.output, self.layers[-1].delay)
         steps, samples = outputs[1].shape[0], outputs[1].shape[1] if batched else 1
         return Report(self.target, steps, samples, tuple(rows), _decisions(*outputs, batched))
 
@@ -250,6 +271,7 @@ def _compare(layer: ChipLayer, expected: Array, found: Array, stats: Stats, batc
         dead=int(np.count_nonzero(~fired)),
         saturated=int(np.count_nonzero((found != 0).all(axis=over))) if runs else 0,
         beyond=stats.beyond,
+        state_bits=layer.state_bits,
         highest=stats.highest,
         v_threshold=layer.v_threshold,
         synops=stats.synops,
@@ -271,11 +293,13 @@ def quantize(network: Network, target: str = "dynapcnn", calibration: npt.ArrayL
     ----------
     network : rsnn.Network
         For ``"dynapcnn"``: `Conv2d` or `Linear`, each followed by `IAF` neurons, with `SumPool2d`, `AvgPool2d` and `Flatten` between. Of a
-        torch module: `rsnn.torch.to_network`.
-    target : {"dynapcnn"}
-        The chip; see the head of `rsnn.chip.dynapcnn` for what was verified against what.
+        torch module: `rsnn.torch.to_network`. For Loihi: `Linear`, each followed by ``LIF(reset="zero")``, with a synapse or without.
+        For Xylo: `Linear`, LIF with a synapse and ``fire="multi"``, `Linear`, LIF with a synapse.
+    target : {"dynapcnn", "speck2e", "speck2f", "loihi_lava", "loihi1_nengo", "xylo_audio2", "xylo_audio3", "xylo_imu"}
+        The chip. The three first are one processor; Loihi is named after the simulator whose integers it has. The heads of
+        `rsnn.chip.dynapcnn`, `rsnn.chip.loihi` and `rsnn.chip.xylo` say what was verified against what.
     calibration : array_like of integers, as x of `ChipNetwork.run`, optional
-        Typical events. A layer whose membranes rise beyond 16 bits on them gets a smaller scale, so that they stay inside.
+        Typical events. A layer whose membranes rise beyond the chip's bits on them gets a smaller scale, so that they stay inside.
 
     Returns
     -------
@@ -291,6 +315,11 @@ def quantize(network: Network, target: str = "dynapcnn", calibration: npt.ArrayL
     -----
     An average pool becomes a sum pool, and the weights of the next layer are divided by the number of pixels (its bias is not), before the
     rule of `rsnn.chip.dynapcnn.discretize`: as sinabs does, verified on 6 networks.
+
+    On Loihi weights, threshold and bias of a population share one scale, decays are rounded to parts of 4096, and mixed weights to even
+    numbers, of which the chip keeps all bits. A population answers one step later than the one before; here they are aligned. On Xylo
+    every neuron has a scale of its own, time constants become powers of two, and output neurons answer one step later; the report lets
+    the float network answer later too.
 
     Examples
     --------
@@ -309,7 +338,7 @@ def quantize(network: Network, target: str = "dynapcnn", calibration: npt.ArrayL
     module, function = TARGETS[choice("target", target, tuple(TARGETS))]
     known: ModuleType = import_module(f".{module}", __package__)
     build: Callable[[Network, Any], ChipNetwork] = getattr(known, function)
-    return build(network, calibration)
+    return replace(build(network, calibration), target=target)
 
 
 def refuse(target: str, layer: str, parameter: str, why: str, cure: str) -> InvalidValueError:

@@ -106,6 +106,7 @@ class LayerReport:
     dead_float, dead : neurons that fired for no sample in the float network, and in integers
     saturated : neurons that fired in every step of every sample, in integers
     beyond : (step, sample, neuron) whose membrane left the bits of the chip
+    state_bits : those bits
     highest : the highest membrane, in integers
     v_threshold : the threshold, in integers
     synops : additions of a weight to a membrane, in integers
@@ -122,6 +123,7 @@ class LayerReport:
     dead: int
     saturated: int
     beyond: int
+    state_bits: int
     highest: int
     v_threshold: int
     synops: int
@@ -169,7 +171,8 @@ class Report:
                 said.append(f"layer {row.layer}: {row.dead - row.dead_float} of {row.neurons} neurons fire in float and never in integers")
             if row.beyond:
                 said.append(
-                    f"layer {row.layer}: {row.beyond} membranes leave the chip's 16 bits; what the chip does there is not published"
+                    f"layer {row.layer}: {row.beyond} membranes leave the chip's {row.state_bits} bits; what the chip does there "
+                    "is not published"
                 )
             if row.saturated:
                 said.append(f"layer {row.layer}: {row.saturated} of {row.neurons} neurons fire in every step")
@@ -186,7 +189,7 @@ class Report:
             "dead float",
             "dead",
             "saturated",
-            ">16 bit",
+            "beyond",
             "SynOps",
         )
         rows = [

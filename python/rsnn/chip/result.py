@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from rsnn.arguments import did_you_mean
@@ -92,16 +91,20 @@ class Counter:
     beyond: int = 0
     lowest: int = 0
     highest: int = 0
+    spikes: int = 0
+    fired: int = 0
 
-    def add(self, extent: tuple[int, int, int], synops: int = 0) -> None:
+    def add(self, extent: tuple[int, int, int, int, int], synops: int = 0) -> None:
         """Add one block."""
-        beyond, lowest, highest = extent
+        beyond, lowest, highest, spikes, fired = extent
         self.synops += synops
         self.beyond += beyond
         self.lowest = min(self.lowest, lowest)
         self.highest = max(self.highest, highest)
+        self.spikes += spikes
+        self.fired += fired
 
-    def stats(self, spikes: Array) -> Stats:
-        """Give the counts of a whole run."""
-        fired = float(np.count_nonzero(spikes) / spikes.size) if spikes.size else 0.0
-        return Stats(int(spikes.sum(dtype=np.int64)), fired, self.synops, self.beyond, self.lowest, self.highest)
+    def stats(self, size: int) -> Stats:
+        """Give the counts of a whole run of so many (step, neuron)."""
+        density = self.fired / size if size else 0.0
+        return Stats(self.spikes, density, self.synops, self.beyond, self.lowest, self.highest)

@@ -137,6 +137,13 @@ class Core:
             integer(name, value, 0, 15) for name, value in (("shift_in", shift_in), ("shift_rec", shift_rec), ("shift_out", shift_out))
         )
 
+        # Synapse by synapse, as the native half reads them.
+        self._weights = [np.ascontiguousarray(w.transpose(0, 2, 1)) for w in (self.w_in, self.w_rec)] + [np.ascontiguousarray(self.w_out)]
+        self._populations = (
+            [np.ascontiguousarray(self.dash_syn.T), self.dash_mem, self.threshold, self.bias],
+            [self.dash_syn_out, self.dash_mem_out, self.threshold_out, self.bias_out],
+        )
+
     def run(self, raster: npt.ArrayLike, state: State | None = None, *, record: Any = (), threads: int | None = None) -> ChipResult:
         """Run the core.
 
@@ -176,21 +183,18 @@ class Core:
         spikes, out = empty("raster", (*leading, n), kind), empty("raster", (*leading, n_out), kind)
         shapes = dict(zip(TRACES, ((n_syn, n), (n,), (n_out,), (n_out,)), strict=True))
         traces = {name: empty("record", (*leading, *shapes[name]), kind) for name in recorded}
-        hidden = [np.ascontiguousarray(self.dash_syn.T), self.dash_mem, self.threshold, self.bias]
-        output = [self.dash_syn_out, self.dash_mem_out, self.threshold_out, self.bias_out]
-        weights = [np.ascontiguousarray(self.w_in.transpose(0, 2, 1)), np.ascontiguousarray(self.w_rec.transpose(0, 2, 1)), self.w_out]
         counter = Counter()
         for cut, block in blocks("raster", array):
             record_ = [traces[name][cut] if name in traces else None for name in TRACES]
             extent, _, synops = _rsnn.xylo_run(
-                self.version, block.reshape(len(block), batch, n_in), weights, self.shifts, hidden, output, self.alias, states,
+                self.version, block.reshape(len(block), batch, n_in), self._weights, self.shifts, *self._populations, self.alias, states,
                 [spikes[cut], out[cut]], record_, threads=workers,
             )  # fmt: skip
             counter.add(extent, synops)
         if "isyn" in traces:
             traces["isyn"] = np.ascontiguousarray(traces["isyn"].swapaxes(-1, -2))
         states[0] = np.ascontiguousarray(states[0].swapaxes(-1, -2))
-        return ChipResult(spikes, out, make_state(STATES, states), traces, counter.stats(spikes))
+        return ChipResult(spikes, out, make_state(STATES, states), traces, counter.stats(spikes.size))
 
     def _take(self, state: Any, leading: tuple[int, ...]) -> list[Array]:
         """Check a state; give arrays of our own, the currents synapse by synapse."""

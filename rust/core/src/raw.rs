@@ -119,7 +119,7 @@ pub(crate) fn fence() {
 
 /// Ask for `length` elements of an array to be read into the second-level cache; beyond its end nothing happens.
 #[inline(always)]
-pub(crate) fn prefetch<E: Elem>(array: &[E], from: usize, length: usize) {
+pub(crate) fn prefetch<E>(array: &[E], from: usize, length: usize) {
     #[cfg(target_arch = "x86_64")]
     for at in (0..length).step_by(64 / size_of::<E>()) {
         let line = array.as_ptr().wrapping_add(from + at);

@@ -13,8 +13,13 @@ use rsnn_core::chip::word::Number;
 
 use crate::error::{InvalidTypeError, InvalidValueError, borrowed, compute};
 
-/// What came back about the membranes: neuron-steps beyond the watched bits, the lowest, the highest.
-pub type Extent = (u64, i128, i128);
+/// What came back: neuron-steps beyond the watched bits, the lowest and the highest membrane, spikes, neuron-steps that fired.
+pub type Extent = (u64, i128, i128, i128, u64);
+
+/// As Python gets it.
+pub fn plain(extent: &rsnn_core::chip::step::Extent) -> Extent {
+    (extent.beyond, extent.lowest, extent.highest, extent.spikes, extent.fired)
+}
 
 fn not_contiguous(name: &str) -> PyErr {
     InvalidValueError::new_err(format!("{name}: the array must be C-contiguous; use numpy.ascontiguousarray"))
@@ -142,7 +147,7 @@ fn scan_to<X: Number + Element, O: Number + Element>(
         let state = split(&neuron, state);
         scan(context, Level::new(), &neuron, x, state.v.len(), coefficients, state, spikes, &mut traces, call.first_step)
     })?;
-    Ok((extent.beyond, extent.lowest, extent.highest))
+    Ok(plain(&extent))
 }
 
 fn writes<'py, O: Element>(record: Record<'_, 'py>) -> PyResult<(Vec<Trace>, Vec<PyReadwriteArrayDyn<'py, O>>)> {
@@ -221,7 +226,7 @@ fn layer_of<X: Number + Element>(
         let state = split(&neuron, state);
         layer(context, Level::new(), &neuron, geometry, x, batch, weight, coefficients, pool, state, outputs, call.first_step)
     })?;
-    Ok(((stats.extent.beyond, stats.extent.lowest, stats.extent.highest), stats.operations))
+    Ok((plain(&stats.extent), stats.operations))
 }
 
 /// Sums over windows of the last two axes of `x`, trailing rows and columns dropped.

@@ -15,7 +15,7 @@ use rsnn_core::chip::xylo::{Arrays, Core, Population, Sizes};
 use rsnn_core::chip::{tinyodin, xylo};
 
 use crate::array::{expect_shape, lengths, read, write};
-use crate::chip::{Extent, by_dtype, neuron, split, table, trace};
+use crate::chip::{Extent, by_dtype, neuron, plain, split, table, trace};
 use crate::error::{InvalidValueError, compute};
 
 type Recorded<'py> = Vec<(String, Bound<'py, PyAny>)>;
@@ -110,7 +110,7 @@ fn integer_recurrent(
         let coefficients = Coefficients { table: &rows, repeat: 1 };
         recurrent(context, Level::new(), &neuron, own, x, batch, n, coefficients, split(&neuron, state), sent, spikes, &mut traces)
     })?;
-    Ok(((extent.beyond, extent.lowest, extent.highest), operations))
+    Ok((plain(&extent), operations))
 }
 
 /// Xylo over `raster (T, B, inputs)`. `weights`: `w_in (inputs, synapses, hidden)`, `w_rec (hidden, synapses, hidden)`,
@@ -138,29 +138,30 @@ fn xylo_run(
 
 const POPULATION: [&str; 4] = ["dash_syn", "dash_mem", "threshold", "bias"];
 
-fn xylo_of<X: Number + Element>(
-    py: Python<'_>,
+fn xylo_of<'py, X: Number + Element>(
+    py: Python<'py>,
     version: usize,
-    raster: &Bound<'_, PyAny>,
-    weights: &[Bound<'_, PyAny>; 3],
+    raster: &Bound<'py, PyAny>,
+    weights: &[Bound<'py, PyAny>; 3],
     shifts: [u32; 3],
-    hidden: &[Bound<'_, PyAny>; 4],
-    output: &[Bound<'_, PyAny>; 4],
-    alias: &Bound<'_, PyAny>,
-    state: &[Bound<'_, PyAny>; 5],
-    spikes: &[Bound<'_, PyAny>; 2],
-    record: &[Option<Bound<'_, PyAny>>; 4],
+    hidden: &[Bound<'py, PyAny>; 4],
+    output: &[Bound<'py, PyAny>; 4],
+    alias: &Bound<'py, PyAny>,
+    state: &[Bound<'py, PyAny>; 5],
+    spikes: &[Bound<'py, PyAny>; 2],
+    record: &[Option<Bound<'py, PyAny>>; 4],
     threads: usize,
 ) -> PyResult<(Extent, Extent, u64)> {
-    let reads = |names: &[&str], arrays: &[Bound<'_, PyAny>]| -> PyResult<Vec<Vec<i64>>> {
-        names.iter().zip(arrays).map(|(name, array)| Ok(slice(name, &read::<i64>(name, array)?)?.to_vec())).collect()
+    let reads = |names: &[&str], arrays: &[Bound<'py, PyAny>]| -> PyResult<Vec<PyReadonlyArrayDyn<'py, i64>>> {
+        names.iter().zip(arrays).map(|(name, array)| read::<i64>(name, array)).collect()
     };
     let raster = read::<X>("raster", raster)?;
     let [steps, batch, inputs] = lengths("raster", raster.shape())?;
     let [_, synapses, neurons] = lengths("w_in", read::<i64>("w_in", &weights[0])?.shape())?;
     let [_, outputs] = lengths("w_out", read::<i64>("w_out", &weights[2])?.shape())?;
-    let weights = reads(&["w_in", "w_rec", "w_out"], weights)?;
-    let (hidden, output) = (reads(&POPULATION, hidden)?, reads(&POPULATION, output)?);
+    let arrays = [reads(&["w_in", "w_rec", "w_out"], weights)?, reads(&POPULATION, hidden)?, reads(&POPULATION, output)?];
+    let [weights, hidden, output] = arrays.each_ref().map(|all| all.iter().map(|one| slice("weights", one)).collect::<PyResult<Vec<_>>>());
+    let (weights, hidden, output) = (weights?, hidden?, output?);
     let alias = read::<i64>("alias", alias)?;
     let mut states = state.iter().map(|array| write::<i32>("state", array)).collect::<PyResult<Vec<_>>>()?;
     let mut fired = spikes.iter().map(|array| write::<i32>("spikes", array)).collect::<PyResult<Vec<_>>>()?;
@@ -169,12 +170,12 @@ fn xylo_of<X: Number + Element>(
     let core = Core {
         sizes: Sizes { inputs, hidden: neurons, synapses, outputs },
         version,
-        w_in: &weights[0],
-        w_rec: &weights[1],
-        w_out: &weights[2],
+        w_in: weights[0],
+        w_rec: weights[1],
+        w_out: weights[2],
         shifts,
-        hidden: Population { dash_syn: &hidden[0], dash_mem: &hidden[1], threshold: &hidden[2], bias: &hidden[3] },
-        output: Population { dash_syn: &output[0], dash_mem: &output[1], threshold: &output[2], bias: &output[3] },
+        hidden: Population { dash_syn: hidden[0], dash_mem: hidden[1], threshold: hidden[2], bias: hidden[3] },
+        output: Population { dash_syn: output[0], dash_mem: output[1], threshold: output[2], bias: output[3] },
         alias: slice("alias", &alias)?,
     };
     let raster = slice("raster", &raster)?;
@@ -189,8 +190,7 @@ fn xylo_of<X: Number + Element>(
         *to = from.as_mut().map(|array| slice_mut("record", array)).transpose()?;
     }
     let stats: xylo::Stats = compute(py, threads, |context| core.run(context, Level::new(), raster, batch, steps, arrays))?;
-    let plain = |extent: rsnn_core::chip::step::Extent| (extent.beyond, extent.lowest, extent.highest);
-    Ok((plain(stats.hidden), plain(stats.output), stats.operations))
+    Ok((plain(&stats.hidden), plain(&stats.output), stats.operations))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "lists come from Python as vectors of their own")]
@@ -250,7 +250,7 @@ fn integer_events(
         let numbers = Numbers { bias: table.row(Row::Bias), v_threshold: one(Row::Threshold), v_min: one(Row::Min) };
         event_layer(context, &neuron, &geometry, &events, weight, &numbers, pool, v, spikes)
     })?;
-    Ok((sent.offsets, sent.entries, (extent.beyond, extent.lowest, extent.highest), operations))
+    Ok((sent.offsets, sent.entries, plain(&extent), operations))
 }
 
 /// Add this file's functions to the module.

@@ -121,7 +121,7 @@ impl Run<'_> {
         let u = *v + w;
         let wide = i128::from(u);
         let beyond = u64::from(outside(wide, self.neuron.watch));
-        self.extent.join(&Extent { beyond, lowest: wide, highest: wide });
+        self.extent.join(&Extent { beyond, lowest: wide, highest: wide, ..Extent::default() });
         *v = u;
         if outside(wide, bits) {
             let (first, last) = range(bits);
@@ -164,6 +164,8 @@ impl Run<'_> {
                             Reset::None => *v,
                         };
                         spikes[lane] = spikes[lane].saturating_add(1);
+                        self.extent.spikes += 1;
+                        self.extent.fired += u64::from(spikes[lane] == 1);
                         self.send(feature, oy / pool, ox / pool, [rows / pool, columns / pool]);
                     }
                     if self.neuron.low.is_some() {

@@ -6,6 +6,7 @@
 
 pub mod dynapcnn;
 pub mod events;
+pub mod fire;
 pub mod neuron;
 pub mod product;
 pub mod recurrent;

@@ -10,9 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use fearless_simd::Level;
 
 use crate::chip::neuron::{Fire, Neuron, range};
-use crate::chip::scan::{Coefficients, Columns, State, Trace, check, columns_of, most, pieces, rows_of};
+use crate::chip::scan::{Bounds, Coefficients, Columns, State, Trace, check, columns_of, pieces, rows_of};
 use crate::chip::step::{Extent, Rows, step};
-use crate::chip::synapse::{Synapses, gain};
+use crate::chip::synapse::{Active, Synapses, gain};
 use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
@@ -73,7 +73,7 @@ pub fn recurrent(
     let columns = columns_of(neuron, &coefficients, 0, n);
     let fired = if let Fire::Multi(Some(most)) = neuron.fire { i128::from(most) } else { 1 };
     let sums = (gain(own.weights, n) * fired.max(largest(sent))) << own.exponent.max(0);
-    let bound = most(neuron, largest(x) + sums, &state, &columns, steps).max(sums).max(largest(own.weights));
+    let bound = Bounds::new(neuron, &columns).most(neuron, largest(x) + sums, &state, steps).max(sums).max(largest(own.weights));
     let mut samples = Vec::new();
     let mut traced: Vec<Traces<'_>> = (0..batch).map(|_| Vec::new()).collect();
     for (trace, out) in traces {
@@ -133,7 +133,8 @@ fn run<'x, W: Word>(
     stop: &Stop<'_>,
 ) -> (Extent, u64, Option<Overrun>) {
     let n = sample.state.v.len();
-    let synapses = Synapses::<W>::new(own.weights, n);
+    let synapses = Synapses::<W>::new(own.weights, n, |w| w);
+    let mut active = Active::default();
     let mut rows: Rows<W> = rows_of(columns, &sample.state);
     let (mut extent, mut operations) = (Extent::default(), 0);
     let (up, down) = (own.exponent.max(0).unsigned_abs(), (-own.exponent).max(0).unsigned_abs());
@@ -149,7 +150,8 @@ fn run<'x, W: Word>(
             sample.sent.iter_mut().for_each(|s| *s = i64::from(*s != 0));
         }
         rows.u.fill(W::ZERO);
-        operations += synapses.total(level, sample.sent, &mut rows.u);
+        active.find(sample.sent, i64::MAX);
+        operations += synapses.total(level, &active, &mut rows.u);
         rows.u.iter_mut().zip(x(t)).for_each(|(u, &x)| *u = ((*u << up) >> down) + W::narrow(x));
         let (reached, overrun) = step(level, neuron, &mut rows);
         extent.join(&reached);

@@ -7,16 +7,19 @@ use std::sync::{Mutex, PoisonError};
 
 use fearless_simd::{Level, dispatch};
 
-use crate::chip::neuron::{Clip, Decay, Fire, Neuron, Overflow, range};
+use crate::chip::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, range};
 use crate::chip::step::{Extent, Rows, step};
 use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::prefetch;
 
 /// Lanes of a task: a dozen rows of words in the first cache.
 const TILE: usize = 512;
 /// Steps between two choices of the word.
 const BLOCK: usize = 32;
+/// Rows that are asked for ahead.
+const AHEAD: usize = 6;
 /// Steps cut into row slices at once.
 const CHUNK: usize = 1024;
 /// Neuron-steps below which threads cost more than they save.
@@ -155,37 +158,55 @@ fn narrow<W: Word>(values: &[i64]) -> Vec<W> {
     values.iter().map(|&value| W::narrow(value)).collect()
 }
 
-/// The largest absolute value of anything that one step can meet.
-pub(crate) fn most(neuron: &Neuron, x: i128, state: &State<'_>, columns: &Columns, steps: usize) -> i128 {
-    let of = |row: Row| largest(&columns[row as usize]);
-    let (bias, threshold) = (of(Row::Bias), of(Row::Threshold));
-    let turn = |bits: u32, overflow: Overflow| if overflow == Overflow::WrapOnce { 2_i128 << bits } else { 0 };
-    let input = x << neuron.shift;
-    let mut drive = neuron.input_bits.map_or(input, |bits| input.min(1 << (bits - 1)));
-    let mut found = input.max(drive);
-    if let Some(current) = neuron.current {
-        drive = current.reach(largest(state.i), drive, steps);
-        found = found.max(drive).max(turn(current.bits, current.overflow));
-        if neuron.bias_to_current {
-            drive += bias;
+/// What bounds everything that a step can meet, apart from input and state: it does not change while time runs.
+pub(crate) struct Bounds {
+    bias: i128,
+    /// The largest of what may take the membrane's place.
+    clip: i128,
+    /// What a threshold below 1, or a second one, can add to a membrane in a step.
+    push: i128,
+    /// The largest of all coefficients, and of what one turn of an overflow moves a state by.
+    fixed: i128,
+}
+
+impl Bounds {
+    /// Of these coefficients.
+    pub(crate) fn new(neuron: &Neuron, columns: &Columns) -> Self {
+        let of = |row: Row| largest(&columns[row as usize]);
+        let spikes = if let Fire::Multi(Some(most)) = neuron.fire { i128::from(most) } else { 1 };
+        let lowest = columns[Row::Threshold as usize].iter().chain(&columns[Row::Low as usize]).copied().min().unwrap_or(0).min(0);
+        let both = if neuron.fire == Fire::Ternary { of(Row::Threshold).max(of(Row::Low)) } else { 0 };
+        let turn = |register: Register| if register.overflow == Overflow::WrapOnce { 2_i128 << register.bits } else { 0 };
+        let coefficients = columns.iter().map(|column| largest(column)).max().unwrap_or(0);
+        Self {
+            bias: of(Row::Bias),
+            clip: of(Row::Min).max(of(Row::Max)),
+            push: (-i128::from(lowest) * spikes).max(both),
+            fixed: (2 * coefficients).max(turn(neuron.membrane)).max(neuron.current.map_or(0, turn)),
         }
     }
-    // A threshold below 1 adds to the membrane, at most once for each spike.
-    let spikes = if let Fire::Multi(Some(most)) = neuron.fire { i128::from(most) } else { 1 };
-    let lowest = columns[Row::Threshold as usize].iter().chain(&columns[Row::Low as usize]).copied().min().unwrap_or(0).min(0);
-    let both = if neuron.fire == Fire::Ternary { threshold.max(of(Row::Low)) } else { 0 };
-    let push = (-i128::from(lowest) * spikes).max(both);
-    let add = drive + if neuron.bias_to_current { 0 } else { bias } + push;
-    let start = largest(state.v).max(of(Row::Min)).max(of(Row::Max));
-    let mut membrane = neuron.membrane.reach(start, add, steps);
-    if push == 0 && neuron.low == Some(Clip::Before) && neuron.high == Some(Clip::Before) {
-        membrane = membrane.min(start + add);
+
+    /// The largest absolute value in `steps` steps from this state, of inputs up to `x`.
+    pub(crate) fn most(&self, neuron: &Neuron, x: i128, state: &State<'_>, steps: usize) -> i128 {
+        let input = x << neuron.shift;
+        let mut drive = neuron.input_bits.map_or(input, |bits| input.min(1 << (bits - 1)));
+        let mut found = input.max(drive).max(self.fixed);
+        if let Some(current) = neuron.current {
+            drive = current.reach(largest(state.i), drive, steps);
+            found = found.max(drive);
+        }
+        // A bias is added to the current, or to the membrane.
+        let add = drive + self.bias + self.push;
+        let start = largest(state.v).max(self.clip);
+        let mut membrane = neuron.membrane.reach(start, add, steps);
+        if self.push == 0 && neuron.low == Some(Clip::Before) && neuron.high == Some(Clip::Before) {
+            membrane = membrane.min(start + add);
+        }
+        if neuron.change {
+            membrane = 2 * membrane + add;
+        }
+        found.max(membrane + self.push) + 1
     }
-    if neuron.change {
-        membrane = 2 * membrane + add;
-    }
-    let coefficients = columns.iter().map(|column| largest(column)).max().unwrap_or(0);
-    found.max(drive).max(membrane + push).max(turn(neuron.membrane.bits, neuron.membrane.overflow)).max(2 * coefficients) + 1
 }
 
 /// One value for each lane of a tile, in runs.
@@ -242,14 +263,20 @@ impl<X: Number> Shared<'_, X> {
     fn tile<O: Number>(&self, tile: &mut Tile<'_, O>, stop: &Stop<'_>) -> (Extent, Option<Overrun>) {
         let (first, count, steps) = (tile.first, tile.state.v.len(), tile.spikes.len());
         let columns = columns_of(self.neuron, &self.coefficients, first, count);
+        let bounds = Bounds::new(self.neuron, &columns);
         let mut extent = Extent::default();
         for start in (0..steps).step_by(BLOCK) {
             if stop.now() {
                 break;
             }
             let block = start..steps.min(start + BLOCK);
-            let rows = block.clone().map(|t| dispatch!(self.level, _simd => largest(self.row(t, first, count))));
-            let most = most(self.neuron, rows.max().unwrap_or(0), &tile.state, &columns, block.len());
+            // Rows of a tile lie far apart: they are asked for before they are read, and so is where spikes will be written.
+            let rows = block.clone().map(|t| {
+                prefetch(self.x, (t + AHEAD) * self.lanes + first, count);
+                prefetch(tile.spikes[t], 0, count);
+                dispatch!(self.level, _simd => largest(self.row(t, first, count)))
+            });
+            let most = bounds.most(self.neuron, rows.max().unwrap_or(0), &tile.state, block.len());
             let (reached, overrun) = if most <= i128::from(i32::MAX) {
                 self.block::<i32, O>(tile, block, &columns)
             } else if most <= i128::from(i64::MAX) {

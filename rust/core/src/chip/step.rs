@@ -20,13 +20,18 @@
 
 use fearless_simd::Level;
 
-use crate::chip::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, Reset, When, outside, range};
+use crate::chip::fire::{fire, tally};
+use crate::chip::neuron::{Decay, Neuron, Overflow, Register, When, outside, range};
 use crate::chip::word::Word;
 use crate::elem::on_level;
 
-/// What the membranes reached before overflow was dealt with.
+/// What neurons fired, and what their membranes reached before overflow was dealt with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
+    /// Spikes; those downwards count as -1.
+    pub spikes: i128,
+    /// Neuron-steps that fired.
+    pub fired: u64,
     /// Neuron-steps outside the watched bits.
     pub beyond: u64,
     /// The lowest membrane, at most 0.
@@ -38,6 +43,8 @@ pub struct Extent {
 impl Extent {
     /// Both together.
     pub fn join(&mut self, other: &Self) {
+        self.spikes += other.spikes;
+        self.fired += other.fired;
         self.beyond += other.beyond;
         self.lowest = self.lowest.min(other.lowest);
         self.highest = self.highest.max(other.highest);
@@ -164,11 +171,21 @@ fn first_outside<W: Word>(row: &[W], bits: u32) -> Option<(usize, i128)> {
     if W::BITS <= bits {
         return None;
     }
-    let (low, high) = row.iter().fold((W::ZERO, W::ZERO), |(low, high), &x| (low.min(x), high.max(x)));
+    let (low, high) = ends(row);
     if !outside(low.widest(), bits) && !outside(high.widest(), bits) {
         return None;
     }
     row.iter().map(|x| x.widest()).enumerate().find(|(_, x)| outside(*x, bits))
+}
+
+/// The lowest and the highest, 0 included.
+#[inline(always)]
+fn ends<W: Word>(row: &[W]) -> (W, W) {
+    let (mut low, mut high) = (W::ZERO, W::ZERO);
+    for &x in row {
+        (low, high) = (low.min(x), high.max(x));
+    }
+    (low, high)
 }
 
 #[inline(always)]
@@ -179,21 +196,31 @@ fn add<W: Word>(row: &mut [W], other: &[W]) {
 /// Input and current: `u` comes in holding x and goes out holding what reaches the membrane.
 #[inline(always)]
 fn drive<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> Option<Overrun> {
-    let shift = neuron.shift;
-    if shift != 0 {
+    let mut shift = neuron.shift;
+    if let Some(bits) = neuron.input_bits {
         for u in &mut rows.u {
             *u = *u << shift;
         }
-    }
-    if let Some(bits) = neuron.input_bits {
         contain(&mut rows.u, bits, Overflow::Wrap);
+        shift = 0;
     }
-    let Register { bits, overflow, decay: kind, when } = neuron.current?;
+    let Some(Register { bits, overflow, decay: kind, when }) = neuron.current else {
+        if shift != 0 {
+            for u in &mut rows.u {
+                *u = *u << shift;
+            }
+        }
+        return None;
+    };
+    // Decay, sum and the usual overflow are one pass; without a decay there are no numbers for it.
     let before = if when == When::Before { kind } else { Decay::None };
     if before == Decay::None {
-        add(&mut rows.i, &rows.u);
+        rows.i.iter_mut().zip(&rows.u).for_each(|(i, &u)| *i = *i + (u << shift));
     } else {
-        with_decay!(before, fall => rows.i.iter_mut().zip(&rows.u).zip(&rows.decay_i).for_each(|((i, &u), &d)| *i = fall(*i, d) + u));
+        with_decay!(before, fall => {
+            let all = rows.i.iter_mut().zip(&rows.u).zip(&rows.decay_i);
+            all.for_each(|((i, &u), &d)| *i = fall(*i, d) + (u << shift));
+        });
     }
     let mut overrun = contain(&mut rows.i, bits, overflow);
     if when == When::After {
@@ -218,6 +245,7 @@ fn integrate<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Ov
     let before = if when == When::Before { kind } else { Decay::None };
     let own_bias = !neuron.bias_to_current;
     let mut overrun = None;
+    let (mut low, mut high) = (W::ZERO, W::ZERO);
     if neuron.change {
         // `s` is free until the neurons fire.
         with_decay!(before, fall => {
@@ -237,19 +265,27 @@ fn integrate<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Ov
             overrun = overrun.or(contain(&mut rows.s, bits, overflow));
         }
         rows.u.iter_mut().zip(&rows.v).zip(&rows.s).for_each(|((u, &v), &c)| *u = v + c);
+        (low, high) = ends(&rows.u);
     } else if before == Decay::None {
-        add(&mut rows.u, &rows.v);
         if own_bias {
-            add(&mut rows.u, &rows.bias);
+            for ((u, &v), &bias) in rows.u.iter_mut().zip(&rows.v).zip(&rows.bias) {
+                *u = v + *u + bias;
+                (low, high) = (low.min(*u), high.max(*u));
+            }
+        } else {
+            add(&mut rows.u, &rows.v);
+            (low, high) = ends(&rows.u);
         }
     } else {
-        with_decay!(before, fall => rows.u.iter_mut().zip(&rows.v).zip(&rows.decay_v).for_each(|((u, &v), &d)| *u = fall(v, d) + *u));
         if own_bias {
             add(&mut rows.u, &rows.bias);
         }
+        with_decay!(before, fall => for ((u, &v), &d) in rows.u.iter_mut().zip(&rows.v).zip(&rows.decay_v) {
+            *u = fall(v, d) + *u;
+            (low, high) = (low.min(*u), high.max(*u));
+        });
     }
-    let (low, high) = rows.u.iter().fold((W::ZERO, W::ZERO), |(low, high), &u| (low.min(u), high.max(u)));
-    let mut extent = Extent { beyond: 0, lowest: low.widest(), highest: high.widest() };
+    let mut extent = Extent { lowest: low.widest(), highest: high.widest(), ..Extent::default() };
     let leaves = |bits| outside(extent.lowest, bits) || outside(extent.highest, bits);
     let (leaves_watch, leaves_bits) = (leaves(neuron.watch), leaves(bits) || overflow == Overflow::WrapOnce);
     if leaves_watch {
@@ -262,130 +298,6 @@ fn integrate<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Ov
         decay(kind, &mut rows.u, &rows.decay_v);
     }
     (extent, overrun.map(|(lane, value)| (lane, value, "membrane")))
-}
-
-#[inline(always)]
-fn clip<W: Word>(neuron: &Neuron, now: Clip, row: &mut [W], v_min: &[W], v_max: &[W]) {
-    if neuron.low == Some(now) {
-        row.iter_mut().zip(v_min).for_each(|(v, &v_min)| *v = (*v).max(v_min));
-    }
-    if neuron.high == Some(now) {
-        row.iter_mut().zip(v_max).for_each(|(v, &v_max)| *v = (*v).min(v_max));
-    }
-}
-
-/// `s` and `v` from `u`, one pass. The closures are the two knobs; inlined, each pair is a loop of its own.
-#[inline(always)]
-fn fire_and_reset<W: Word>(rows: &mut Rows<W>, fire: impl Fn(W, W) -> W, reset: impl Fn(W, W, W) -> W) {
-    let (spikes, v) = (rows.s.iter_mut(), rows.v.iter_mut());
-    for (((s, v), &u), &threshold) in spikes.zip(v).zip(&rows.u).zip(&rows.v_threshold) {
-        *s = fire(u, threshold);
-        *v = reset(u, *s, threshold);
-    }
-}
-
-#[inline(always)]
-fn reset_with<W: Word>(rows: &mut Rows<W>, reset: Reset, fire: impl Fn(W, W) -> W) {
-    match reset {
-        Reset::Subtract => fire_and_reset(rows, fire, |u, s, threshold| u - s * threshold),
-        Reset::Zero => fire_and_reset(rows, fire, |u, s, _| if s == W::ZERO { u } else { W::ZERO }),
-        Reset::None => fire_and_reset(rows, fire, |u, _, _| u),
-    }
-}
-
-/// The same with two thresholds; `s` comes in holding the spikes downwards.
-#[inline(always)]
-fn ternary<W: Word>(rows: &mut Rows<W>, back: W, reset: impl Fn(W, W, W, W) -> W) {
-    let (spikes, v) = (rows.s.iter_mut(), rows.v.iter_mut());
-    for ((((s, v), &u), &threshold), &low) in spikes.zip(v).zip(&rows.u).zip(&rows.v_threshold).zip(&rows.v_low) {
-        let up = if u - back >= threshold { W::ONE } else { W::ZERO };
-        *s = up - *s;
-        *v = if *s == W::ZERO { u } else { reset(u, *s, threshold, low) };
-    }
-}
-
-/// What one neuron that has fired `already` has fired in the end, and the membrane that is left, one subtraction after the other.
-#[inline(always)]
-pub fn fire_one<W: Word>(u: W, threshold: W, back: W, already: W, most: W, bits: u32) -> (W, W) {
-    let (mut v, mut n) = (u, already);
-    let spare = W::BITS.saturating_sub(bits);
-    while v - back >= threshold && n < most {
-        n = n + W::ONE;
-        v = ((v - threshold) << spare) >> spare;
-    }
-    (n, v)
-}
-
-/// Compare and reset: `s` and `v` from `u`, and the refractory period.
-#[inline(always)]
-fn fire<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) {
-    clip(neuron, Clip::Before, &mut rows.u, &rows.v_min, &rows.v_max);
-    if neuron.refractory {
-        rows.u.iter_mut().zip(&rows.rest).for_each(|(u, &rest)| *u = if rest > W::ZERO { W::ZERO } else { *u });
-    }
-    let back = if neuron.above { W::ONE } else { W::ZERO };
-    match neuron.fire {
-        Fire::Single => {
-            reset_with(rows, neuron.reset, |u, threshold| if u - back >= threshold { W::ONE } else { W::ZERO });
-            low_thresholds(neuron, rows, back, W::ONE);
-        }
-        Fire::Multi(most) => {
-            let most = most.map(|most| W::narrow(i64::from(most)));
-            // A division is dear, and most rows hold no membrane of two thresholds.
-            let second = |(&u, &threshold): (&W, &W)| if u - back >= threshold + threshold { W::ONE } else { W::ZERO };
-            let twice = rows.u.iter().zip(&rows.v_threshold).map(second).fold(W::ZERO, W::max) == W::ONE;
-            match most {
-                Some(most) if most == W::ZERO => reset_with(rows, neuron.reset, |_, _| W::ZERO),
-                _ if !twice => reset_with(rows, neuron.reset, |u, threshold| if u - back >= threshold { W::ONE } else { W::ZERO }),
-                None => reset_with(rows, neuron.reset, |u, threshold| (u - back).times(threshold)),
-                Some(most) => reset_with(rows, neuron.reset, |u, threshold| (u - back).times(threshold.max(W::ONE)).min(most)),
-            }
-            low_thresholds(neuron, rows, back, most.unwrap_or(W::ONE));
-        }
-        Fire::Ternary => {
-            let lows = rows.s.iter_mut().zip(&rows.u).zip(&rows.v_low);
-            lows.for_each(|((s, &u), &low)| *s = if u + back < low + W::ONE { W::ONE } else { W::ZERO });
-            match neuron.reset {
-                Reset::Subtract => {
-                    let bits = neuron.membrane.bits;
-                    let spare = W::BITS.saturating_sub(bits);
-                    ternary(rows, back, |u, s, threshold, low| ((u - if s > W::ZERO { threshold } else { low }) << spare) >> spare);
-                }
-                Reset::Zero => ternary(rows, back, |_, _, _, _| W::ZERO),
-                Reset::None => ternary(rows, back, |u, _, _, _| u),
-            }
-        }
-    }
-    clip(neuron, Clip::After, &mut rows.v, &rows.v_min, &rows.v_max);
-    if neuron.refractory {
-        for ((rest, &s), &period) in rows.rest.iter_mut().zip(&rows.s).zip(&rows.refractory) {
-            let left = if s == W::ZERO { *rest } else { period };
-            *rest = (left - W::ONE).max(W::ZERO);
-        }
-    }
-    if neuron.membrane.when == When::End {
-        decay(neuron.membrane.decay, &mut rows.v, &rows.decay_v);
-    }
-}
-
-/// Thresholds below 1 are no division: these few neurons fire one spike after the other.
-#[inline(always)]
-fn low_thresholds<W: Word>(neuron: &Neuron, rows: &mut Rows<W>, back: W, most: W) {
-    if !rows.low_thresholds {
-        return;
-    }
-    for (lane, &threshold) in rows.v_threshold.iter().enumerate() {
-        if threshold < W::ONE {
-            let u = rows.u[lane];
-            let (n, left) = fire_one(u, threshold, back, W::ZERO, most, neuron.membrane.bits);
-            rows.s[lane] = n;
-            rows.v[lane] = match neuron.reset {
-                Reset::Subtract => left,
-                Reset::Zero if n != W::ZERO => W::ZERO,
-                Reset::Zero | Reset::None => u,
-            };
-        }
-    }
 }
 
 /// Run a kernel of rows on the best instruction set; words of 128 bits have no vectors.
@@ -417,9 +329,10 @@ pub fn step<W: Word>(level: Level, neuron: &Neuron, rows: &mut Rows<W>) -> (Exte
 #[inline(never)]
 pub fn evolve<W: Word>(level: Level, neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Overrun>) {
     on_rows!(level, {
-        let (extent, overrun) = integrate(neuron, rows);
+        let (mut extent, overrun) = integrate(neuron, rows);
         if overrun.is_none() {
             fire(neuron, rows);
+            tally(neuron, &rows.s, &mut extent);
         }
         (extent, overrun)
     })

@@ -31,21 +31,18 @@ pub struct Synapses<W> {
 }
 
 impl<W: Word> Synapses<W> {
-    /// From one row of weights for each source; every row has `targets` entries.
+    /// From one row of weights for each source, each taken through `effective`; every row has `targets` entries.
     #[must_use]
-    pub fn new(weights: &[i64], targets: usize) -> Self {
+    pub fn new(weights: &[i64], targets: usize, effective: impl Fn(i64) -> i64) -> Self {
         let mut made = Self { rows: Vec::new(), fan_out: Vec::new() };
-        if targets == 0 {
-            return made;
-        }
-        for row in weights.chunks(targets) {
-            let there = row.iter().filter(|&&w| w != 0).count();
+        for row in weights.chunks(targets.max(1)) {
+            let there: usize = row.iter().map(|&w| usize::from(w != 0)).sum();
             // A scattered addition costs about as much as a register of neighbouring ones.
             made.rows.push(if there * 8 < targets {
                 let pairs = row.iter().zip(0_u32..).filter(|&(&w, _)| w != 0);
-                Targets::Sparse(pairs.map(|(&w, post)| (post, W::narrow(w))).collect())
+                Targets::Sparse(pairs.map(|(&w, post)| (post, W::narrow(effective(w)))).collect())
             } else {
-                Targets::Dense(row.iter().map(|&w| W::narrow(w)).collect())
+                Targets::Dense(row.iter().map(|&w| W::narrow(effective(w))).collect())
             });
             made.fan_out.push(there as u64);
         }
@@ -53,40 +50,39 @@ impl<W: Word> Synapses<W> {
     }
 
     /// Add up what the sources send; returns how many weights were added, one for each spike and target.
-    pub fn total<X: Number>(&self, level: Level, counts: &[X], sums: &mut [W]) -> u64 {
+    pub fn total(&self, level: Level, active: &Active<W>, sums: &mut [W]) -> u64 {
         let mut operations = 0;
         on_level!(level, simd => {
             let _ = simd;
-            operations = self.deliver(counts, i64::MAX, |sum, w| *sum = *sum + w, sums);
+            operations = self.deliver(active, |sum, w| sum + w, sums);
         });
         operations
     }
 
-    /// Add spike by spike, saturating between `low` and `high`; at most `most` spikes of a source count.
-    pub fn saturating<X: Number>(&self, level: Level, counts: &[X], most: i64, low: W, high: W, sums: &mut [W]) -> u64 {
+    /// Add spike by spike, saturating between `low` and `high`.
+    pub fn saturating(&self, level: Level, active: &Active<W>, low: W, high: W, sums: &mut [W]) -> u64 {
         let mut operations = 0;
         on_level!(level, simd => {
             let _ = simd;
-            operations = self.deliver(counts, most, |sum, w| *sum = (*sum + w).max(low).min(high), sums);
+            operations = self.deliver(active, move |sum, w| (sum + w).max(low).min(high), sums);
         });
         operations
     }
 
     #[inline(always)]
-    fn deliver<X: Number>(&self, counts: &[X], most: i64, put: impl Fn(&mut W, W), sums: &mut [W]) -> u64 {
+    fn deliver(&self, active: &Active<W>, put: impl Fn(W, W) -> W, sums: &mut [W]) -> u64 {
         let mut operations = 0;
-        for ((&count, row), fan_out) in counts.iter().zip(&self.rows).zip(&self.fan_out) {
-            if count == X::default() {
-                continue;
-            }
-            let count = count.wide().min(most);
-            operations += count.unsigned_abs() * fan_out;
-            let count = W::narrow(count);
-            match row {
-                Targets::Dense(weights) => sums.iter_mut().zip(weights).for_each(|(sum, &w)| put(sum, count * w)),
+        if sums.is_empty() {
+            return 0;
+        }
+        for &(source, count) in &active.0 {
+            operations += count.wide().unsigned_abs() * self.fan_out[source];
+            match &self.rows[source] {
+                Targets::Dense(weights) => sums.iter_mut().zip(weights).for_each(|(sum, &w)| *sum = put(*sum, count * w)),
                 Targets::Sparse(pairs) => {
                     for &(post, w) in pairs {
-                        put(&mut sums[post as usize], count * w);
+                        let sum = &mut sums[post as usize];
+                        *sum = put(*sum, count * w);
                     }
                 }
             }
@@ -94,6 +90,34 @@ impl<W: Word> Synapses<W> {
         operations
     }
 }
+
+/// The sources that fired, ascending, and how often.
+#[derive(Clone, Debug, Default)]
+pub struct Active<W>(Vec<(usize, W)>);
+
+impl<W: Word> Active<W> {
+    /// Find them; at most `most` spikes of a source count.
+    pub fn find<X: Number>(&mut self, counts: &[X], most: i64) {
+        // Whether a source fired can not be foreseen: each is written, and the place moves on where it did.
+        self.0.resize(counts.len() + 1, (0, W::ZERO));
+        let mut there = 0;
+        for (stretch, at) in counts.chunks(STRETCH).zip((0..).step_by(STRETCH)) {
+            // Silence of a stretch is passed over at once.
+            if stretch.iter().fold(X::default(), |most, &count| most.max(count)) == X::default()
+                && stretch.iter().fold(X::default(), |least, &count| least.min(count)) == X::default()
+            {
+                continue;
+            }
+            for (j, &count) in stretch.iter().enumerate() {
+                self.0[there] = (at + j, W::narrow(count.wide().min(most)));
+                there += usize::from(count != X::default());
+            }
+        }
+        self.0.truncate(there);
+    }
+}
+
+const STRETCH: usize = 32;
 
 /// The largest sum of absolute weights into one target.
 #[must_use]

@@ -101,7 +101,7 @@ fn plain(neuron: &Neuron, x: &[i64], lanes: usize, c: &Coefficients<'_>, state: 
             } else {
                 down + drive + bias
             };
-            run.extent.join(&Extent { beyond: u64::from(!fits(u, neuron.watch)), lowest: u, highest: u });
+            run.extent.join(&Extent { beyond: u64::from(!fits(u, neuron.watch)), lowest: u, highest: u, ..Extent::default() });
             u = contained(u, bits, overflow)?;
             u = if when == When::After { fallen(u, decay, own(Row::DecayV)) } else { u };
             let clip = |now: Clip, mut v: i128| {
@@ -147,6 +147,7 @@ fn plain(neuron: &Neuron, x: &[i64], lanes: usize, c: &Coefficients<'_>, state: 
             if neuron.current.is_some() {
                 run.state[i_at] = narrow(i);
             }
+            run.extent.join(&Extent { spikes: s, fired: u64::from(s != 0), ..Extent::default() });
             run.spikes.push(narrow(s));
             for (trace, value) in run.traces.iter_mut().zip([v, u, i]) {
                 trace.push(narrow(value));

@@ -16,7 +16,7 @@ use crate::chip::neuron::{Neuron, outside};
 use crate::chip::step::{Rows, step};
 use crate::chip::word::Number;
 use crate::error::{Error, Result};
-use crate::pool::{Context, for_each};
+use crate::pool::{Context, Stop, for_each};
 
 /// Neurons of the chip.
 pub const MOST: usize = 256;
@@ -111,7 +111,7 @@ impl Running<'_> {
         self.collect(None);
     }
 
-    fn event(&mut self, word: u16) {
+    fn event(&mut self, word: u16, stop: &Stop<'_>) {
         let n = self.rows.v.len();
         let address = usize::from(word & 0xff);
         if word & 0x100 != 0 {
@@ -134,9 +134,15 @@ impl Running<'_> {
                 }
             }
         }
+        // A network may never come to rest.
+        let mut done = 0_usize;
         while let Some(&p) = self.queue.front() {
+            if done % PAUSE == PAUSE - 1 && stop.now() {
+                return;
+            }
             self.reach(p);
             self.queue.pop_front();
+            done += 1;
         }
     }
 }
@@ -181,7 +187,7 @@ pub fn run(context: &Context<'_>, level: Level, chip: &Chip<'_>, events: &[u16],
                 break;
             }
             let before = running.sent.spikes.len();
-            running.event(word);
+            running.event(word, stop);
             running.sent.counts.push(i64::try_from(running.sent.spikes.len() - before).unwrap_or(i64::MAX));
         }
     })?;

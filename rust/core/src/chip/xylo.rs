@@ -15,10 +15,11 @@ use std::sync::{Mutex, PoisonError};
 
 use fearless_simd::Level;
 
-use crate::chip::neuron::{Decay, Neuron, outside};
+use crate::chip::fire::fire_one;
+use crate::chip::neuron::{Decay, Neuron};
 use crate::chip::recurrent::by_sample;
-use crate::chip::step::{Extent, Rows, decay, evolve, fire_one};
-use crate::chip::synapse::Synapses;
+use crate::chip::step::{Extent, Rows, decay, evolve};
+use crate::chip::synapse::{Active, Synapses};
 use crate::chip::word::Number;
 use crate::elem::on_level;
 use crate::error::{Error, Result};
@@ -221,7 +222,7 @@ impl Core<'_> {
             return Err(Error::value(format!("version {} and shifts {:?}: must be 1 or 2, and at most 15", self.version, self.shifts)));
         }
         let wide = [self.w_in, self.w_rec, self.w_out, self.hidden.threshold, self.hidden.bias, self.output.threshold, self.output.bias];
-        if wide.into_iter().flatten().any(|&value| outside(i128::from(value), BITS)) {
+        if !wide.into_iter().all(|values| values.iter().all(|&value| i16::try_from(value).is_ok())) {
             return Err(Error::value("weights, thresholds and biases must fit 16 bits"));
         }
         let dashes = [self.hidden.dash_syn, self.hidden.dash_mem, self.output.dash_syn, self.output.dash_mem];
@@ -273,8 +274,7 @@ impl Core<'_> {
         let Sizes { inputs, hidden, synapses, outputs } = self.sizes;
         let effective = |weights: &[i64], shift: u32, targets: usize| {
             let spare = i64::BITS - BITS;
-            let weights: Vec<i64> = weights.iter().map(|&w| (w << (spare + shift)) >> spare).collect();
-            Synapses::<i32>::new(&weights, targets)
+            Synapses::<i32>::new(weights, targets, |w| (w << (spare + shift)) >> spare)
         };
         let wired = Wired {
             core: self,
@@ -325,20 +325,28 @@ impl Wired<'_> {
         hidden.rows.v.copy_from_slice(sample.state[1]);
         output.isyn.copy_from_slice(sample.state[2]);
         output.rows.v.copy_from_slice(sample.state[3]);
+        let mut active = Active::default();
         let mut given = vec![0; sent.len()];
         let mut stats = Stats::default();
         for t in 0..steps {
             if t % PAUSE == 0 && stop.now() {
                 break;
             }
-            stats.operations += self.w_in.saturating(level, raster(t), MOST_INPUT, LOW, HIGH, &mut hidden.isyn);
-            stats.operations += self.w_rec.saturating(level, &sent, i64::from(MOST_HIDDEN), LOW, HIGH, &mut hidden.isyn);
-            stats.operations += self.w_out.saturating(level, &sent, i64::from(MOST_HIDDEN), LOW, HIGH, &mut output.isyn);
-            stats.hidden.join(&hidden.step(level));
+            active.find(raster(t), MOST_INPUT);
+            stats.operations += self.w_in.saturating(level, &active, LOW, HIGH, &mut hidden.isyn);
+            active.find(&sent, i64::from(MOST_HIDDEN));
+            stats.operations += self.w_rec.saturating(level, &active, LOW, HIGH, &mut hidden.isyn);
+            if !output.isyn.is_empty() {
+                stats.operations += self.w_out.saturating(level, &active, LOW, HIGH, &mut output.isyn);
+            }
+            let mut extent = hidden.step(level);
             stats.output.join(&output.step(level));
             if self.aliased {
                 pass_on(self.core.alias, &mut hidden.rows, &mut given);
+                extent.spikes = hidden.rows.s.iter().map(|&s| i128::from(s)).sum();
+                extent.fired = hidden.rows.s.iter().map(|&s| u64::from(s != 0)).sum();
             }
+            stats.hidden.join(&extent);
             sent.copy_from_slice(&hidden.rows.s);
             let after = [&hidden.isyn, &hidden.rows.v, &output.isyn, &output.rows.v];
             for (out, values) in sample.record.iter_mut().zip(after).filter(|(out, _)| !out.is_empty()) {
