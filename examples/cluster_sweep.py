@@ -23,10 +23,12 @@ import hashlib
 import logging
 import os
 import signal
+import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import command
@@ -36,6 +38,10 @@ from matplotlib.figure import Figure
 
 import rsnn
 from rsnn import plot
+
+# `distributed` is dask's here, not the example of that name beside this one: what is installed comes first, also in the workers.
+BESIDE = str(Path(__file__).parent)
+sys.path[:] = [*(path for path in sys.path if path != BESIDE), BESIDE]
 
 try:
     from distributed import Client, LocalCluster, as_completed

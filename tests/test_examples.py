@@ -54,9 +54,9 @@ def test_adaptive_neurons_begin_to_recall(tmp_path: Path) -> None:
 
 
 def test_one_process_and_two_under_torchrun_learn_the_same(tmp_path: Path) -> None:
-    one = run("data_parallel", tmp_path / "1")
+    one = run("distributed", tmp_path / "1")
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    two = run("data_parallel", tmp_path / "2", launcher=torchrun)
+    two = run("distributed", tmp_path / "2", launcher=torchrun)
     assert (one["processes"], two["processes"]) == (1, 2)
     for found in (one, two):
         assert found["accuracy"][-1] >= 0.8
@@ -139,6 +139,6 @@ runpy.run_path(sys.argv[0], run_name="__main__")"""
 
 def test_make_runs_every_example() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    assert EXAMPLES == ["cluster_sweep", "data_parallel", "digits", "memory", "time_constants"]
+    assert EXAMPLES == ["cluster_sweep", "digits", "distributed", "memory", "time_constants"]
     for name in EXAMPLES:
         assert f"examples/{name}.py $(ARGS)" in makefile

@@ -4,9 +4,9 @@ Every process holds the model and sees its share of each batch; `DistributedData
 transport between CPUs. A batch is 64 pictures for any number of processes, other ones together.
 Nothing of rsnn is special here: its layers are modules without hidden state, and this is torch's own recipe.
 
-    python examples/data_parallel.py [--help]                                           one process
-    torchrun --standalone --nproc-per-node 2 examples/data_parallel.py                  two on this machine
-    torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 examples/data_parallel.py
+    python examples/distributed.py [--help]                                           one process
+    torchrun --standalone --nproc-per-node 2 examples/distributed.py                  two on this machine
+    torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:29500 examples/distributed.py
                                                                                         on each of four machines, HOST one of them
 
 With Slurm, put ``srun`` before the last and take HOST from ``scontrol show hostnames``. More threads for each process: ``--threads``.
