@@ -14,6 +14,7 @@ __all__ = [
     "build",
     "conv2d",
     "describe",
+    "event_conv2d_weight_gradient",
     "event_estimate",
     "event_scan",
     "event_unpack",
@@ -119,6 +120,18 @@ def event_estimate(x: _Array) -> float: ...
 def event_scan(x: _Array, words: _Words, *, threads: int = 1, level: str | None = None) -> tuple[int, bool]: ...
 def event_values(x: _Array, words: _Words, values: _Array) -> None: ...
 def event_unpack(words: _Words, values: _Array | None, x: _Array) -> None: ...
+def event_conv2d_weight_gradient(
+    words: _Words,
+    values: _Array | None,
+    grad: _Array,
+    grad_weight: _Array,
+    *,
+    size: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    threads: int = 1,
+    level: str | None = None,
+) -> None: ...
 def event_weight_gradient(
     words: _Words,
     values: _Array | None,
@@ -130,7 +143,8 @@ def event_weight_gradient(
     level: str | None = None,
 ) -> None: ...
 
-# x (rows, channels, height, width), weight (outputs, channels, kernel rows, kernel columns), out (rows, outputs, height, width)
+# x (rows, channels, height, width), weight (outputs, channels, kernel rows, kernel columns), out (rows, outputs, height, width); the rest
+# as for linear, a row of words for each image
 def conv2d(
     x: _Array,
     weight: _Array,
@@ -139,9 +153,11 @@ def conv2d(
     *,
     stride: tuple[int, int],
     padding: tuple[int, int],
+    path: str = "auto",
+    words: _Words | None = None,
     threads: int = 1,
     level: str | None = None,
-) -> None: ...
+) -> tuple[str, int, bool]: ...
 
 # x (rows, channels, height, width), out (rows, channels, height // kernel[0], width // kernel[1]); kind "sum", "average" or "max"
 def pool2d(x: _Array, out: _Array, *, kernel: tuple[int, int], kind: str, threads: int = 1) -> None: ...

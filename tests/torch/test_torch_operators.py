@@ -49,6 +49,12 @@ def test_the_operators_of_the_products_pass_opcheck() -> None:
             torch.library.opcheck(products.linear_backward, (grad, x, wide, words, values, [True, True, bias is not None]))
             if words.numel():
                 torch.library.opcheck(products.unpacked, (x, words, values))
+        for frames in (torch.eye(70).reshape(2, 2, 35, 35)[:, :, :5, :7], torch.randn(2, 2, 5, 7, generator=generator)):
+            given = frames.contiguous(), weight, bias, [2, 1], [1, 0]
+            torch.library.opcheck(products.conv2d_kept, given, test_utils=("test_schema", "test_faketensor"))
+            output, words, values = products.conv2d_kept(*given)
+            back = output, given[0], weight, words, values, [2, 1], [1, 0], [True, True, bias is not None]
+            torch.library.opcheck(products.conv2d_backward, back)
     for average in (True, False):
         torch.library.opcheck(products.pool2d, (frames, [2, 3], average))
     torch.library.opcheck(_ops.exp, (torch.randn(5, generator=generator, dtype=torch.float64),))

@@ -6,7 +6,8 @@ rsnn::linear_kept       the same, and what backward needs of x: words (rows, cei
                         that is traced may call it. Over a batch (vmap) there are no words: members would differ.
 rsnn::linear_backward   -> gradients of x, weight and bias, empty where not in `needs`; x is read only where there are no words
 rsnn::unpacked          the dense rows that words and values stand for, like x
-rsnn::conv2d, rsnn::pool2d
+rsnn::conv2d, rsnn::conv2d_kept, rsnn::conv2d_backward    the same of frames x (rows, channels, height, width): a row of words for each
+rsnn::pool2d
 """
 
 from typing import Any
@@ -22,6 +23,8 @@ from rsnn.torch._ops import _new, _numpy, _one_by_one, register
 
 CROSSOVER = 0.15
 """The share of events above which the dense product is the faster way to a weight's gradient; measured in benchmarks/mlp.py."""
+CONVOLUTION_CROSSOVER = 0.1
+"""The same of a convolution."""
 
 
 def finite(weight: Tensor) -> Tensor:
@@ -84,15 +87,24 @@ def nothing(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _linear_kept_shape(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    return _linear_shape(x, weight, bias), *_kept_shapes(x)
+
+
+def _kept_shapes(x: Tensor) -> tuple[Tensor, Tensor]:
     sizes = torch.library.get_ctx()
     words = x.new_empty((sizes.new_dynamic_size(), sizes.new_dynamic_size()), dtype=torch.int64)
-    return _linear_shape(x, weight, bias), words, x.new_empty((sizes.new_dynamic_size(),))
+    return words, x.new_empty((sizes.new_dynamic_size(),))
 
 
-def _linear_kept_over_a_batch(info: Any, in_dims: Any, *arguments: Any) -> Any:
-    output, dim = _one_by_one(linear)(info, in_dims, *arguments)
-    words, values = nothing(output)
-    return (output, *(each.expand(info.batch_size, *each.shape) for each in (words, values))), (dim, 0, 0)
+def _without_words(op: Any) -> Any:
+    """Give the rule of vmap for what keeps words: none, x is kept."""
+
+    def rule(info: Any, in_dims: Any, *arguments: Any) -> Any:
+        output, dim = _one_by_one(op)(info, in_dims, *arguments)
+        words, values = (each.expand(info.batch_size, *each.shape) for each in nothing(output))
+        return (output, words, values), (dim, 0, 0)
+
+    return rule
 
 
 def _linear_backward(
@@ -107,7 +119,7 @@ def _linear_backward(
             torch.sum(grad, 0, out=grad_bias)
         return made
     if not words.numel():
-        words, values = _found(x, threads)
+        words, values = _found(x, CROSSOVER)
     elif np.bitwise_count(_bits(words)).sum() > CROSSOVER * rows.shape[0] * weight.shape[1]:
         x, words = _unpacked(x, words, values), nothing(x)[0]
     if not words.numel():
@@ -120,14 +132,14 @@ def _linear_backward(
     return made
 
 
-def _found(x: Tensor, threads: int) -> tuple[Tensor, Tensor]:
-    """Find the events of x; nothing if they are many."""
+def _found(x: Tensor, crossover: float) -> tuple[Tensor, Tensor]:
+    """Find the events of rows; nothing if they are many."""
     data = _numpy(x)
-    if not data.size or _rsnn.event_estimate(data) > CROSSOVER:
+    if not data.size or _rsnn.event_estimate(data) > crossover:
         return nothing(x)
     words = _words(*x.shape)
-    count, unit = _rsnn.event_scan(data, _bits(words), threads=threads)
-    return (words, _listed(x, words, count, unit)) if count <= CROSSOVER * data.size else nothing(x)
+    count, unit = _rsnn.event_scan(data, _bits(words), threads=torch.get_num_threads())
+    return (words, _listed(x, words, count, unit)) if count <= crossover * data.size else nothing(x)
 
 
 def _linear_backward_shape(
@@ -140,7 +152,7 @@ def _linear_backward_shape(
 
 def _unpacked(x: Tensor, words: Tensor, values: Tensor) -> Tensor:
     dense = _new(x, x.shape)
-    _rsnn.event_unpack(_bits(words), _values(values), dense.numpy())
+    _rsnn.event_unpack(_bits(words), _values(values), dense.flatten(1).numpy())
     return dense
 
 
@@ -149,17 +161,89 @@ def _unpacked_shape(x: Tensor, words: Tensor, values: Tensor) -> Tensor:
 
 
 def _conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
-    output = _conv2d_shape(x, weight, bias, stride, padding)
-    _rsnn.conv2d(
+    return _convolve(x, weight, bias, stride, padding)[0]
+
+
+def _convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]
+) -> tuple[Tensor, Tensor, tuple[str, int, bool]]:
+    output, words = _conv2d_shape(x, weight, bias, stride, padding), _words(x.shape[0], x.shape[1:].numel())
+    done = _rsnn.conv2d(
         _numpy(x),
         _numpy(finite(weight)),
         _optional(bias),
         output.numpy(),
         stride=(stride[0], stride[1]),
         padding=(padding[0], padding[1]),
+        words=_bits(words),
         threads=torch.get_num_threads(),
     )
-    return output
+    return output, words, done
+
+
+def _conv2d_kept(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+    output, words, (path, count, unit) = _convolve(x, weight, bias, stride, padding)
+    if path == "dense":
+        return output, *nothing(x)
+    return output, words, _listed(x.flatten(1), words, count, unit)
+
+
+def _conv2d_kept_shape(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    return _conv2d_shape(x, weight, bias, stride, padding), *_kept_shapes(x)
+
+
+def _conv2d_backward(
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    words: Tensor,
+    values: Tensor,
+    stride: list[int],
+    padding: list[int],
+    needs: list[bool],
+) -> tuple[Tensor, Tensor, Tensor]:
+    of_x, of_weight, of_bias = (_new(grad, (0,)) for _ in range(3))
+    if needs[1] and not words.numel():
+        words, values = _found(x.flatten(1), CONVOLUTION_CROSSOVER)
+    dense = needs[1] and not words.numel()
+    if needs[0] or dense:
+        # Of the gradient of x torch asks only how large x is: a place without memory will do.
+        given = x if dense else x.new_zeros(()).expand(x.shape)
+        wanted = [needs[0], dense, False]
+        found = torch.ops.aten.convolution_backward(grad, given, weight, None, stride, padding, [1, 1], False, [0, 0], 1, wanted)
+        of_x, of_weight = (new if want else old for new, old, want in zip(found, (of_x, of_weight), wanted, strict=False))
+    if needs[1] and not dense:
+        of_weight = _new(weight, weight.shape)
+        _rsnn.event_conv2d_weight_gradient(
+            _bits(words),
+            _values(values),
+            _numpy(grad),
+            of_weight.numpy(),
+            size=(x.shape[2], x.shape[3]),
+            stride=(stride[0], stride[1]),
+            padding=(padding[0], padding[1]),
+            threads=torch.get_num_threads(),
+        )
+    if needs[2]:
+        of_bias = grad.sum((0, 2, 3))
+    return of_x, of_weight, of_bias
+
+
+def _conv2d_backward_shape(
+    grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    words: Tensor,
+    values: Tensor,
+    stride: list[int],
+    padding: list[int],
+    needs: list[bool],
+) -> tuple[Tensor, Tensor, Tensor]:
+    shapes = x.shape, weight.shape, weight.shape[:1]
+    of_x, of_weight, of_bias = (_new(grad, shape if need else (0,)) for shape, need in zip(shapes, needs, strict=True))
+    return of_x, of_weight, of_bias
 
 
 def _conv2d_shape(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
@@ -179,20 +263,21 @@ def _pool2d_shape(x: Tensor, kernel: list[int], average: bool) -> Tensor:
     return _new(x, (*x.shape[:2], x.shape[2] // kernel[0], x.shape[3] // kernel[1]))
 
 
-linear = register("linear", "(Tensor x, Tensor weight, Tensor? bias) -> Tensor", _linear, _linear_shape)
-linear_kept = register(
-    "linear_kept",
-    "(Tensor x, Tensor weight, Tensor? bias) -> (Tensor, Tensor, Tensor)",
-    _linear_kept,
-    _linear_kept_shape,
-    _linear_kept_over_a_batch,
-)
-linear_backward = register(
-    "linear_backward",
-    "(Tensor grad, Tensor x, Tensor weight, Tensor words, Tensor values, bool[] needs) -> (Tensor, Tensor, Tensor)",
-    _linear_backward,
-    _linear_backward_shape,
+_KEPT = " -> (Tensor, Tensor, Tensor)"
+_LINEAR = "(Tensor x, Tensor weight, Tensor? bias)"
+_CONV2D = "(Tensor x, Tensor weight, Tensor? bias, int[] stride, int[] padding)"
+_BACKWARD = "(Tensor grad, Tensor x, Tensor weight, Tensor words, Tensor values"
+
+linear = register("linear", _LINEAR + " -> Tensor", _linear, _linear_shape)
+linear_kept = register("linear_kept", _LINEAR + _KEPT, _linear_kept, _linear_kept_shape, _without_words(linear))
+linear_backward = register("linear_backward", _BACKWARD + ", bool[] needs)" + _KEPT, _linear_backward, _linear_backward_shape)
+conv2d = register("conv2d", _CONV2D + " -> Tensor", _conv2d, _conv2d_shape)
+conv2d_kept = register("conv2d_kept", _CONV2D + _KEPT, _conv2d_kept, _conv2d_kept_shape, _without_words(conv2d))
+conv2d_backward = register(
+    "conv2d_backward",
+    _BACKWARD + ", int[] stride, int[] padding, bool[] needs)" + _KEPT,
+    _conv2d_backward,
+    _conv2d_backward_shape,
 )
 unpacked = register("unpacked", "(Tensor x, Tensor words, Tensor values) -> Tensor", _unpacked, _unpacked_shape)
-conv2d = register("conv2d", "(Tensor x, Tensor weight, Tensor? bias, int[] stride, int[] padding) -> Tensor", _conv2d, _conv2d_shape)
 pool2d = register("pool2d", "(Tensor x, int[] kernel, bool average) -> Tensor", _pool2d, _pool2d_shape)

@@ -105,8 +105,7 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve the last two axes."""
-        py, px = frame_padding(self)
-        return products.conv2d(input, self.weight, self.bias, stride=(self.stride[0], self.stride[1]), padding=(py, px))
+        return products.conv2d(input, self.weight, self.bias, stride=(self.stride[0], self.stride[1]), padding=frame_padding(self))
 
 
 class Conv1d(nn.Conv1d):
@@ -157,11 +156,11 @@ class Conv1d(nn.Conv1d):
     ) -> None:
         check_options("Conv1d", dilation, groups, padding_mode)
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
-        frame_padding(self)
+        side_padding(self)
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve the last axis."""
-        return products.conv1d(input, self.weight, self.bias, stride=self.stride[0], padding=frame_padding(self)[0])
+        return products.conv1d(input, self.weight, self.bias, stride=self.stride[0], padding=side_padding(self)[0])
 
 
 def check_options(kind: str, dilation: Any, groups: Any, padding_mode: Any) -> None:
@@ -176,8 +175,14 @@ def check_options(kind: str, dilation: Any, groups: Any, padding_mode: Any) -> N
             raise InvalidValueError(msg)
 
 
-def frame_padding(conv: nn.Conv1d | nn.Conv2d) -> tuple[int, ...]:
-    """Zeros that a convolution adds before and after each axis of a frame (y, x), whatever form its `padding` was given in."""
+def frame_padding(conv: nn.Conv2d) -> tuple[int, int]:
+    """Give the zeros that a convolution adds before and after each axis of a frame (y, x)."""
+    py, px = side_padding(conv)
+    return py, px
+
+
+def side_padding(conv: nn.Conv1d | nn.Conv2d) -> tuple[int, ...]:
+    """Give the zeros that a convolution adds before and after each axis, whatever form its `padding` was given in."""
     if conv.padding == "valid":
         return (0,) * len(conv.kernel_size)
     if conv.padding == "same":

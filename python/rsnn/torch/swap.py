@@ -49,11 +49,10 @@ def convert(model: nn.Module, *, strict: bool = False) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise InvalidTypeError(f"model is {type(model).__name__}: must be a torch module")
     strict = arguments.flag("strict", strict)
-    candidates = {
-        module: name
-        for name, module in model.named_modules()
-        if isinstance(module, tuple(TABLE)) and not isinstance(module, tuple(TABLE.values()))
-    }
+    candidates: dict[nn.Module, str] = {}
+    for name, module in model.named_modules():
+        if any(isinstance(module, kind) for kind in TABLE) and type(module) not in TABLE.values():
+            candidates[module] = name
     left = {name: _reason(module) for module, name in candidates.items()}
     if strict and any(left.values()):
         said = "; ".join(f"{name or 'the model itself'}: {reason}" for name, reason in left.items() if reason)
@@ -77,7 +76,7 @@ def _reason(module: Any) -> str:
         return ""
     try:
         layers.check_options(kind.__name__, module.dilation, module.groups, module.padding_mode)
-        layers.frame_padding(module)
+        layers.side_padding(module)
     except InvalidValueError as error:
         return str(error).partition(":")[0]
     return ""

@@ -149,12 +149,11 @@ pub fn conv2d<E: Elem>(
     let mut found = Found { count: 0, unit: false };
     if path == Path::Event || (path == Path::Auto && estimate(level, x) <= frames::CROSSOVER * 1.5) {
         let mut own = Vec::new();
-        let words = match words {
-            Some(words) => words,
-            None => {
-                own.resize(shape.0 * words_of(shape.1), 0);
-                &mut own
-            }
+        let words = if let Some(words) = words {
+            words
+        } else {
+            own.resize(shape.0 * words_of(shape.1), 0);
+            &mut own
         };
         found = scan(context, level, x, words, shape)?;
         if path == Path::Event || found.count as f64 <= x.len() as f64 * frames::CROSSOVER {

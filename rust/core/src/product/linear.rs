@@ -89,12 +89,11 @@ pub fn linear<E: Elem>(
             let mut found = Found { count: 0, unit: false };
             if path == Path::Event || (path == Path::Auto && estimate(level, x) <= CLEARLY) {
                 let mut own = Vec::new();
-                let words = match words {
-                    Some(words) => words,
-                    None => {
-                        own.resize(rows * words_of(inputs), 0);
-                        &mut own
-                    }
+                let words = if let Some(words) = words {
+                    words
+                } else {
+                    own.resize(rows * words_of(inputs), 0);
+                    &mut own
                 };
                 found = scan(context, level, x, words, (rows, inputs))?;
                 if path == Path::Event || found.count as f64 <= all * CROSSOVER {
