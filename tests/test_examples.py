@@ -74,6 +74,23 @@ def test_two_workers_measure_what_one_process_does_bit_for_bit_and_keep_a_core_e
     assert max(alone["cores"], shared["cores"]) < 1.3  # a core, and what a worker's heartbeat takes
 
 
+def test_a_sweep_runs_on_a_cluster_whose_workers_know_rsnn_alone(tmp_path: Path) -> None:
+    options = "n_workers=1, threads_per_worker=2, dashboard_address=None"
+    code = (
+        f"from distributed import LocalCluster\nwith LocalCluster({options}) as c:\n    print(c.scheduler_address, flush=True)\n    input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as cluster:
+        assert cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        try:
+            there = run("cluster_sweep", tmp_path / "there", "--scheduler", address)
+        finally:
+            cluster.communicate("\n", timeout=60)
+    here = run("cluster_sweep", tmp_path / "here", "--workers", "0")
+    assert there["points"] == here["points"]
+    assert there["processes"] == 1
+
+
 def test_a_sweep_refuses_workers_that_cannot_be_and_says_which_scheduler_does_not_answer(tmp_path: Path) -> None:
     for arguments, words in (
         (["--workers", "-1"], "--workers -1: must be a whole number of 0 or more"),

@@ -231,6 +231,10 @@ def test_a_network_pickles_to_little_more_than_its_weights_also_after_it_ran(dty
     net.run(np.zeros((2, 300)))
     assert len(pickle.dumps(net)) == size
     assert len(pickle.dumps(pickle.loads(pickle.dumps(net)))) == size
+    # To another process, or over dask, arrays go beside it, without a copy.
+    beside: list[pickle.PickleBuffer] = []
+    assert len(pickle.dumps(net, protocol=5, buffer_callback=beside.append)) < 2000
+    assert sum(one.raw().nbytes for one in beside) == weights
 
 
 @pytest.mark.parametrize("kind", rsnn.neurons.NAMED.values())
