@@ -14,7 +14,7 @@ one thread, so as many run at a time as the workers have threads, and no core ha
 A cluster is started with ``dask scheduler`` on one machine and ``dask worker tcp://HOST:8786 --nthreads 8`` on each of the others, or by
 dask-jobqueue under Slurm. ``--epochs`` are rounds of 500 steps at each point.
 
-Came out (AMD EPYC, 2 cores, busy with other work, 2026-11-29): where excitation wins all fire at once, up to 228 times a second and as
+Came out (Intel Xeon, 2 cores, busy with other work, 2026-11-29): where excitation wins all fire at once, up to 228 times a second and as
 regularly as clocks; where inhibition is five times stronger and more, each fires on its own and irregularly, up to 0.70. Two processes
 and one gave the same bits; one took 40 s.
 """

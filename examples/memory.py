@@ -11,7 +11,7 @@ spiking neurons, NeurIPS 2018, as their tutorial has them (github.com/IGITUGraz/
 
     python examples/memory.py [--help]
 
-Came out (AMD EPYC, 2 cores, 2026-11-29), recalls answered rightly in 1000 new sequences, five seeds: with adaptation 99.9, 99.7, 99.9,
+Came out (Intel Xeon, 2 cores, 2026-11-29), recalls answered rightly in 1000 new sequences, five seeds: with adaptation 99.9, 99.7, 99.9,
 99.9 and 99.8 %; without 80.0, 93.8, 56.6, 85.6 and 66.5 %. Adaptation is not the only way to remember two seconds, it is the reliable one.
 800 batches of 480 steps for each of ten networks, some minutes. (With 300 batches one of the five adaptive networks was still guessing.)
 """
