@@ -152,7 +152,7 @@ def run(neuron: IntegerNeuron, x: Any, state: dict[str, Any] | None = None) -> t
     def stack(rows: list[Array]) -> Array:
         out = np.empty(x.shape, object)
         for t, row in enumerate(rows):
-            out[t] = row
+            out[t, ...] = row
         return out
 
     return stack(spikes), now, {name: stack(trace) for name, trace in traces.items()}
