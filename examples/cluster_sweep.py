@@ -28,6 +28,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ BESIDE = str(Path(__file__).parent)
 sys.path[:] = [*(path for path in sys.path if path != BESIDE), BESIDE]
 
 try:
-    from distributed import Client, LocalCluster, as_completed
+    dask: Any = import_module("distributed")
 except ModuleNotFoundError as error:
     raise SystemExit(f'this example needs {error.name}, which this Python does not have: pip install "rsnn[distributed]"') from None
 
@@ -92,12 +93,12 @@ def measure(net: rsnn.Network, drive: float, steps: int, seed: int) -> dict[str,
 
 
 @contextmanager
-def client(settings: Settings) -> Iterator[Client | None]:
+def client(settings: Settings) -> Iterator[Any]:
     """Give who computes: a cluster's scheduler, workers started here, or nobody else."""
     address, workers = settings.options["scheduler"], settings.options["workers"]
     if address is not None:
         try:
-            there = Client(address, timeout=10)
+            there = dask.Client(address, timeout=10)
         except (OSError, ValueError) as error:
             raise SystemExit(f"--scheduler {address}: no scheduler answers there ({error}); start one with: dask scheduler") from None
         with there:
@@ -107,8 +108,8 @@ def client(settings: Settings) -> Iterator[Client | None]:
     else:
         with ExitStack() as open_:
             with uninterrupted():
-                cluster = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL)
-                mine = open_.enter_context(Client(open_.enter_context(cluster)))
+                cluster = dask.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL)
+                mine = open_.enter_context(dask.Client(open_.enter_context(cluster)))
             yield mine
 
 
@@ -136,7 +137,7 @@ def sweep(settings: Settings, points: list[Point], n: int) -> Iterator[tuple[Poi
             return
         held = {g: there.scatter(net, broadcast=True) for g, net in nets.items()}
         tasks = {there.submit(measure, held[g], drive, steps, settings.seed, pure=False): (g, drive) for g, drive in points}
-        for done, found in as_completed(tasks, with_results=True):
+        for done, found in dask.as_completed(tasks, with_results=True):
             yield tasks[done], found
 
 

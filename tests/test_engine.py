@@ -14,8 +14,7 @@ from strategies import FLOATS, neurons
 
 import rsnn
 from rsnn import product_reference
-from rsnn.layers import pair
-from rsnn.pooling import Pool2d
+from rsnn.layers import Pool2d, pair
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SIZES = st.integers(1, 7)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import FLOATS, neurons, values
 
 import rsnn
-import rsnn.engine
+import rsnn.network.engine
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -104,7 +104,7 @@ def test_blocks_of_time_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     net, x = rsnn.Network(entries, 3), values(0, (40, 2, 3), np.float32, wild=True)
     whole = net.run(x)
     for elements in (1, 20, 60):
-        monkeypatch.setattr(rsnn.engine, "BLOCK", elements)
+        monkeypatch.setattr(rsnn.network.engine, "BLOCK", elements)
         part = net.run(x)
         assert same(part.output, whole.output)
         assert same(part.state["late"].waiting, whole.state[1].waiting)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from strategies import FLOATS, layouts, neurons, values
 
 import rsnn
-import rsnn.engine
+import rsnn.network.engine
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -110,7 +110,7 @@ def test_blocks_of_time_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     net, x = small(), values(0, (50, 2, 2, 8, 9), np.float32, wild=True)
     whole = net.run(x, record=("v", "u"))
     for elements in (1, 2000, 4000):
-        monkeypatch.setattr(rsnn.engine, "BLOCK", elements)
+        monkeypatch.setattr(rsnn.network.engine, "BLOCK", elements)
         parts = net.run(x, record=("v", "u"))
         assert same(parts.output, whole.output)
         assert equal_states(parts.state, whole.state)

@@ -208,7 +208,7 @@ def test_a_network_takes_packed_spikes(batch_first: bool, monkeypatch: pytest.Mo
     wanted = net.run(dense)
     for block in (None, 500):
         if block:
-            monkeypatch.setattr(rsnn.engine, "BLOCK", block)
+            monkeypatch.setattr(rsnn.network.engine, "BLOCK", block)
         got = net.run(spikes)
         same(got.output, wanted.output)
         assert got.stats == wanted.stats

@@ -298,12 +298,12 @@ def test_a_network_runs_recurrent_layers() -> None:
 
 
 def test_a_network_blocks_time_without_changing_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    import rsnn.engine
+    import rsnn.network.engine
 
     net = rsnn.Network([rsnn.Recurrent(rsnn.LIF(beta=0.9), weights(8, 5, np.float32, "full"))], 5)
     x = values(8, (40, 2, 5), np.float32, wild=False)
     whole = net.run(x)
-    monkeypatch.setattr(rsnn.engine, "BLOCK", 30)
+    monkeypatch.setattr(rsnn.network.engine, "BLOCK", 30)
     pieces = net.run(x)
     same(pieces.output, whole.output)
     assert pieces.stats == whole.stats

@@ -27,13 +27,10 @@ if TYPE_CHECKING:
     from . import stages as stages
     from . import surrogate as surrogate
     from .calls import adex, alif, alpha, eif, glif3, iaf, izhikevich, li, lif, qif
-    from .layers import Conv1d, Conv2d, Linear
-    from .network import Network
-    from .network_result import NetworkResult
+    from .layers import Add, AvgPool2d, Conv1d, Conv2d, Delay, Flatten, Linear, MaxPool2d, SumPool2d
+    from .network import Network, NetworkResult
     from .neurons import ALIF, EIF, GLIF3, IAF, LI, LIF, QIF, AdEx, Alpha, Izhikevich, Neuron
-    from .pooling import AvgPool2d, MaxPool2d, SumPool2d
     from .recurrent import Recurrent
-    from .routing import Add, Delay, Flatten
     from .simulation import Result, simulate
     from .spikes import Spikes
 
@@ -93,11 +90,8 @@ _ELSEWHERE = {
     name: module
     for module, names in {
         "calls": ("adex", "alif", "alpha", "eif", "glif3", "iaf", "izhikevich", "li", "lif", "qif"),
-        "layers": ("Conv1d", "Conv2d", "Linear"),
-        "pooling": ("AvgPool2d", "MaxPool2d", "SumPool2d"),
-        "routing": ("Add", "Delay", "Flatten"),
-        "network": ("Network",),
-        "network_result": ("NetworkResult",),
+        "layers": ("Add", "AvgPool2d", "Conv1d", "Conv2d", "Delay", "Flatten", "Linear", "MaxPool2d", "SumPool2d"),
+        "network": ("Network", "NetworkResult"),
         "neurons": ("ALIF", "EIF", "GLIF3", "IAF", "LI", "LIF", "QIF", "AdEx", "Alpha", "Izhikevich", "Neuron"),
         "recurrent": ("Recurrent",),
         "simulation": ("Result", "simulate"),

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from . import layers, neurons, pooling, routing, stages
+from . import layers, neurons, stages
 from .arguments import did_you_mean, shown
 from .errors import InvalidTypeError, InvalidValueError
 from .network import Network
@@ -134,9 +134,16 @@ def from_data(data: Any) -> Any:
 def _kinds() -> dict[str, type]:
     """Every kind, by name."""
     of_layers = (
-        layers.Linear, layers.Conv1d, layers.Conv2d, pooling.SumPool2d, pooling.AvgPool2d, pooling.MaxPool2d,
-        routing.Flatten, routing.Add, routing.Delay,
-    )  # fmt: skip
+        layers.Linear,
+        layers.Conv1d,
+        layers.Conv2d,
+        layers.SumPool2d,
+        layers.AvgPool2d,
+        layers.MaxPool2d,
+        layers.Flatten,
+        layers.Add,
+        layers.Delay,
+    )
     plain = (Network, *of_layers, Recurrent, neurons.Neuron, *neurons.NAMED.values())
     of_stages = (
         *SYNAPSES,

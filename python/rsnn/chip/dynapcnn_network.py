@@ -16,12 +16,10 @@ import numpy as np
 from rsnn import _rsnn, stages
 from rsnn.arguments import shape_of
 from rsnn.errors import InvalidValueError
-from rsnn.graph import call
-from rsnn.layers import Conv2d, Linear
+from rsnn.layers import AvgPool2d, Conv2d, Flatten, Linear, SumPool2d
 from rsnn.network import Network
+from rsnn.network.graph import call
 from rsnn.neurons import AnyNeuron
-from rsnn.pooling import AvgPool2d, SumPool2d
-from rsnn.routing import Flatten
 from rsnn.state import State, make_state
 from rsnn.threads import resolve
 

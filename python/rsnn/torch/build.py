@@ -10,8 +10,8 @@ from torch import Tensor, nn
 import rsnn
 from rsnn.arguments import names, shown
 from rsnn.errors import InvalidTypeError
-from rsnn.graph import write
 from rsnn.layers import Weighted
+from rsnn.network.graph import write
 from rsnn.surrogate import ATan, Surrogate
 from rsnn.torch import layers
 from rsnn.torch.delay import Delay

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rsnn.memory import empty
+
 from .graph import ByLayer
 from .lowering import raster
-from .memory import empty
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .arguments import names, shown
-from .errors import InvalidTypeError, InvalidValueError
+from rsnn.arguments import names, shown
+from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.layers import Delay
+from rsnn.simulation import simulate
+from rsnn.state import State
+
 from .graph import call, index_of
-from .routing import Delay
-from .simulation import simulate
-from .state import State
 
 if TYPE_CHECKING:
     from .network import Network

@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._rsnn import __version__
-from .arguments import shown
-from .description import from_data, to_data
-from .errors import FileFormatError, InvalidTypeError, InvalidValueError
+from rsnn._rsnn import __version__
+from rsnn.arguments import shown
+from rsnn.description import from_data, to_data
+from rsnn.errors import FileFormatError, InvalidTypeError, InvalidValueError
+
 from .network import Network
 
 Array = npt.NDArray[Any]

@@ -1,4 +1,4 @@
-"""Networks as data: layers and neurons, which of them takes what, and nothing running. `rsnn.engine` runs them."""
+"""Networks as data: layers and neurons, which of them takes what, and nothing running. `rsnn.network.engine` runs them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import count, flag, is_tensor, shape_of, shown
+from rsnn.arguments import count, flag, is_tensor, shape_of, shown
+from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.layers import Delay, Layer
+from rsnn.neurons import AnyNeuron
+from rsnn.recurrent import Recurrent
+from rsnn.simulation import simulate
+from rsnn.stages import Description
+
 from .engine import run
-from .errors import InvalidTypeError, InvalidValueError
 from .graph import ByLayer, Graph, call, index_of, read, unread, write
-from .layers import Layer
-from .network_result import NetworkResult, States
-from .network_table import table
-from .neurons import AnyNeuron
-from .recurrent import Recurrent
-from .routing import Delay
-from .simulation import simulate
-from .stages import Description
+from .result import NetworkResult, States
 from .stream import Stream
+from .table import table
 
 Shape = tuple[int, ...]
 
@@ -330,7 +330,7 @@ class Network(Description):
 
         Notes
         -----
-        What the file holds is described in `rsnn.storage`. The same network gives the same bytes.
+        What the file holds is described in `rsnn.network.storage`. The same network gives the same bytes.
 
         Examples
         --------

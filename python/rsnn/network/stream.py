@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import array_of, choice, count, float_dtype, is_tensor, shown
+from rsnn.arguments import array_of, choice, count, float_dtype, is_tensor, shown
+from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.records import are_records, binned
+from rsnn.threads import resolve
+
 from .engine import PATHS, Running
-from .errors import InvalidTypeError, InvalidValueError
 from .graph import ByLayer
-from .network_input import listed
-from .network_request import checked_state
-from .network_result import LayerStats, States
-from .records import are_records, binned
-from .threads import resolve
+from .inputs import listed
+from .request import checked_state
+from .result import LayerStats, States
 
 if TYPE_CHECKING:
     from .network import Network

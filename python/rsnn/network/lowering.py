@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from . import _rsnn
-from .layers import Conv2d, Linear, pair
-from .pooling import Pool2d
-from .recurrent import Recurrent
-from .routing import Delay
-from .weights import Weights
+from rsnn import _rsnn
+from rsnn.layers import Conv2d, Delay, Linear, Pool2d, pair
+from rsnn.recurrent import Recurrent
+from rsnn.weights import Weights
 
 if TYPE_CHECKING:
     from .network import Network

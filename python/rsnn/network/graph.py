@@ -7,8 +7,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from .arguments import did_you_mean, is_tensor, shown
-from .errors import InvalidTypeError, InvalidValueError
+from rsnn.arguments import did_you_mean, is_tensor, shown
+from rsnn.errors import InvalidTypeError, InvalidValueError
 
 INPUT = "input"
 """The name of what comes into the network; among the indices of inputs it is -1."""

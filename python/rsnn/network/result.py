@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy.typing as npt
 
-from .errors import AbsentError
-from .state import State
+from rsnn.errors import AbsentError
+from rsnn.state import State
 
 Array = npt.NDArray[Any]
 States = Mapping[Any, State]

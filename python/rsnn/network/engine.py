@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import choice
-from .errors import InvalidValueError
+from rsnn.arguments import choice
+from rsnn.errors import InvalidValueError
+from rsnn.layers import Delay
+from rsnn.memory import empty
+from rsnn.recurrent import Recurrent
+from rsnn.state import State, make_state
+from rsnn.threads import resolve
+
 from .graph import ByLayer
+from .inputs import NetworkInput, network_input
 from .lowering import Lowered, from_raster, lower, to_raster
-from .memory import empty
-from .network_input import NetworkInput, network_input
-from .network_request import checked_state, wanted_traces
-from .network_result import LayerStats, NetworkResult, States
-from .network_spikes import Kept, LayerSpikes
-from .recurrent import Recurrent
-from .routing import Delay
-from .state import State, make_state
-from .threads import resolve
+from .request import checked_state, wanted_traces
+from .result import LayerStats, NetworkResult, States
+from .spikes import Kept, LayerSpikes
 
 if TYPE_CHECKING:
-    from . import _rsnn
+    from rsnn import _rsnn
+
     from .network import Network
 
 Array = npt.NDArray[Any]

@@ -1,4 +1,4 @@
-"""Layers with weights as data, nothing running: `rsnn.Network` runs them. `rsnn.pooling` and `rsnn.routing` have those without weights.
+"""Layers with weights as data, nothing running: `rsnn.Network` runs them. `pooling` and `routing` have those without weights.
 
 Sums are taken in one documented order, multiply then add, from +0, the bias last: the same bits on every processor, for any number
 of threads, for a sample alone or in a batch, and in `rsnn.torch`, whose `Linear` and `Conv2d` are these. `rsnn.product_reference`
@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import _rsnn
-from .arguments import count, shape_of, shown
-from .errors import InvalidValueError
-from .memory import empty
-from .simulation import data
-from .stages import Description
-from .threads import resolve
-from .weights import Weights, kept
+from rsnn import _rsnn
+from rsnn.arguments import count, shape_of, shown
+from rsnn.errors import InvalidValueError
+from rsnn.memory import empty
+from rsnn.simulation import data
+from rsnn.stages import Description
+from rsnn.threads import resolve
+from rsnn.weights import Weights, kept
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]

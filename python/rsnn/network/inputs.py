@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import shown
-from .errors import InvalidValueError
-from .records import Events, are_records, binned
-from .simulation import data
-from .spikes import WORD, Spikes
+from rsnn.arguments import shown
+from rsnn.errors import InvalidValueError
+from rsnn.records import Events, are_records, binned
+from rsnn.simulation import data
+from rsnn.spikes import WORD, Spikes
 
 if TYPE_CHECKING:
     from .network import Network

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from . import _rsnn
-from .errors import InvalidValueError
-from .layers import Layer, Shape, image_shape, pair
+from rsnn import _rsnn
+from rsnn.errors import InvalidValueError
+
+from .weighted import Layer, Shape, image_shape, pair
 
 Array = npt.NDArray[Any]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from rsnn.layers import Weighted
+from rsnn.recurrent import Recurrent
+from rsnn.weights import Weights
+
 from .graph import call
-from .layers import Weighted
-from .recurrent import Recurrent
-from .weights import Weights
 
 if TYPE_CHECKING:
     from .network import Network

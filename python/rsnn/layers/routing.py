@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import LARGEST, MOST_STEPS, SMALLEST, array_of, float_dtype, scalar, shape_of, shown, within
-from .errors import InvalidTypeError, InvalidValueError
-from .layers import Layer, Shape
-from .state import State, make_state
+from rsnn.arguments import LARGEST, MOST_STEPS, SMALLEST, array_of, float_dtype, scalar, shape_of, shown, within
+from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.state import State, make_state
+
+from .weighted import Layer, Shape
 
 Array = npt.NDArray[Any]
 
