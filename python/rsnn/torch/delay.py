@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rsnn import arguments, routing
+from rsnn import arguments, layers
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.simulation import Result
 from rsnn.state import State, make_state
@@ -51,7 +51,7 @@ class Delay(nn.Module):
 
     def __init__(self, delay: float, *, dt: float = 1.0, batch_first: bool = False) -> None:
         super().__init__()
-        self.layer = routing.Delay(delay, dt=dt)
+        self.layer = layers.Delay(delay, dt=dt)
         self.batch_first: bool = arguments.flag("batch_first", batch_first)
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from rsnn import arguments, graph
+from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.network import graph
 from rsnn.torch.sequential import Sequential, SequentialResult
 
 
