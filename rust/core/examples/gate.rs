@@ -150,7 +150,20 @@ fn core_of_a_chip(repeats: usize) -> Result<()> {
     let mut spikes = vec![0; STEPS * geometry.outputs()];
     for _ in 0..repeats {
         let outputs = Outputs { spikes: &mut spikes, pooled: None, traces: Vec::new() };
-        layer(&Context::serial(), level()?.1, &neuron, geometry, &events, 1, &weight, coefficients, 1, &mut state, outputs, 0)?;
+        layer(
+            &Context::serial(),
+            level()?.1,
+            &neuron,
+            geometry,
+            &events,
+            1,
+            &weight,
+            coefficients,
+            1,
+            chip_scan::State::membranes(&mut state),
+            outputs,
+            0,
+        )?;
     }
     Ok(())
 }
