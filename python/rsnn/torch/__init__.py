@@ -20,7 +20,6 @@ from rsnn.torch import functional, init
 from rsnn.torch._autograd import DifferentiationError
 from rsnn.torch.build import from_network
 from rsnn.torch.compare import Agreement, LayerAgreement, compare_spikes
-from rsnn.torch.convert import to_network
 from rsnn.torch.delay import Delay
 from rsnn.torch.diagnosis import Health, LayerHealth, health
 from rsnn.torch.graph import Add, Graph
@@ -69,6 +68,7 @@ from rsnn.torch.named import (
     QIFRecurrent,
     QIFRecurrentCell,
 )
+from rsnn.torch.network import to_network
 from rsnn.torch.sequential import Sequential, SequentialResult
 from rsnn.torch.swap import convert
 

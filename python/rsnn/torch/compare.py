@@ -12,8 +12,8 @@ import rsnn
 from rsnn.arguments import shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.torch import _checks
-from rsnn.torch.convert import to_network
 from rsnn.torch.modules import Layer
+from rsnn.torch.network import to_network
 from rsnn.torch.sequential import Sequential, SequentialResult
 
 
