@@ -12,7 +12,7 @@ import rsnn
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.torch.delay import Delay
 from rsnn.torch.graph import Add, Graph
-from rsnn.torch.layers import AvgPool2d, SumPool2d, frame_padding
+from rsnn.torch.layers import AvgPool2d, SumPool2d, side_padding
 from rsnn.torch.lift import Dropout, Lift
 from rsnn.torch.modules import Layer
 
@@ -171,7 +171,7 @@ def _convolution(position: str, module: Any) -> Any:
         ("padding_mode", module.padding_mode, ("zeros",)),
     ):
         _require(position, module, name, given, accepted)
-    weights, stride, padding = (_array(module.weight), _array(module.bias)), tuple(module.stride), frame_padding(module)
+    weights, stride, padding = (_array(module.weight), _array(module.bias)), tuple(module.stride), side_padding(module)
     if isinstance(module, nn.Conv1d):
         return rsnn.Conv1d(*weights, stride=stride[0], padding=padding[0])
     return rsnn.Conv2d(*weights, stride=stride, padding=(padding[0], padding[1]))
