@@ -157,7 +157,12 @@ def test_a_stream_gives_the_bits_of_a_run(
     stream = net.stream(dtype=dtype, path=path)
     assert same(np.stack([stream.step(frame) for frame in x]), whole.output)
     assert same_states(stream.state, whole.state)
-    assert {k: one.spikes for k, one in stream.stats.items()} == {k: one.spikes for k, one in whole.stats.items()}
+    for k, one in whole.stats.items():
+        counted = stream.stats[k].spikes
+        if one.spikes is None or (abs(one.spikes) <= 2**53 and (np.mod(whole.spikes[k], 1) == 0).all()):
+            assert counted == one.spikes
+        else:  # a sum of fractions, or beyond what floats count, depends on where the run is cut
+            assert counted == pytest.approx(one.spikes, rel=1e-12, abs=1, nan_ok=True)
     stream.reset()
     flat = x.reshape(steps, -1)
     listed = [stream.step((np.flatnonzero(row), row[row != 0])) for row in flat]

@@ -44,6 +44,14 @@ def test_the_memory_of_an_array_that_died_is_used_again() -> None:
     assert address(memory.empty(LARGE, np.float32)) == at
 
 
+def test_more_than_any_memory_is_refused_and_leaves_nothing_behind() -> None:
+    for shape in ((2**62, 4), (2**64,), (2**40, 2**40)):
+        with pytest.raises((ValueError, MemoryError)):
+            memory.empty(shape, np.float32)
+    memory.clear()
+    assert memory.held() == 0
+
+
 def test_two_arrays_that_live_never_share_memory() -> None:
     kept = [memory.empty(LARGE, np.float32) for _ in range(5)]
     for k, array in enumerate(kept):

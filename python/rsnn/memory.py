@@ -72,7 +72,7 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     """
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
-    if size < SMALLEST:
+    if size < SMALLEST or size > sys.maxsize // 2:  # what no memory has, numpy refuses
         return np.empty(shape, kind)
     size = _rounded(size)
     waiting = _waiting.setdefault(size, [])

@@ -24,7 +24,8 @@ class LayerStats:
     layer : str
         Its kind, such as ``"Linear"``.
     spikes : int, or None of a layer that does not spike
-        All spikes; an output of 3 spikes in one step is 3. (inf, a float, where an infinite input fired without end.)
+        All spikes; an output of 3 spikes in one step is 3. Exact up to 2**53. (inf, a float, where an infinite input fired
+        without end.)
     density : float, or None of a layer that does not spike
         The part of its outputs that are not 0.
     synops : int, or None of a layer without synapses
