@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -251,7 +252,6 @@ def test_a_stream_takes_event_records() -> None:
 
 def test_a_stream_does_not_grow() -> None:
     """Nothing is kept of a step but the state (the benchmark counts a million of them)."""
-    tracemalloc = pytest.importorskip("tracemalloc")
     net = rsnn.Network([rsnn.Linear(np.ones((4, 8), np.float32)), rsnn.IAF()], 8)
     stream, frame = net.stream(threads=1), np.ones(8, np.float32)
     for _ in range(100):
