@@ -26,6 +26,7 @@ from rsnn.torch.sequential import Sequential
 Array = npt.NDArray[Any]
 
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
+MAX_POOL = nn.MaxPool2d
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 ABSENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, Dropout)
 """What does nothing in evaluation."""
@@ -166,9 +167,7 @@ class Analog:
                 self._add(node, kind, module, sources)
         elif called not in _SHAPE and called != "size":
             name = called if isinstance(called, str) else getattr(called, "__name__", str(called))
-            raise _refusal(
-                node, f"is {name}(), which cannot be converted; there are ReLU, linear, convolution, pooling, flattening and sums"
-            )
+            raise _refusal(node, f"is {name}(), which cannot be converted; give linear, convolution, ReLU, pooling, flattening, sums")
 
 
 class _Watching(fx.Interpreter):

@@ -126,9 +126,11 @@ def from_relu(
         return base
     assert data is not None
     levels = _Levels(read, data, options["output"])
-    if percentile == "auto":
-        percentile = _search(read, base, data, levels, CANDIDATES, steps, SAMPLES, tolerance, options, threads).best.percentile
-    return scaled(base, read.entries, levels.at(percentile), options["v_threshold"])
+    if isinstance(percentile, str):
+        at = _search(read, base, data, levels, CANDIDATES, steps, SAMPLES, tolerance, options, threads).best.percentile
+    else:
+        at = float(percentile)
+    return scaled(base, read.entries, levels.at(at), options["v_threshold"])
 
 
 def search(
@@ -251,9 +253,8 @@ def normalize_weights(model: Any, calibration: Any, percentile: float = 99.0, *,
                 "with torch.nn.utils.fusion.fuse_conv_bn_eval"
             )
     weighted = read.of("weights")
-    if len({id(value) for entry in weighted for value in entry.module.parameters()}) < sum(
-        len(list(e.module.parameters())) for e in weighted
-    ):
+    held = [value for entry in weighted for value in entry.module.parameters()]
+    if len({id(value) for value in held}) < len(held):
         raise InvalidValueError("model: some of its layers share their weights, which cannot be scaled for each")
     with torch.no_grad():
         if keep:
@@ -276,7 +277,7 @@ def normalize_weights(model: Any, calibration: Any, percentile: float = 99.0, *,
 
 
 def compare(model: Any, network: Network, x: Any, *, steps: int = 64, threads: int | None = None) -> Comparison:
-    """Compare a converted network with its model, layer by layer: do rates follow the activations?
+    """Compare a converted network with its model, layer by layer: whether rates follow the activations.
 
     Parameters
     ----------
@@ -361,7 +362,7 @@ def _begin(
 ) -> tuple[Analog, Any, dict[str, Any]]:
     """Check what every conversion is given."""
     try:
-        from .model import Analog, nn
+        from .model import MAX_POOL, Analog
     except ModuleNotFoundError as error:
         raise ImportError('rsnn.convert needs torch, which is not installed: pip install "rsnn[torch]"') from error
 
@@ -370,7 +371,7 @@ def _begin(
     read = Analog(model)
     if choice("max_pool", max_pool, ("refuse", "keep")) == "refuse":
         for entry in read.entries:
-            if isinstance(entry.module, nn.MaxPool2d):
+            if isinstance(entry.module, MAX_POOL):
                 raise InvalidValueError(
                     f"model: the layer {entry.name} is a maximum pooling; the maximum of spikes is not that of rates: train with "
                     "torch.nn.AvgPool2d, or give max_pool='keep' and see with rsnn.convert.compare what it does"
