@@ -14,6 +14,7 @@ import numpy.typing as npt
 from . import _rsnn
 from .arguments import array_of, count, did_you_mean, flag, is_tensor, names, shown
 from .composed import AnyNeuron, Kernel
+from .drawn import Drawn
 from .errors import AbsentError, InvalidTypeError, InvalidValueError
 from .layout import BLOCK, Layout
 from .memory import empty
@@ -26,7 +27,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Result:
+class Result(Drawn):
     """What a run gives.
 
     Attributes

@@ -80,6 +80,7 @@ class LoihiNetwork:
             {k: one.state for k, one in results.items()},
             {k: one.stats for k, one in results.items()},
             {k: one.traces for k, one in results.items()} if recorded else {},
+            1 if array.ndim == 3 else None,
         )
 
     def __repr__(self) -> str:

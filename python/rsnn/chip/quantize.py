@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsnn.arguments import choice, names, shape_of, shown
+from rsnn.drawn import Drawn
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import Network
 from rsnn.state import State
@@ -72,7 +73,7 @@ class ChipLayer(Protocol):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ChipNetworkResult:
+class ChipNetworkResult(Drawn):
     """What a network on a chip gives.
 
     Layers are known by the index that their neurons have in the float network, as in its own result.
@@ -89,6 +90,8 @@ class ChipNetworkResult:
         Counts for every layer: spikes, SynOps, membranes beyond the chip's bits.
     traces : dict of dict of integer arrays
         What was recorded.
+    batch_axis : int or None
+        Where the batch is in these arrays: 1, or 0 where the float network is batch first; None where the data had no batch.
     """
 
     output: Array
@@ -96,6 +99,7 @@ class ChipNetworkResult:
     state: dict[int, State]
     stats: dict[int, Stats]
     traces: dict[int, dict[str, Array]] = field(default_factory=dict)
+    batch_axis: int | None = None
 
     @property
     def synops(self) -> int:
@@ -157,6 +161,10 @@ class ChipNetwork(ABC):
         swap = self.source.batch_first and array.ndim == 2 + len(shape_of("input_shape", self.source.input_shape))
         return self.take_in(name, array.swapaxes(0, 1) if swap else array, threads), swap
 
+    def batch_axis(self, output: Array) -> int | None:
+        """Tell from the output of the last layer, time first, where the batch is in the caller's layout."""
+        return 1 - self.source.batch_first if output.ndim > 1 + len(self.source.shapes[-1]) else None
+
     def run(
         self, x: npt.ArrayLike, state: dict[int, State] | None = None, *, record: Any = (), threads: int | None = None
     ) -> ChipNetworkResult:
@@ -210,6 +218,7 @@ class ChipNetwork(ABC):
             {k: one.state for k, one in results.items()},
             {k: one.stats for k, one in results.items()},
             traces if recorded else {},
+            self.batch_axis(result.out),
         )
 
     def report(self, x: npt.ArrayLike, *, threads: int | None = None) -> Report:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from rsnn.arguments import did_you_mean
+from rsnn.drawn import Drawn
 from rsnn.errors import AbsentError
 from rsnn.state import State
 
@@ -46,7 +47,7 @@ class Stats:
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class ChipResult:
+class ChipResult(Drawn):
     """What a layer on a chip gives.
 
     Attributes

@@ -122,6 +122,7 @@ class XyloNetwork(ChipNetwork):
             {keys[0]: result.state},
             dict(zip(keys, (result.stats, out_stats), strict=True)),
             traces,
+            self.batch_axis(result.out),
         )
 
     def check(self) -> Check:

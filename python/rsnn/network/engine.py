@@ -172,6 +172,7 @@ class Running:
     def result(self, lead: Shape, output: Array, traces: dict[int, dict[str, Array]], path: str) -> NetworkResult:
         """Give what the run gave, in the caller's layout."""
         turned = self.network.batch_first and len(lead) == 2
+        axis = None if len(lead) < 2 else 1 - turned
 
         def layout(array: Array) -> Array:
             return array.swapaxes(0, 1) if turned else array
@@ -187,4 +188,4 @@ class Running:
                 spikes[k] = seen
         shown = {k: {name: layout(trace) for name, trace in one.items()} for k, one in traces.items()}
         held: Any = spikes  # what is not dense yet is made so by LayerSpikes
-        return NetworkResult(seen, LayerSpikes(held, self.network.graph.names), self.states(), self.stats(path), self._named(shown))
+        return NetworkResult(seen, LayerSpikes(held, self.network.graph.names), self.states(), self.stats(path), self._named(shown), axis)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from rsnn.drawn import Drawn
 from rsnn.errors import AbsentError
 from rsnn.state import State
 
@@ -48,7 +49,7 @@ class LayerStats:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class NetworkResult:
+class NetworkResult(Drawn):
     """What a run of a network gives. Layers go by their index in ``network.layers``, or by their name.
 
     Attributes
@@ -63,6 +64,8 @@ class NetworkResult:
         What every layer did, by index.
     traces : mapping of dicts of arrays
         What was recorded, by index, then by name.
+    batch_axis : int or None
+        Where the batch is in all these arrays: 1, or 0 where the network is batch first; None where the data had no batch.
     """
 
     output: Array
@@ -70,6 +73,7 @@ class NetworkResult:
     state: States
     stats: Mapping[Any, LayerStats]
     traces: Mapping[Any, dict[str, Array]] = field(default_factory=dict)
+    batch_axis: int | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Say what there is."""

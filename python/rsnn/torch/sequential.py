@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from rsnn import arguments
+from rsnn.drawn import Drawn
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.torch import _checks
 from rsnn.torch.delay import Delay
@@ -16,7 +17,7 @@ from rsnn.torch.modules import Layer
 
 
 @dataclass(frozen=True)
-class SequentialResult:
+class SequentialResult(Drawn):
     """What a run of `Sequential` returns, laid out as that of a run of `rsnn.Network`: modules go by their position in the list."""
 
     output: Tensor
@@ -27,6 +28,8 @@ class SequentialResult:
     """The state of every neuron, by position (of an inner `Sequential` such a dict): pass it back in to go on."""
     traces: dict[int, dict[str, Tensor]]
     """What was recorded, by position, then by name."""
+    batch_axis: int = 1
+    """Where the batch is: 1, or 0 with ``batch_first=True``."""
 
 
 class Sequential(nn.Sequential):
@@ -220,7 +223,7 @@ class _Work:
 
     def result(self, output: Tensor) -> SequentialResult:
         """Give what the last module sent on, and what was kept."""
-        return SequentialResult(output, self.spikes, self.after, self.traces)
+        return SequentialResult(output, self.spikes, self.after, self.traces, 1 - self.batch_first)
 
 
 _STATEFUL = (Layer, Sequential, Delay)

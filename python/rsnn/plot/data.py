@@ -1,0 +1,177 @@
+"""What pictures are made of: colours, axes, and arrays from whatever holds spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rsnn.arguments import array_of, is_tensor, shown
+from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.spikes import Spikes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from numpy.typing import NDArray
+
+INK = "#1f2933"
+"""Text and single spikes."""
+FLOAT = "#2166ac"
+"""What the float network did."""
+INTEGER = "#d6604d"
+"""What the integers of the chip did."""
+QUIET = "#c3cbd3"
+"""What is there for comparison only."""
+DOTTED = (0, (1, 2))
+"""The line of a threshold."""
+
+
+def missing(error: ModuleNotFoundError) -> ImportError:
+    """Make the error for a package that a picture needs."""
+    return ImportError(f'rsnn.plot needs {error.name}, which this Python does not have: pip install "rsnn[plot]"')
+
+
+def new_figure(figure: Figure | SubFigure | None, width: float, height: float) -> Any:
+    """Give the figure that came, or one of its own, which no window or list of pyplot knows."""
+    if figure is not None:
+        if not hasattr(figure, "add_subplot"):
+            raise InvalidTypeError(f"figure={shown(figure)}: must be a matplotlib figure or subfigure, or None for a new one")
+        return figure
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise missing(error) from error
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def new_axes(axes: Axes | None, width: float = 6.4, height: float = 3.6) -> Axes:
+    """Give the axes that came, or some in a figure of their own."""
+    if axes is None:
+        made: Axes = plain(new_figure(None, width, height).add_subplot())
+        return made
+    if not hasattr(axes, "transData"):
+        raise InvalidTypeError(f"axes={shown(axes)}: must be matplotlib axes, such as those of figure.subplots(), or None for new ones")
+    return axes
+
+
+def plain(axes: Any) -> Any:
+    """Take the frame off two sides of axes that are ours."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return axes
+
+
+def array(name: str, value: Any) -> NDArray[Any]:
+    """Make an array of an array, a tensor, spikes or a list."""
+    if is_tensor(value):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, Spikes):
+        dense = value.numpy()
+        return dense.swapaxes(0, 1) if value.batch_first else dense
+    made = array_of(name, value)
+    if made.dtype.kind not in "biuf":
+        raise InvalidTypeError(f"{name}={shown(value)}: {made.dtype} cannot be drawn; give numbers, spikes, or the result of a run")
+    return made
+
+
+def two_axes(name: str, value: Any) -> NDArray[Any]:
+    """Make an array with two axes, or an error that names it."""
+    made = array(name, value)
+    if made.ndim != 2:
+        cure = f"select or reshape first, as in {name}.reshape(len({name}), -1)"
+        raise InvalidValueError(f"{name}: shape {made.shape} came, two axes are drawn; {cure}")
+    return made
+
+
+def is_result(value: Any) -> bool:
+    """Tell the result of a run, of a neuron, a network, a module or a chip."""
+    return hasattr(value, "traces") and hasattr(value, "state")
+
+
+def by_layer(result: Any) -> bool:
+    """Tell the result of a network from that of a neuron."""
+    return isinstance(result.spikes if getattr(result, "spiking", True) else None, Mapping)
+
+
+def layer_of(result: Any, layer: Any, held: Mapping[Any, Any], what: str) -> Any:
+    """Choose a layer of those that have something: by default the last."""
+    if layer is None:
+        if not held:
+            raise InvalidValueError(f"layer: no layer of this result has {what}; for traces run with record=")
+        return list(held)[-1]
+    if layer not in held:
+        raise InvalidValueError(f"layer={shown(layer)}: has no {what}; these layers do: {', '.join(map(str, held)) or 'none'}")
+    return layer
+
+
+def spikes_in(result: Any, layer: Any) -> Any:
+    """Give the spikes of a result, or of one of its layers."""
+    if not by_layer(result):
+        if layer is not None:
+            raise InvalidValueError(f"layer={shown(layer)}: this is the result of one layer alone; leave layer= out")
+        return result.spikes
+    return result.spikes[layer_of(result, layer, result.spikes, "spikes")]
+
+
+def traces_in(result: Any, layer: Any) -> Mapping[str, Any]:
+    """Give what a result recorded, or of one of its layers."""
+    if by_layer(result):
+        found: Mapping[str, Any] = result.traces[layer_of(result, layer, result.traces, "traces")]
+        return found
+    recorded: Mapping[str, Any] = result.traces
+    return recorded
+
+
+def over_time(name: str, value: Any, source: Any, sample: int | None) -> NDArray[Any]:
+    """Lay values out as (T, n): one sample of a batch, and its neurons in a row.
+
+    Parameters
+    ----------
+    name : of the argument
+    value : (T, ...)
+    source : the result that they come from, which may know where its batch is; else anything
+    sample : which of the second axis
+    """
+    made = array(name, value)
+    if hasattr(source, "batch_axis") and is_result(source):
+        if source.batch_axis is None:
+            if sample is not None:
+                raise InvalidValueError(f"sample={shown(sample)}: this result has no batch; leave sample= out")
+            return made.reshape(len(made), -1)
+        made = made.swapaxes(0, 1) if source.batch_axis == 0 else made
+        sample = 0 if sample is None else sample
+    if made.ndim == 1 and sample is None:
+        return made[:, None]
+    if sample is not None:
+        if made.ndim < 2 or not 0 <= sample < made.shape[1]:
+            raise InvalidValueError(f"sample={shown(sample)}: {name} has the shape {made.shape}; the second axis has no such entry")
+        return made[:, sample].reshape(len(made), -1)
+    if made.ndim != 2:
+        raise InvalidValueError(
+            f"{name}: shape {made.shape} came, (T, n) is drawn; choose of a batch with sample=0, or reshape, as in "
+            f"{name}.reshape(len({name}), -1)"
+        )
+    return made
+
+
+def fired(spikes: Any, layer: Any, sample: int | None) -> NDArray[Any]:
+    """Give spikes as (T, n), whatever holds them."""
+    if is_result(spikes):
+        return over_time("spikes", spikes_in(spikes, layer), spikes, sample)
+    if layer is not None:
+        raise InvalidValueError(f"layer={shown(layer)}: only results of networks have layers; leave layer= out")
+    return over_time("spikes", spikes, None, sample)
+
+
+def threshold_of(given: Any) -> Any:
+    """Give the threshold of a neuron, or the number that came; None where there is none."""
+    from rsnn.neurons import AnyNeuron
+
+    if isinstance(given, AnyNeuron):
+        return given.coefficients().get("v_threshold")
+    return None if given is None else array("threshold", given)
+
+
+def span(axes: Axes, steps: int, dt: float) -> None:
+    """Set the time axis."""
+    axes.set(xlim=(-0.5 * dt, (steps - 0.5) * dt), xlabel="time step" if dt == 1.0 else "time")
