@@ -9,7 +9,7 @@ import numpy as np
 from rsnn.arguments import count, scalar
 from rsnn.errors import InvalidValueError
 
-from .data import DOTTED, FLOAT, INK, fired, is_result, new_axes, over_time, span, spikes_in, threshold_of, traces_in
+from .data import DOTTED, FLOAT, INK, LABELS, fired, is_result, new_axes, over_time, span, spikes_in, threshold_of, traces_in, whole_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,14 +73,18 @@ def raster(
     dt, axes = scalar("dt", dt), new_axes(axes)
     steps, neurons = seen.shape
     t, k = np.nonzero(seen)
-    size = float(np.clip(150.0 / max(neurons, 1), 3.0, 12.0))
-    axes.scatter(t * dt, k, s=size**2, c=color, marker="|", linewidths=1.6)
+    box = axes.get_window_extent()
+    points = 72.0 / axes.figure.dpi
+    height = float(np.clip(0.95 * points * box.height / max(neurons, 1), 2.5, 12.0))
+    width = float(np.clip(0.6 * points * box.width / max(steps, 1), 0.6, 1.6))
+    axes.scatter(t * dt, k, s=height**2, c=color, marker="|", linewidths=width)
     if counts:
         for step, neuron in zip(t, k, strict=True):
             if seen[step, neuron] > 1:
                 text = f"{seen[step, neuron]:g}"
                 axes.annotate(text, (step * dt, neuron), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6, color=color)
     axes.set(ylim=(-0.5, neurons - 0.5), ylabel="neuron")
+    whole_ticks(axes.yaxis)
     span(axes, steps, dt)
     return axes
 
@@ -185,7 +189,7 @@ def traces(
     if marks is not None and marks.any():
         low, high = axes.get_ylim()
         axes.set_ylim(low, high + (0.06 + 0.05 * after.shape[1]) * (high - low))
-    axes.set(ylabel="membrane" if name in ("v", "u") else name)
+    axes.set(ylabel=LABELS.get(name, name))
     span(axes, steps, dt)
     return axes
 
@@ -232,6 +236,8 @@ def spike_count(
     axes.bar(np.arange(len(totals)), totals, width=0.8 if len(totals) < 60 else 1.0, color=color)
     if labels:
         axes.set_xticks(range(len(totals)), list(labels))
+    else:
+        whole_ticks(axes.xaxis)
     axes.set(xlim=(-0.5, len(totals) - 0.5), xlabel="" if labels else "neuron", ylabel="spikes")
     return axes
 
@@ -242,7 +248,7 @@ def isi(
     *,
     layer: str | int | None = None,
     sample: int | None = None,
-    bins: int = 30,
+    bins: int = 50,
     dt: float = 1.0,
     color: str = FLOAT,
 ) -> Axes:
@@ -252,7 +258,7 @@ def isi(
     ----------
     spikes, axes, layer, sample, dt : as of `raster`
         Several spikes in a step are 0 apart.
-    bins : int, default 30
+    bins : int, default 50
         At most so many; each is a whole number of steps wide.
     color : str, optional
         Of the bars.

@@ -24,6 +24,8 @@ QUIET = "#c3cbd3"
 """What is there for comparison only."""
 DOTTED = (0, (1, 2))
 """The line of a threshold."""
+LABELS = {"v": "membrane", "u": "membrane", "i": "current i", "h": "second current h", "a": "adaptation a", "w": "recovery w"}
+"""What states are called on an axis."""
 
 
 def missing(error: ModuleNotFoundError) -> ImportError:
@@ -170,6 +172,13 @@ def threshold_of(given: Any) -> Any:
     if isinstance(given, AnyNeuron):
         return given.coefficients().get("v_threshold")
     return None if given is None else array("threshold", given)
+
+
+def whole_ticks(axis: Any) -> None:
+    """Let an axis that counts have its ticks at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
 
 
 def span(axes: Axes, steps: int, dt: float) -> None:

@@ -13,7 +13,7 @@ from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.simulation import simulate
 from rsnn.state import make_state
 
-from .data import DOTTED, FLOAT, INK, INTEGER, QUIET, array, new_axes
+from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, array, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,8 @@ POINTS = 600
 """Of a nullcline."""
 ARROWS = 19
 """Arrows in a row of the field."""
+NEAR = 0.93
+"""The part of the steps of a run whose membranes are shown: in the others it runs away towards a spike, and nothing is to be seen."""
 FINE = 1e-6
 """Steps this much shorter than the neuron's give the direction of its differential equation."""
 
@@ -121,7 +123,7 @@ def phase_plane(
     current : float, optional
         The input that the nullclines are for; by default the largest of x.
     v, w : pair of float, optional
-        The limits of the axes; by default what the run and its reset need.
+        The limits of the axes; by default those of the run, without its last steps before spikes.
     field : bool, default True
         Draw arrows in the direction of movement, of equal length.
 
@@ -168,12 +170,13 @@ def phase_plane(
     way = np.stack([np.append(begin.v, run.v), np.append(getattr(begin, second), run.traces[second])])
     threshold = float(one.coefficients()["v_threshold"])
     flow = _Flow(one, second, level)
-    wide = v or _limits(np.append(way[0], min(threshold, float(way[0].max()) + 20.0)))
+    landed = run.v[run.spikes > 0]
+    wide = v or _limits(np.append(landed, way[0][way[0] <= np.quantile(way[0], NEAR)]))
     at = np.linspace(*wide, POINTS)
     still_v = np.column_stack([at, flow.still_v(at)])
     still_w = flow.still_w(at)
-    inside = still_v[(at > way[0].min()) & (at < way[0].max()), 1] if len(drive) else still_v[:, 1]
-    tall = w or _limits(np.concatenate([way[1], [float(np.min(inside, initial=way[1].min()))]]))
+    lowest = float(np.nanmin(still_v[:, 1]))
+    tall = w or _limits(np.append(way[1], lowest))
     axes = new_axes(axes, 6.4, 4.6)
     if field:
         grid = np.meshgrid(np.linspace(*wide, ARROWS), np.linspace(*tall, ARROWS))
@@ -185,8 +188,8 @@ def phase_plane(
     axes.plot(*still_w.T, color=INTEGER, linewidth=1.6, label=f"{second} stands still")
     if len(drive):
         _draw_way(axes, way, run, second, threshold)
-    axes.set(xlim=wide, ylim=tall, xlabel="membrane v", ylabel={"w": "recovery w", "a": "adaptation a"}[second])
-    axes.legend(frameon=False, fontsize=9)
+    axes.set(xlim=wide, ylim=tall, xlabel="membrane v", ylabel=LABELS[second])
+    axes.legend(frameon=False, fontsize=9, ncols=4, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
     return axes
 
 
@@ -247,5 +250,5 @@ def _scalar_neuron(neuron: Any) -> AnyNeuron:
 
 def _limits(values: NDArray[Any]) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
-    margin = 0.08 * (high - low) or 1.0
+    margin = 0.12 * (high - low) or 1.0
     return low - margin, high + margin

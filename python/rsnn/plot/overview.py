@@ -11,7 +11,7 @@ from rsnn.arguments import shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 
 from .activity import raster, traces
-from .data import FLOAT, INK, INTEGER, by_layer, fired, is_result, new_figure, over_time, plain, traces_in
+from .data import FLOAT, INK, INTEGER, LABELS, by_layer, fired, is_result, new_figure, over_time, plain, traces_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -117,7 +117,7 @@ def _panels(out: Any, layer: Any, threshold: Any, sample: int | None, dt: float)
         level = threshold if name in ("v", "u") else None
 
         def trace(axes: Any, held: Any = held, level: Any = level, name: str = name) -> None:
-            _membranes(axes, held, out, spikes, level, sample, dt, "membrane" if name in ("v", "u") else name)
+            _membranes(axes, held, out, spikes, level, sample, dt, LABELS.get(name, name))
             if network:
                 axes.set_title(f"{name}{said}", loc="left", fontsize=10)
 

@@ -17,7 +17,7 @@ from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.simulation import simulate
 
-from .data import DOTTED, FLOAT, INK, INTEGER, QUIET, array, plain
+from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, array, plain
 
 Array = npt.NDArray[Any]
 
@@ -122,6 +122,28 @@ def _slide(name: str, value: float, allowed: tuple[float, float], wanted: Any) -
     return Slide(max(low, around[0]), min(high, around[1]), value)
 
 
+@dataclass
+class Part:
+    """A part of the figure: the image of what does not move in it, and what does.
+
+    Attributes
+    ----------
+    place : left, bottom, right and top, in parts of the figure
+    moving : artists, which an ordinary drawing leaves out
+    background : the image; None before the first drawing
+    """
+
+    place: tuple[float, float, float, float]
+    moving: list[Any]
+    background: Any = None
+
+    def box(self, figure: Any) -> Any:
+        """Give the place in pixels."""
+        from matplotlib.transforms import Bbox
+
+        return Bbox.from_extents(*self.place).transformed(figure.transFigure)
+
+
 class Scene:
     """The picture, and the neurons in it.
 
@@ -150,12 +172,12 @@ class Scene:
         self.figure, self.first, self.slides, self.signal = figure, neurons, slides, signal
         self.values = {name: slide.start for name, slide in slides.items()}
         self.neurons, self.seconds = neurons, 0.0
-        self.extra: list[Any] = []
-        """What a front end draws itself together with the lines."""
         known = tuple(dict.fromkeys(name for one in neurons for name in one.kernel().states if name not in ("v", "rest")))
         self.states = known if states is None else names("states", states, known)
         self._panels(room)
-        self.background: Any = None
+        self.parts: dict[str, Part] = {
+            "": Part((0.0, room, 1.0, 1.0), [self.x_line, self.note, *(line for one in self.lines for line in one.values())])
+        }
         self._run()
         self._limits(force=True)
         if type(figure.canvas) is FigureCanvasBase:
@@ -171,8 +193,8 @@ class Scene:
         self.axes = [plain(self.figure.add_subplot(grid[k])) for k in range(len(heights))]
         for one in self.axes[:-1]:
             one.tick_params(labelbottom=False)
-        for one, label in zip(self.axes, ("input", *self.states, "membrane"), strict=True):
-            one.set_ylabel(label)
+        for one, name in zip(self.axes, ("input", *self.states, "v"), strict=True):
+            one.set_ylabel(LABELS.get(name, name))
         self.axes[-1].set_xlabel("time step")
         self.x_line = self.axes[0].plot([], [], color=INK, linewidth=1.2, animated=True)[0]
         self.lines: list[dict[str, Any]] = []
@@ -202,36 +224,32 @@ class Scene:
         except InvalidValueError as error:  # parameters that are each in range but do not go together: nothing moves until they do
             self.note.set_text(str(error).partition(";")[0])
         changed = self._limits()
-        self.draw(everything=changed)
+        self.draw(("", *(name for name in values if name in self.parts)), everything=changed)
         self.seconds = time.perf_counter() - begin
         return changed
 
-    def draw(self, *, everything: bool = False) -> None:
-        """Draw the lines over the image of the rest, or where there is none, everything."""
+    def draw(self, parts: Sequence[str] = ("",), *, everything: bool = False) -> None:
+        """Draw what moves in these parts over the image of what does not; where there is no image, everything."""
         canvas = self.figure.canvas
-        if everything or self.background is None or not canvas.supports_blit:
+        if everything or self.parts[""].background is None or not canvas.supports_blit:
             canvas.draw()  # which calls _drawn
             return
-        canvas.restore_region(self.background)
-        self._draw_lines()
-        canvas.blit(self.figure.bbox)
+        for part in (self.parts[name] for name in parts):
+            canvas.restore_region(part.background)
+            for artist in part.moving:
+                self.figure.draw_artist(artist)
+            canvas.blit(part.box(self.figure))
         canvas.flush_events()
 
     def _drawn(self, event: Any) -> None:
         """Keep the image of all but the lines, and draw these."""
         if event.canvas.is_saving():  # then matplotlib draws the lines too
             return
-        if event.canvas.supports_blit:
-            self.background = event.canvas.copy_from_bbox(self.figure.bbox)
-        self._draw_lines()
-
-    def _draw_lines(self) -> None:
-        for artist in self.changing():
-            self.figure.draw_artist(artist)
-
-    def changing(self) -> list[Any]:
-        """List what a change of a slider draws anew."""
-        return [self.x_line, self.note, *(line for one in self.lines for line in one.values()), *self.extra]
+        for part in self.parts.values():
+            if event.canvas.supports_blit:
+                part.background = event.canvas.copy_from_bbox(part.box(self.figure))
+            for artist in part.moving:
+                self.figure.draw_artist(artist)
 
     def _run(self) -> None:
         """Run the neurons with the values of the sliders, and hand the lines what came out."""
@@ -289,6 +307,6 @@ class Scene:
 def _rounded(low: float, high: float, top: float) -> tuple[float, float]:
     """Give limits around values on a coarse scale, so that they do not change with every little step."""
     size = max(high - low, 1e-3 * max(abs(low), abs(high)), 1e-9)
-    unit = 10.0 ** math.floor(math.log10(size)) / 2.0
+    unit = 10.0 ** math.floor(math.log10(size)) / 5.0
     below, above = math.floor((low - 0.05 * size) / unit) * unit, math.ceil((high + 0.05 * size) / unit) * unit
     return below, above + top * 1.2 * (above - below)

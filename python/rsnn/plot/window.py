@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from .data import QUIET
-from .scene import Scene
+from .scene import Part, Scene
 
 
 class Window:
@@ -19,7 +19,8 @@ class Window:
         self.sliders: dict[str, Any] = {}
         for k, (name, slide) in enumerate(scene.slides.items()):
             row, column = divmod(k, 2)
-            axes = scene.figure.add_axes((0.14 + 0.47 * column, _bottom(scene, row), 0.26, 0.025))
+            left, bottom = 0.14 + 0.47 * column, _bottom(scene, row)
+            axes = scene.figure.add_axes((left, bottom, 0.26, 0.025))
             made = Slider(axes, name, slide.low, slide.high, valinit=slide.start, valstep=slide.step, valfmt="%.4g", color=QUIET)
             made.label.set_fontsize(9)
             made.valtext.set_fontsize(9)
@@ -28,7 +29,7 @@ class Window:
             moving = [made.poly, made.valtext, *axes.lines]
             for artist in moving:
                 artist.set_animated(True)
-            scene.extra += moving
+            scene.parts[name] = Part((left - 0.01, bottom - 0.01, left + 0.34, bottom + 0.035), moving)
             made.on_changed(partial(self._moved, name))
             self.sliders[name] = made
 
