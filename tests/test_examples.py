@@ -41,6 +41,15 @@ def test_digits_are_read_after_three_epochs(tmp_path: Path) -> None:
     assert found["accuracy"]["0"] >= 0.8
 
 
+def test_converted_digits_are_within_a_point_of_the_relus(tmp_path: Path) -> None:
+    found = run("conversion", tmp_path)
+    assert found["steps"] == 64
+    assert found["accuracy_relu"]["0"] >= 0.9
+    assert abs(found["accuracy_spikes"]["0"] - found["accuracy_relu"]["0"]) <= 0.01
+    curve = found["curves"]["0"]
+    assert curve[0] < 0.8 < curve[15]  # it takes time
+
+
 def test_learned_time_constants_answer_what_fixed_ones_cannot(tmp_path: Path) -> None:
     rates = run("time_constants", tmp_path)["rates"]
     assert 0.4 <= rates["fixed 20"]["both"][0] <= 0.6  # the volleys, and a guess of the cue
@@ -139,6 +148,6 @@ runpy.run_path(sys.argv[0], run_name="__main__")"""
 
 def test_make_runs_every_example() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    assert EXAMPLES == ["cluster_sweep", "digits", "distributed", "memory", "time_constants"]
+    assert EXAMPLES == ["cluster_sweep", "conversion", "digits", "distributed", "memory", "time_constants"]
     for name in EXAMPLES:
         assert f"examples/{name}.py $(ARGS)" in makefile
