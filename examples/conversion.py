@@ -10,7 +10,7 @@ layer whether its rates are the activations that they stand for.
 
     python examples/conversion.py [--help]
 
-Came out (CPUMODEL, 2 cores, 2026-11-29), after 15 epochs from five seeds, each with its own split, of 450 held-out digits: the ReLUs read
+Came out (Intel Xeon, 2 cores, 2026-11-29), after 15 epochs from five seeds, each with its own split, of 450 held-out digits: the ReLUs read
 99.56, 99.11, 99.33, 98.67 and 99.33 %, their spikes after 64 steps 99.56, 99.33, 99.33, 98.67 and 99.33 %, and after 16 steps already
 99.11 % or more. 162 s, on a machine that had much else to do.
 """
@@ -147,7 +147,8 @@ def run(settings: Settings) -> command.Outcome:
 def draw(one: Converted) -> Figure:
     """Draw accuracy over time, a picture on its way, and activations against rates."""
     figure = Figure(figsize=(12.0, 7.6))
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.0, 0.85))
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1.0, 0.85))
+    upper, lower = parts
     curves, picture, spikes, outputs = upper.subplots(1, 4, width_ratios=(2.0, 0.7, 1.3, 1.5))
     draw_curves(one, SHOWN, curves)
     out = one.network.run(np.broadcast_to(one.test[0].numpy(), (STEPS, *one.test.shape[1:])))

@@ -44,8 +44,8 @@ def test_there_is_a_slider_for_every_parameter_within_its_range_and_for_the_inpu
 
 
 def test_the_first_picture_has_spikes() -> None:
-    for neuron in (rsnn.LIF(tau_mem=20.0), rsnn.IAF(), rsnn.AdEx(dt=0.1), rsnn.Izhikevich(dt=0.25), rsnn.EIF(dt=0.1), rsnn.ALIF(20.0)):
-        explorer = shown(neuron, steps=1000)
+    for neuron in (rsnn.IAF(), rsnn.AdEx(dt=0.1), rsnn.Izhikevich(dt=0.25), rsnn.ALIF(20.0)):
+        explorer = plot.explore(neuron, steps=1000, figure=Figure())
         assert len(explorer.scene.lines[0]["spikes"].get_xdata()) >= 1
 
 
@@ -74,10 +74,9 @@ def test_only_what_moves_is_drawn_and_the_picture_is_that_of_a_full_drawing(monk
     explorer.set(tau_mem=20.5)
     canvas: Any = explorer.figure.canvas
     before = pixels(explorer)
-    drawn = []
-    monkeypatch.setattr(type(canvas), "draw", lambda self, draw=type(canvas).draw: (drawn.append(self), draw(self))[1])
-    explorer.set(tau_mem=21.0)
-    assert drawn == []
+    with monkeypatch.context() as patch:
+        patch.setattr(type(canvas), "draw", lambda self: pytest.fail("everything was drawn"))
+        explorer.set(tau_mem=21.0)
     quick = pixels(explorer)
     assert (quick != before).any()
     canvas.draw()
@@ -96,15 +95,7 @@ def test_limits_follow_a_line_that_leaves_them() -> None:
     assert high >= max(explorer.scene.lines[0]["v"].get_ydata())
 
 
-def test_parameters_that_do_not_go_together_are_said_and_nothing_breaks() -> None:
-    neuron = rsnn.LIF(tau_mem=20.0, v_reset=0.2, reset="value")
-    explorer = shown(neuron, sliders={"tau_mem": (0.5, 30)})
-    euler = shown(rsnn.AdEx(dt=1.0), sliders={"tau_mem": (1.0, 40.0)})
-    euler.set(tau_mem=1.0)
-    assert euler.scene.note.get_text() == ""
-    explorer.set(tau_mem=0.5)
-    assert explorer.neurons[0] == neuron.replace(tau_mem=0.5)
-
+def test_what_is_refused_while_a_slider_moves_is_said_and_nothing_breaks() -> None:
     def odd(half: float = 0.0) -> np.ndarray:
         if half > 0.5:
             raise rsnn.InvalidValueError("half: too much; give less")
@@ -127,11 +118,11 @@ def test_a_picture_can_be_saved_with_lines_and_sliders(tmp_path: Any) -> None:
 
 def test_widgets_of_a_notebook_do_the_same() -> None:
     explorer = plot.explore(ONE, where="notebook", show=False)
-    first = explorer.front.picture.value
+    first = bytes(explorer.front.picture.value)
     assert first.startswith(b"\x89PNG")
     explorer.front.sliders["tau_mem"].value = 31.0
     assert explorer.neurons == (ONE.replace(tau_mem=31.0),)
-    assert explorer.front.picture.value != first
+    assert bytes(explorer.front.picture.value) != first
     explorer.set(drive=2.0)
     assert explorer.front.sliders["drive"].value == 2.0
     assert len(explorer.front.box.children[1].children) == len(explorer.values)
@@ -171,7 +162,7 @@ def test_what_cannot_be_explored_is_refused(given: dict[str, Any], error: type[E
 
 def test_a_slider_that_is_not_there_or_a_value_beyond_it_is_refused() -> None:
     explorer = shown(ONE)
-    with pytest.raises(rsnn.InvalidValueError, match="there is no such slider.*did you mean 'tau_mem'"):
+    with pytest.raises(rsnn.InvalidValueError, match=r"there is no such slider.*did you mean 'tau_mem'"):
         explorer.set(tau_men=3.0)
     with pytest.raises(rsnn.InvalidValueError, match="goes from 2 to 80"):
         explorer.set(tau_mem=100.0)

@@ -93,7 +93,8 @@ class Analog:
             try:
                 run.run(data)
             except RuntimeError as error:
-                raise InvalidValueError(f"calibration: the model does not take data of shape {tuple(data.shape)}: {error}") from error
+                said = str(error).partition("\n")[0]
+                raise InvalidValueError(f"data: the model does not take samples of shape {tuple(data.shape[1:])}: {said}") from error
         return [run.seen[node].detach().cpu().numpy() for node in nodes]
 
     def output(self) -> Entry:
@@ -198,8 +199,8 @@ def _trace(model: nn.Module) -> fx.GraphModule:
         if isinstance(module, (Sequential, Lift)):
             where = f"its part {name} " if name else "it "
             raise InvalidTypeError(f"model: {where}is of rsnn.torch and runs over time; convert a model that takes (samples, ...)")
-    if isinstance(model, nn.Sequential) is False and not list(model.children()):
-        model = nn.Sequential(model)
+    if type(model).__module__.startswith("torch.nn") and not isinstance(model, nn.Sequential):
+        model = nn.Sequential(model)  # a layer alone, which would be followed into
     try:
         graph = _Tracer().trace(model)
     except Exception as error:  # fx raises what the model's own code raises on its proxies

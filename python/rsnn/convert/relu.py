@@ -386,6 +386,7 @@ def _begin(
         data = None
     else:
         data = read.data("calibration", calibration)
+        read.activity(data[:1], ())  # whether the model takes it
     shape = tuple(data.shape[1:]) if input_shape is None and data is not None else input_shape
     return read, data, {"output": choice("output", output, ("current", "spikes")), "input_shape": shape}
 
