@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.backend_bases import MouseButton, MouseEvent
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -60,6 +62,19 @@ def test_a_slider_moves_the_neuron_and_its_lines() -> None:
     np.testing.assert_array_equal(lines["v"].get_ydata()[1::2], out.v)
     assert lines["spikes"].get_xdata().tolist() == out.spikes.nonzero()[0].tolist()
     assert explorer.seconds > 0
+
+
+def test_a_hand_drags_a_slider_even_where_nobody_keeps_the_explorer() -> None:
+    figure: Any = Figure(figsize=(6, 5))
+    explorer = plot.explore(ONE, figure=figure)
+    figure.canvas.draw()
+    axes = explorer.front.sliders["tau_mem"].ax
+    del explorer
+    gc.collect()
+    (start, y), (end, _) = (axes.transData.transform((value, 0.5)) for value in (20.0, 55.0))
+    for name, x in (("button_press_event", start), ("motion_notify_event", end), ("button_release_event", end)):
+        MouseEvent(name, figure.canvas, x, y, MouseButton.LEFT)._process()  # type: ignore[attr-defined]
+    assert figure.rsnn_explorer.values["tau_mem"] == pytest.approx(55.0)
 
 
 def test_a_slider_moves_all_neurons_that_have_the_parameter() -> None:

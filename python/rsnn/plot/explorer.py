@@ -42,6 +42,8 @@ class Explorer:
             from .window import Window
 
             self.front = Window(scene)
+        # matplotlib holds what listens to sliders weakly: a window lives as long as its figure, whether or not the caller keeps this.
+        scene.figure.rsnn_explorer = self
 
     @property
     def figure(self) -> Figure:
