@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -141,6 +142,18 @@ def test_widgets_of_a_notebook_do_the_same() -> None:
     explorer.set(drive=2.0)
     assert explorer.front.sliders["drive"].value == 2.0
     assert len(explorer.front.box.children[1].children) == len(explorer.values)
+
+
+def test_a_notebook_is_known_by_its_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rsnn.plot import explorer
+
+    shell = type("ZMQInteractiveShell", (), {})()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert explorer.in_notebook()
+    assert plot.explore(ONE, show=False).where == "notebook"
+    assert plot.explore(ONE, figure=Figure()).where == "window"
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: object()))
+    assert not explorer.in_notebook()
 
 
 def test_without_a_display_nothing_is_opened_and_pyplot_keeps_nothing() -> None:

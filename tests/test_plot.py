@@ -226,6 +226,28 @@ def test_every_result_draws_itself(out: Any, tmp_path: Path) -> None:
     assert (tmp_path / "run.png").stat().st_size > 3000
 
 
+def chips() -> list[tuple[rsnn.chip.ChipNetwork, int]]:
+    linear = rsnn.Linear(RNG.normal(size=(3, 4)))
+    fast = {"tau_mem": 8.0, "tau_syn": 4.0, "fire": "multi"}
+    xylo = [linear, rsnn.LIF(**fast), rsnn.Linear(RNG.normal(size=(2, 3))), rsnn.LIF(**fast | {"fire": "single"})]
+    return [
+        (rsnn.chip.quantize(rsnn.Network([linear, rsnn.IAF()], 4), "dynapcnn"), 1),
+        (rsnn.chip.quantize(rsnn.Network([linear, rsnn.IAF()], 4, batch_first=True), "dynapcnn"), 0),
+        (rsnn.chip.quantize(rsnn.Network([linear, rsnn.LIF(tau_mem=8.0, reset="zero")], 4), "loihi_lava"), 1),
+        (rsnn.chip.quantize(rsnn.Network(xylo, 4), "xylo_audio2"), 1),
+    ]
+
+
+@pytest.mark.parametrize(("chip", "axis"), chips(), ids=["dynapcnn", "batch first", "loihi", "xylo"])
+def test_the_result_of_a_chip_draws_the_sample_that_was_asked_for(chip: Any, axis: int) -> None:
+    x = RNG.integers(0, 3, (20, 5, 4))
+    out = chip.run(x if axis else x.swapaxes(0, 1))
+    alone = chip.run(x[:, 2])
+    assert (out.batch_axis, alone.batch_axis) == (axis, None)
+    for drawn, expected in zip(out.plot(sample=2).axes, alone.plot().axes, strict=True):
+        np.testing.assert_array_equal(marks(drawn), marks(expected))
+
+
 def test_conversion_draws_rates_over_activations() -> None:
     model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
     x = torch.rand(20, 4)

@@ -16,7 +16,7 @@ normalised so that a percentile of every layer's activity is one spike a step (R
 continuous-valued deep networks to efficient event-driven networks for image classification, Frontiers in Neuroscience 11 (2017)).
 """
 
-from .relu import CANDIDATES, compare, from_relu, normalize_weights, search
-from .report import Candidate, Comparison, LayerComparison, Search
+from .relu import CANDIDATES, from_relu, normalize_weights, search
+from .report import Candidate, Comparison, LayerComparison, Search, compare
 
 __all__ = ["CANDIDATES", "Candidate", "Comparison", "LayerComparison", "Search", "compare", "from_relu", "normalize_weights", "search"]

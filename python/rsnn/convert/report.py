@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from rsnn.arguments import count, shown
+from rsnn.errors import InvalidTypeError, InvalidValueError
+
 if TYPE_CHECKING:
     from rsnn.network import Network
 
@@ -187,3 +190,66 @@ def agreement(expected: Array, found: Array) -> float | None:
     if expected.ndim != 2 or expected.shape[1] < 2:
         return None
     return float(np.mean(expected.argmax(1) == found.argmax(1)))
+
+
+def compare(model: Any, network: Network, x: Any, *, steps: int = 64, threads: int | None = None) -> Comparison:
+    """Compare a converted network with its model, layer by layer: whether rates follow the activations.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        That was converted.
+    network : rsnn.Network
+        What `from_relu` made of it, or a chip's ``dequantize()`` of that.
+    x : tensor or array (samples, ...)
+        Data, as the model takes it; every sample is shown to the network for all steps.
+    steps : int, default 64
+    threads : int, optional
+
+    Returns
+    -------
+    Comparison
+        For every layer of neurons the activations, the rates, their correlation and error; prints as a table, and `rsnn.plot.conversion`
+        draws it.
+
+    Raises
+    ------
+    InvalidTypeError, InvalidValueError
+        A network with another number of spiking layers than the model has ReLUs.
+
+    Examples
+    --------
+    >>> import torch, rsnn
+    >>> _ = torch.manual_seed(0)
+    >>> model, x = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3)), torch.rand(50, 4)
+    >>> net = rsnn.convert.from_relu(model, x)
+    >>> [one.correlation > 0.99 for one in rsnn.convert.compare(model, net, x)]
+    [True, True]
+    """
+    from rsnn.network import Network
+
+    from .model import Analog
+
+    given: Any = network
+    if not isinstance(given, Network):
+        raise InvalidTypeError(f"network={shown(network)}: must be the rsnn.Network that from_relu made of the model")
+    read, steps = Analog(model), count("steps", steps, 1)
+    data = read.data("x", x)
+    relus = read.of("relu")
+    spiking = [k for k, neuron in network.neurons.items() if neuron.kernel().spiking]
+    ends = bool(spiking) and spiking[-1] == len(network.layers) - 1
+    extra = int(ends and read.output().kind != "relu")
+    if len(spiking) != len(relus) + extra:
+        raise InvalidValueError(
+            f"network: it has {len(spiking)} layers of spiking neurons and the model {len(relus)} ReLUs; give what from_relu made of it"
+        )
+    *activity, wanted = read.activity(data, [*relus, read.output()])
+    ran = means(network, data.cpu().numpy(), steps, rates=True, threads=threads)
+    names = network.graph.names
+    rows = [
+        LayerComparison(names[k] or f"{k} {type(network.layers[k]).__name__}", k, activation, ran.rates[k])
+        for k, activation in zip(spiking, [*activity, *([np.maximum(wanted, 0)] if extra else [])], strict=True)
+    ]
+    if not ends:
+        rows.append(LayerComparison("output", None, wanted, ran.output))
+    return Comparison(steps, len(data), tuple(rows), agreement(wanted, ran.output))
