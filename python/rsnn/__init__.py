@@ -19,6 +19,8 @@ from .errors import AbsentError, FileFormatError, InternalError, InUseError, Inv
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
+    from . import decode as decode
+    from . import encode as encode
     from . import events as events
     from . import neurons as neurons
     from . import presets as presets
@@ -85,7 +87,7 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "events", "memory", "neurons", "plot", "presets", "records", "reference", "stages", "surrogate", "torch")
+_MODULES = ("chip", "decode", "encode", "events", "memory", "neurons", "plot", "presets", "records", "reference", "stages", "surrogate", "torch")
 _ELSEWHERE = {
     name: module
     for module, names in {
