@@ -87,7 +87,21 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "decode", "encode", "events", "memory", "neurons", "plot", "presets", "records", "reference", "stages", "surrogate", "torch")
+_MODULES = (
+    "chip",
+    "decode",
+    "encode",
+    "events",
+    "memory",
+    "neurons",
+    "plot",
+    "presets",
+    "records",
+    "reference",
+    "stages",
+    "surrogate",
+    "torch",
+)
 _ELSEWHERE = {
     name: module
     for module, names in {

@@ -266,7 +266,7 @@ def membrane_last(v: Any) -> Any:
 
 
 def population_vote(spikes: Any, num_classes: int) -> Any:
-    """Count the spikes of the neurons that stand for each class: snnTorch's ``population_code``, SpikingJelly's ``VotingLayer`` times its size.
+    """Count the spikes of the neurons that stand for each class: snnTorch's ``population_code``, sums of SpikingJelly's ``VotingLayer``.
 
     The n neurons of the last axis are num_classes groups of neighbours: ``y[..., c] = sum over t and over i from c n / num_classes to
     (c + 1) n / num_classes of spikes[t, ..., i]``; ``y.argmax(-1)`` is the class.

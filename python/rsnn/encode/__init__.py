@@ -1,7 +1,7 @@
 """From numbers to spikes: rates, times, changes, digits, populations and targets.
 
-Arrays in, arrays out, time first; tensors in, tensors out (torch is imported when one comes). Where spikes are binary, ``packed=True`` gives
-`rsnn.Spikes`. What draws takes ``rng=``, an integer or a generator, and gives the same spikes for any number of threads.
+Arrays in, arrays out, time first; tensors in, tensors out (torch is imported when one comes). Where spikes are binary, ``packed=True``
+gives `rsnn.Spikes`. What draws takes ``rng=``, an integer or a generator, and gives the same spikes for any number of threads.
 
 =======================  ==============================================================  ================================
 `poisson`                rate as the input, in spikes per unit of time                   Norse, SpikingJelly

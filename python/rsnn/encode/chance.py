@@ -187,7 +187,8 @@ def _of_rate(x: Given, f_max: Any, dt: Any) -> Array:
             f"f_max={f_max:g} with dt={dt:g}: {f_max * dt:g} spikes in a step, and there is at most one; give f_max of at most {1 / dt:g}, "
             "or a shorter dt"
         )
-    return x.array * x.dtype.type(dt * f_max)
+    probability: Array = x.array * x.dtype.type(dt * f_max)
+    return probability
 
 
 def _fire(x: Given, probability: Array, steps: int | None, rng: Any, packed: bool, threads: Any, silent: int = 0) -> Any:

@@ -70,8 +70,8 @@ def delta(
     if not isinstance(level, float) or not 0 <= level <= LARGEST:
         raise InvalidValueError(f"threshold={shown(threshold)}: must be a single number of at least 0")
     out = empty(came.array.shape, came.dtype)
-    changes = {"threshold": level, "padding": padding, "off_spike": off_spike}
-    _rsnn.encode_delta(as_rows(came.array), as_rows(out), threads=resolve(threads), **changes)
+    rows, workers = as_rows(came.array), resolve(threads)
+    _rsnn.encode_delta(rows, as_rows(out), threshold=level, padding=padding, off_spike=off_spike, threads=workers)
     return packed_or_not(came, out, packed)
 
 
@@ -119,10 +119,10 @@ def up_down(x: Any, *, thr_up: Any = 0.001, thr_down: Any = 0.001) -> Any:
                 f"x: it spans {most:.3g} thresholds, and counts are exact up to {MOST_STEPS}; give larger thr_up and thr_down, or scale x"
             )
     rows = as_rows(array)
-    wide = [np.ascontiguousarray(np.broadcast_to(one, array.shape[1:]).reshape(-1)) for one in thresholds]
+    up, down = (np.ascontiguousarray(np.broadcast_to(one, array.shape[1:]).reshape(-1)) for one in thresholds)
     reached = rows[0].copy() if len(rows) else np.zeros(rows.shape[1], came.dtype)
     out = empty((*rows.shape, 2), came.dtype)
-    _rsnn.encode_up_down(rows, *wide, reached, out)
+    _rsnn.encode_up_down(rows, up, down, reached, out)
     return came.back(out.reshape(*array.shape[:-1], 2 * n))
 
 

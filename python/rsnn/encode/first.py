@@ -53,8 +53,8 @@ def spike_latency(spikes: Any, *, packed: bool = False, threads: int | None = No
     """
     if isinstance(spikes, Spikes):
         flag("packed", packed)
-        kept = Spikes.from_events(*_first_events(spikes, threads), spikes.shape) if spikes.size else spikes
-        return kept if packed else kept.numpy()
+        first = Spikes.from_events(*_first_events(spikes, threads), spikes.shape) if spikes.size else spikes
+        return first if packed else first.numpy()
     x = given("spikes", spikes, 1, "(T, ...)")
     packed = unpacked(x, packed)
     at = first_times(x.array, 1, threads)[0]

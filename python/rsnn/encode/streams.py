@@ -26,7 +26,7 @@ def key_of(rng: Any, tensors: bool) -> int:
     if isinstance(rng, (bool, np.bool_)) or not isinstance(rng, (int, np.integer)):
         raise InvalidTypeError(f"rng={shown(rng)}: must be an integer, a numpy.random.Generator such as np.random.default_rng(1), or None")
     if not 0 <= rng < KEYS:
-        raise InvalidValueError(f"rng={rng}: must be from 0 to 2**64 - 1; numpy.random.default_rng({rng}) takes any seed that is not negative")
+        raise InvalidValueError(f"rng={rng}: must be from 0 to 2**64 - 1; np.random.default_rng({rng}) takes larger ones")
     return int(rng)
 
 
@@ -37,4 +37,4 @@ def _torch_key(rng: Any) -> int:
         raise InvalidTypeError(f"rng={shown(rng)}: must be an integer, a numpy.random.Generator, a torch.Generator, or None")
     device = "cpu" if rng is None else rng.device
     low, high = torch.randint(1 << 32, (2,), generator=rng, device=device).tolist()
-    return low | high << 32
+    return int(low | high << 32)

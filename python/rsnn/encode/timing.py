@@ -189,7 +189,8 @@ def _at(at: Array, fires: Array, steps: int, interpolate: bool, on: float, off: 
     if interpolate:
         t = np.arange(steps, dtype=at.dtype).reshape(-1, *(1,) * at.ndim)
         rising = np.where(at > 0, t / np.where(at > 0, at, kind(1)), kind(1)) * kind(on - off) + kind(off)
-        return np.where(fires & (t <= at), rising, kind(off))
+        made: Array = np.where(fires & (t <= at), rising, kind(off))
+        return made
     out = np.full((steps, *at.shape), off, at.dtype)
     if at.size:
         step = np.where(fires, at, 0).astype(np.intp)[None]

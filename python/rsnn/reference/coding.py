@@ -78,7 +78,8 @@ def words(key: int, steps: int, n: int) -> npt.NDArray[np.uint32]:
     block, step = np.broadcast_arrays(block, np.arange(steps, dtype=np.uint64)[:, None])
     made = philox4x32(np.stack([block & MASK, block >> HALF, step & MASK, step >> HALF]), [key & 0xFFFFFFFF, key >> 32])
     which = (neuron % np.uint64(64) // np.uint64(16)).astype(np.intp)
-    return np.take_along_axis(made, np.broadcast_to(which, (1, steps, n)), 0)[0]
+    found: npt.NDArray[np.uint32] = np.take_along_axis(made, np.broadcast_to(which, (1, steps, n)), 0)[0]
+    return found
 
 
 def bernoulli(probability: Array, steps: int, key: int) -> Array:

@@ -17,7 +17,7 @@ class SpikeTimes(torch.autograd.Function):
         return torch.where(torch.isfinite(steps), steps * dt, absent)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         """Bring the gradient of each time back to its spike."""
         (steps,) = ctx.saved_tensors
         found = torch.isfinite(steps)
