@@ -62,8 +62,8 @@ def test_delta_equals_the_reference(data: st.DataObject, steps: int, n: int, dty
     threshold = data.draw(st.sampled_from([0.0, 0.1, 0.2, 1e-30]))
     for level in _rsnn.levels():
         out = np.full((steps, n), 9, dtype)
-        _rsnn.encode_delta(x, out, threshold=threshold, padding=padding, off_spike=off, threads=2, level=level)
         with np.errstate(invalid="ignore"):
+            _rsnn.encode_delta(x, out, threshold=threshold, padding=padding, off_spike=off, threads=2, level=level)
             np.testing.assert_array_equal(out, coding.delta(x, threshold, padding, off))
 
 
@@ -90,7 +90,7 @@ def test_up_down_has_the_channels_of_rockpool() -> None:
 
 
 def test_the_examples_of_snntorch_for_delta() -> None:
-    # Its docstring, with 1.0 + 1.9 = 2.9 replaced: there the differences are 1, 1, 0.9, 0.1, 0.9.
+    # Its docstring has a spike more in a, at the fourth step, where the difference is 0.1; the function has not.
     a, b = [1.0, 2.0, 2.9, 3.0, 3.9], [1.0, 2.0, 0.0, 2.0, 2.9]
     assert encode.delta(a, threshold=1.0).tolist() == [1, 1, 0, 0, 0]
     assert encode.delta(a, threshold=1.0, padding=True).tolist() == [0, 1, 0, 0, 0]
@@ -166,7 +166,7 @@ def test_digits_give_the_number_back(numbers: list[int], dtype: Any) -> None:
     np.testing.assert_array_equal(decode.phase(digits), x)
     assert [int("".join(str(int(digit)) for digit in column), 2) for column in digits.T] == numbers
     np.testing.assert_array_equal(encode.phase(x, 8, packed=True).numpy(), digits)
-    np.testing.assert_array_equal(encode.phase(x, 5), digits[:5])
+    np.testing.assert_array_equal(encode.phase(x / 2, 5)[1:], digits[:4])
 
 
 @given(st.data(), st.sampled_from(["log", "linear", "log_intensity"]), st.booleans(), DTYPES)
@@ -356,6 +356,7 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda: encode.population([-1.0], 3), VALUE, "scale: by default the largest x, which is -1"),
     (lambda: encode.population(HALF, 0), VALUE, "out_features=0"),
     (lambda: encode.population(HALF, 3, sigma=0.0), VALUE, "sigma=0.0"),
+    (lambda: encode.delta(rsnn.Spikes.pack(np.zeros((2, 3)), batch_first=True)), VALUE, "x: they are packed with batch_first=True"),
     (lambda: encode.spike_latency(1.0), VALUE, r"spikes has shape \(\)"),
     (lambda: encode.constant_current_lif(HALF, 3, neuron=rsnn.LI(5.0)), VALUE, "neuron=.*does not spike"),
     (lambda: encode.constant_current_lif(HALF, 3, neuron="lif"), TYPE, "neuron='lif': must be a neuron"),

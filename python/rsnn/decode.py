@@ -15,7 +15,7 @@ import numpy as np
 
 from .arguments import count, real, scalar, shown
 from .encode.first import first_times
-from .encode.given import Given, given, positive
+from .encode.given import Given, given, positive, time_first
 from .errors import InvalidValueError
 from .spikes import Spikes
 
@@ -354,9 +354,7 @@ def _tensor(x: Given) -> Any:
 def _counts(x: Given | Spikes) -> Any:
     if isinstance(x, Given):
         return x.array.sum(0) if x.tensor is None else _tensor(x).sum(0)
-    if x.batch_first:
-        raise InvalidValueError("spikes: they are packed with batch_first=True; time must come first: rsnn.Spikes.pack((T, ...))")
-    return np.asarray(x.count(axis=0), np.float32)
+    return np.asarray(time_first("spikes", x).count(axis=0), np.float32)
 
 
 def _absent(value: Any) -> float:

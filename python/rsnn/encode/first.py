@@ -14,7 +14,7 @@ from rsnn.memory import empty
 from rsnn.spikes import Spikes
 from rsnn.threads import resolve
 
-from .given import Array, as_rows, given, packed_or_not, unpacked
+from .given import Array, as_rows, given, packed_or_not, time_first, unpacked
 
 
 def spike_latency(spikes: Any, *, packed: bool = False, threads: int | None = None) -> Any:
@@ -79,9 +79,8 @@ def first_times(spikes: Array | Spikes, number: int, threads: Any = None) -> Arr
         raise InvalidValueError(f"spikes: {len(spikes)} steps came; float32 counts to {MOST_STEPS}, give float64 or packed spikes")
     found = empty((math.prod(own), number), dtype)
     if isinstance(spikes, Spikes):
-        if spikes.batch_first:
-            raise InvalidValueError("spikes: they are packed with batch_first=True; time must come first: rsnn.Spikes.pack((T, ...))")
-        _rsnn.decode_times(np.ascontiguousarray(spikes.words), found, packed=True, threads=workers)
+        words = np.ascontiguousarray(time_first("spikes", spikes).words)
+        _rsnn.decode_times(words, found, packed=True, threads=workers)
     else:
         _rsnn.decode_times(as_rows(spikes), found, threads=workers)
     return np.ascontiguousarray(found.T).reshape(number, *own)

@@ -57,10 +57,17 @@ def given(name: str, value: Any, axes: int = 0, meaning: str = "") -> Given:
     if is_tensor(value):
         tensor, value = value, _numpy(name, value)
     read, dtype = data(value, name)
-    array = read.numpy(dtype) if isinstance(read, Spikes) else np.require(read, dtype, ["C", "A"])
+    array = time_first(name, read).numpy(dtype) if isinstance(read, Spikes) else np.require(read, dtype, ["C", "A"])
     if array.ndim < axes:
         raise InvalidValueError(f"{name} has shape {array.shape}: must be {meaning}")
     return Given(name, array, tensor)
+
+
+def time_first(name: str, spikes: Spikes) -> Spikes:
+    """Refuse packed spikes whose first axis is the batch."""
+    if spikes.batch_first:
+        raise InvalidValueError(f"{name}: they are packed with batch_first=True; time must come first: rsnn.Spikes.pack((T, ...))")
+    return spikes
 
 
 def _numpy(name: str, tensor: Any) -> Array:
