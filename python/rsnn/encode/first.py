@@ -58,17 +58,14 @@ def spike_latency(spikes: Any, *, packed: bool = False, threads: int | None = No
     x = given("spikes", spikes, 1, "(T, ...)")
     packed = unpacked(x, packed)
     at = first_times(x.array, 1, threads)[0]
-    step = np.where(np.isfinite(at), at, 0).astype(np.intp)[None]
-    fired = np.isfinite(at)[None]
-    if x.tensor is not None:
-        mask = np.zeros(x.array.shape, x.dtype)
-        if x.array.size:
-            np.put_along_axis(mask, step, fired.astype(x.dtype), 0)
-        return x.tensor * x.back(mask) if x.tensor.dtype.is_floating_point else x.back(x.array * mask)
-    kept = np.zeros(x.array.shape, x.dtype)
-    if x.array.size:
-        np.put_along_axis(kept, step, np.where(fired, np.take_along_axis(x.array, step, 0), 0), 0)
-    return packed_or_not(x, kept, packed)
+    mask = np.zeros(x.array.shape, bool)
+    if mask.size:
+        np.put_along_axis(mask, np.where(np.isfinite(at), at, 0).astype(np.intp)[None], np.isfinite(at)[None], 0)
+    if x.tensor is None or not x.tensor.requires_grad:
+        return packed_or_not(x, np.where(mask, x.array, x.dtype.type(0)), packed)
+    import torch
+
+    return torch.where(torch.from_numpy(mask).to(x.tensor.device), x.tensor, 0)
 
 
 def first_times(spikes: Array | Spikes, number: int, threads: Any = None) -> Array:

@@ -45,6 +45,7 @@ fn last<E: Elem>(p: E) -> u32 {
 
 /// Whether a probability is one: neither 0 nor NaN.
 #[inline(always)]
+#[allow(clippy::double_comparisons, reason = "NaN is neither")]
 fn some<E: Elem>(p: E) -> bool {
     p > E::ZERO || p < E::ZERO
 }
@@ -160,6 +161,7 @@ pub fn bernoulli<E: Elem>(context: &Context<'_>, job: Bernoulli<'_, E>) -> Resul
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "the bits are promised")]
 mod tests {
     use super::*;
     use crate::elem::levels;

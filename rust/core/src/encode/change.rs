@@ -49,7 +49,7 @@ pub fn delta<E: Elem>(
             on_level!(level, _simd => for ((to, x), before) in out.iter_mut().zip(&x[t * n..]).zip(before) {
                 let d = *x - *before;
                 let up = if d >= threshold { E::ONE } else { E::ZERO };
-                let down = if off_spike & (d <= E::ZERO - threshold) { E::ONE } else { E::ZERO };
+                let down = if off_spike && (d <= E::ZERO - threshold) { E::ONE } else { E::ZERO };
                 *to = up - down;
             });
         }
@@ -107,6 +107,7 @@ fn whole<E: Elem>(value: E) -> E {
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "the bits are promised")]
 mod tests {
     use super::*;
 

@@ -14,6 +14,7 @@ const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// The two words of a key or of half a counter, the low one first.
 #[inline(always)]
+#[must_use]
 #[allow(clippy::cast_possible_truncation, reason = "the halves of a word")]
 pub fn halves(word: u64) -> [u32; 2] {
     [word as u32, (word >> 32) as u32]
@@ -46,10 +47,8 @@ fn rounds<const L: usize>(mut counter: [[u32; L]; 4], mut key: [u32; 2]) -> [[u3
 pub fn group(key: [u32; 2], step: u64, group: u64, words: &mut [u32; GROUP]) {
     let [step_low, step_high] = halves(step);
     let mut counter = [[0_u32; BLOCKS], [0; BLOCKS], [step_low; BLOCKS], [step_high; BLOCKS]];
-    let mut block = group * BLOCKS as u64;
-    for l in 0..BLOCKS {
+    for (l, block) in (group * BLOCKS as u64..).take(BLOCKS).enumerate() {
         [counter[0][l], counter[1][l]] = halves(block);
-        block += 1;
     }
     let made = rounds(counter, key);
     for (to, from) in words.chunks_exact_mut(BLOCKS).zip(&made) {

@@ -37,7 +37,6 @@ pub fn times<E: Elem>(context: &Context<'_>, spikes: Spikes<'_, E>, (steps, n): 
             if open == 0 || stop.now() {
                 return;
             }
-            #[allow(clippy::cast_precision_loss, reason = "no run has 2^53 steps")]
             let time = E::from_f64(t as f64);
             let mut note = |i: usize| {
                 if found[i] < count {
@@ -69,6 +68,7 @@ pub fn times<E: Elem>(context: &Context<'_>, spikes: Spikes<'_, E>, (steps, n): 
 }
 
 #[cfg(test)]
+#[allow(clippy::float_cmp, reason = "the bits are promised")]
 mod tests {
     use super::*;
 
