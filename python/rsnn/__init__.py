@@ -20,8 +20,12 @@ from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from . import convert as convert
+    from . import decode as decode
+    from . import encode as encode
     from . import events as events
+    from . import metrics as metrics
     from . import neurons as neurons
+    from . import plasticity as plasticity
     from . import presets as presets
     from . import records as records
     from . import reference as reference
@@ -86,7 +90,24 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "convert", "events", "memory", "neurons", "plot", "presets", "records", "reference", "stages", "surrogate", "torch")
+_MODULES = (
+    "chip",
+    "convert",
+    "decode",
+    "encode",
+    "events",
+    "memory",
+    "metrics",
+    "neurons",
+    "plasticity",
+    "plot",
+    "presets",
+    "records",
+    "reference",
+    "stages",
+    "surrogate",
+    "torch",
+)
 _ELSEWHERE = {
     name: module
     for module, names in {

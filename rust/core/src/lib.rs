@@ -5,6 +5,7 @@
 
 pub mod chip;
 pub mod elem;
+pub mod encode;
 pub mod error;
 pub mod event;
 pub mod math;

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 mod array;
 mod chip;
 mod chip_cores;
+mod encode;
 mod error;
 mod event;
 mod memory;
@@ -22,6 +23,7 @@ mod _rsnn {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::neuron::register(module)?;
         crate::product::register(module)?;
+        crate::encode::register(module)?;
         crate::event::register(module)?;
         crate::chip::register(module)?;
         crate::chip_cores::register(module)?;
