@@ -24,14 +24,14 @@ def table(network: Network) -> str:
     rows, sums = [], dict.fromkeys(_NUMBERS, 0)
     named, wired = any(network.graph.names), any(inputs != (k - 1,) for k, inputs in enumerate(network.graph.inputs))
     for k, layer in enumerate(network.layers):
-        numbers = _numbers(network, k, layer)
-        for column, number in numbers.items():
+        own = numbers(network, k, layer)
+        for column, number in own.items():
             sums[column] += number
         name, inputs = network.graph.names[k], network.graph.inputs[k]
         said = "" if inputs == (k - 1,) else " + ".join(str(call(one, network.graph.names)) for one in inputs)
         words = {"": str(k), "name": name or "", "layer": type(layer).__name__, "inputs": said}
         output = " x ".join(map(str, network.shapes[k])) or "1"
-        rows.append(words | {"output": output} | {column: f"{number:,}" for column, number in numbers.items()})
+        rows.append(words | {"output": output} | {column: f"{number:,}" for column, number in own.items()})
     rows.append({column: f"{number:,}" for column, number in sums.items() if number})
     texts = ("", *(("name",) if named else ()), "layer", *(("inputs",) if wired else ()), "output")
     columns = {column: max(len(column), *(len(row.get(column, "")) for row in rows)) for column in (*texts, *_NUMBERS)}
@@ -42,23 +42,23 @@ def table(network: Network) -> str:
     )
 
 
-def _numbers(network: Network, k: int, layer: Any) -> dict[str, int]:
+def numbers(network: Network, k: int, layer: Any) -> dict[str, int]:
     """Count what a layer has, by column; nothing of what it has none of."""
     parameters = 0
     if isinstance(layer, Weights):
         parameters += layer.weight.size + (0 if layer.bias is None else layer.bias.size)
-    numbers: dict[str, int] = {}
+    own: dict[str, int] = {}
     held = 0
     if k in network.stateful:
         held = sum(one.size for one in network.stateful[k].init_state(network.shapes[k]))
     if k in network.neurons:
         neuron = layer.neuron if isinstance(layer, Recurrent) else layer
         parameters += sum(value.size for value in neuron.parameters.values())
-        numbers["neurons"] = math.prod(network.shapes[k])
+        own["neurons"] = math.prod(network.shapes[k])
     if parameters:
-        numbers["parameters"] = parameters
+        own["parameters"] = parameters
     if isinstance(layer, (Weighted, Recurrent)):
-        numbers["synapses"] = int(layer.fan_out(network.shape_before(k)).sum())
+        own["synapses"] = int(layer.fan_out(network.shape_before(k)).sum())
     if parameters + held:
-        numbers["memory"] = _BYTES * (parameters + held)
-    return numbers
+        own["memory"] = _BYTES * (parameters + held)
+    return own

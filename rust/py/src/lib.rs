@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 mod array;
 mod chip;
 mod chip_cores;
+mod distance;
 mod error;
 mod event;
 mod memory;
@@ -25,6 +26,7 @@ mod _rsnn {
         crate::event::register(module)?;
         crate::chip::register(module)?;
         crate::chip_cores::register(module)?;
+        crate::distance::register(module)?;
         crate::memory::register(module)?;
         crate::network::register(module)
     }
