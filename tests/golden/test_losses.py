@@ -1,7 +1,8 @@
 """Losses and accuracies against what snnTorch itself computed: value and gradient of every case, in both precisions.
 
-Bounds as of the README of the data: 1e-6 of the largest value, 1e-5 of the largest gradient, 2e-6 in float64, where snnTorch computes partly
-in float32. Where snnTorch departs from its own documentation the case is run with ``faithful=True``, and the default is held against the equation.
+Bounds as of the README of the data: 1e-6 of the largest value, 1e-5 of the largest gradient, 2e-6 in float64, where snnTorch computes
+partly in float32. Where snnTorch departs from its own documentation the case is run with ``faithful=True``; the default is held against its
+equation in `tests/torch/test_torch_losses.py`.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ def van_rossum_distance(a: Any, b: Any, *, tau: float, dt: float = 1.0, batch_fi
     >>> import numpy as np, rsnn
     >>> a, b = np.zeros((10, 1)), np.zeros((10, 1))
     >>> a[2] = b[4] = 1
-    >>> float(rsnn.metrics.van_rossum_distance(a, 0 * a, tau=5.0)[0])
-    1.0
+    >>> rsnn.metrics.van_rossum_distance(a, 0 * a, tau=5.0).round(6).tolist()
+    [1.0]
     >>> bool(np.isclose(rsnn.metrics.van_rossum_distance(a, b, tau=5.0)[0], np.sqrt(2 * (1 - np.exp(-2 / 5)))))
     True
     """

@@ -183,7 +183,7 @@ def workload(
     >>> cost.effective_acs, cost.effective_macs, cost.dense, cost.synops
     (3.0, 1.0, 12.0, 6.0)
     >>> cost.membrane_updates, cost.activation_sparsity
-    (3.0, 0.5)
+    (3.0, 0.6666666666666666)
     """
     _check(network)
     given = network_input(network, x, dt, steps)

@@ -127,7 +127,7 @@ class Population:
 
     def together(self, x: Tensor) -> Tensor:
         """Add up the outputs of each class: (..., outputs) to (..., classes)."""
-        return x if self.size is None else x.unflatten(-1, (self.size, x.shape[-1] // self.size)).sum(-1)
+        return x if self.size is None else x.reshape(*x.shape[:-1], self.size, x.shape[-1] // self.size).sum(-1)
 
     def share(self, x: Tensor) -> int:
         """Count the outputs of one class."""

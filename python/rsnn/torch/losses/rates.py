@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -263,7 +264,7 @@ def cross_entropy_over_time(x: Tensor, target: Tensor) -> Tensor:
 
 def one_of(target: Tensor, classes: int, on: float, off: float) -> Tensor:
     """Give (..., classes): `on` at the label, `off` elsewhere; in float64, which holds both as they are."""
-    hot = F.one_hot(target, classes).bool()
+    hot = target[..., None] == torch.arange(classes, device=target.device)
     return hot.double() * on + (~hot).double() * off
 
 

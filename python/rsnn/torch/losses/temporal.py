@@ -40,7 +40,7 @@ def spike_times(spikes: Tensor, count: int = 1, *, batch_first: bool = False) ->
 
     Notes
     -----
-    snnTorch's ``SpikeTime`` finds them in loops over steps, samples and outputs; here it is one search in the running counts.
+    snnTorch's ``SpikeTime`` finds them in loops over steps, samples and outputs; here running counts are compared, all at once.
 
     Examples
     --------
@@ -214,9 +214,8 @@ class mse_temporal_loss(Loss):
 
 def _steps(x: Tensor, count: int) -> Tensor:
     """Find the steps of the first `count` spikes: (count, B, C), T where there is none."""
-    so_far = (x != 0).movedim(0, -1).cumsum(-1, dtype=torch.int32).contiguous()
-    wanted = torch.arange(1, count + 1, dtype=torch.int32, device=x.device).expand(*so_far.shape[:-1], count).contiguous()
-    return torch.searchsorted(so_far, wanted).movedim(-1, 0)
+    so_far = (x != 0).cumsum(0, dtype=torch.int32)
+    return torch.stack([(so_far < n).sum(0) for n in range(1, count + 1)])
 
 
 def _at(x: Tensor, step: Tensor, keeps: Tensor | float = 1.0) -> Tensor:
