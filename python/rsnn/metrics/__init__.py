@@ -10,13 +10,13 @@ Rates and intervals (`firing_rate`, `isi`, `cv_isi`, `local_variation`), how neu
 (`activation_sparsity`, `connection_sparsity`, `footprint`, `workload`). Trains are (T, ...), with ``batch_first=True`` (B, T, ...).
 """
 
-from .agreement import Agreement, agreement, coincidence_factor
+from .comparison import Agreement, agreement, coincidence_factor
 from .distance import decaying_integral, van_rossum_distance, victor_purpura_distance
 from .intervals import Intervals, cv_isi, isi, local_variation
+from .neurobench import LayerWorkload, Workload, footprint, workload
+from .population import synchrony
 from .rates import firing_rate
 from .sparsity import activation_sparsity, connection_sparsity
-from .synchrony import synchrony
-from .workload import LayerWorkload, Workload, footprint, workload
 
 __all__ = [
     "Agreement",

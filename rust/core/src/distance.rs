@@ -11,6 +11,9 @@ const PAIRS: usize = 32;
 /// Rows between two questions whether to stop.
 const ROWS: usize = 64;
 
+/// The spike times of one pair of trains.
+type Pair<'a> = (&'a [f64], &'a [f64]);
+
 /// Ascending spike times of many trains, one train after the other.
 pub struct Trains<'a> {
     times: &'a [f64],
@@ -43,7 +46,7 @@ pub fn victor_purpura(context: &Context<'_>, a: &Trains<'_>, b: &Trains<'_>, pai
     }
     let trains = pairs.iter().map(|&[i, j]| Ok((a.train(i)?, b.train(j)?))).collect::<Result<Vec<_>>>()?;
     let tasks = trains.chunks(PAIRS).zip(out.chunks_mut(PAIRS)).collect();
-    for_each(context, tasks, |(trains, out): (&[(&[f64], &[f64])], &mut [f64]), stop| {
+    for_each(context, tasks, |(trains, out): (&[Pair<'_>], &mut [f64]), stop| {
         let mut row = Vec::new();
         for (&(a, b), out) in trains.iter().zip(out) {
             if stop.now() {
