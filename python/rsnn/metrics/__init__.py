@@ -10,6 +10,7 @@ Rates and intervals (`firing_rate`, `isi`, `cv_isi`, `local_variation`), how neu
 (`activation_sparsity`, `connection_sparsity`, `footprint`, `workload`). Trains are (T, ...), with ``batch_first=True`` (B, T, ...).
 """
 
+from . import reference as reference
 from .comparison import Agreement, agreement, coincidence_factor
 from .distance import decaying_integral, van_rossum_distance, victor_purpura_distance
 from .intervals import Intervals, cv_isi, isi, local_variation
@@ -33,6 +34,7 @@ __all__ = [
     "footprint",
     "isi",
     "local_variation",
+    "reference",
     "synchrony",
     "van_rossum_distance",
     "victor_purpura_distance",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rsnn.arguments import array_of, flag, is_tensor, scalar, shown
+from rsnn.arguments import LARGEST, SMALLEST, array_of, flag, is_tensor, scalar, within
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import NetworkResult
 from rsnn.simulation import Result
@@ -64,6 +64,5 @@ def spike_times(array: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int
 def positive(name: str, value: Any) -> float:
     """Check a single positive number."""
     given = scalar(name, value)
-    if given <= 0:
-        raise InvalidValueError(f"{name}={shown(value)}: must be positive")
+    within(name, given, SMALLEST, LARGEST)
     return given

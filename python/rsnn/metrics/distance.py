@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsnn import _rsnn
-from rsnn.arguments import scalar, shown
+from rsnn.arguments import LARGEST, scalar, within
 from rsnn.errors import InvalidValueError
 from rsnn.neurons import LI
 from rsnn.simulation import simulate
@@ -125,8 +125,7 @@ def victor_purpura_distance(a: Any, b: Any, *, q: float, dt: float = 1.0, batch_
     """
     one, other, shape = _pair(a, b, batch_first)
     price, step, workers = scalar("q", q), positive("dt", dt), resolve(threads)
-    if price < 0:
-        raise InvalidValueError(f"q={shown(q)}: must be at least 0")
+    within("q", price, 0.0, LARGEST)
     left, right = (_listed(counts(name, array), step) for name, array in (("a", one), ("b", other)))
     places = [np.broadcast_to(np.arange(each[0].size).reshape(each.shape[1:]), shape).ravel() for each in (one, other)]
     pairs = np.stack(places, axis=1).astype(np.uint64)

@@ -17,6 +17,7 @@ from rsnn.layers import Delay, Weighted
 from rsnn.network import Network
 from rsnn.network.graph import call
 from rsnn.network.inputs import network_input
+from rsnn.network.request import checked_state
 from rsnn.network.table import numbers
 from rsnn.recurrent import Recurrent
 
@@ -193,7 +194,7 @@ def workload(
     held = max(1, math.prod(given.lead[1:]) * (given.size + sum(math.prod(shape) for shape in network.shapes)))
     stretch = max(1, CHUNK // held)
     batch = given.lead[1] if len(given.lead) == 2 else None
-    current: Any = network.init_state(batch, given.dtype) if state is None else state
+    current: Any = checked_state(network, state, batch, given.dtype)
     for first in range(0, whole, stretch):
         frames = np.asarray(given.block(slice(first, min(first + stretch, whole)))).astype(given.dtype, copy=False)
         current = tally.add(frames, current, threads, first == 0)

@@ -1,6 +1,5 @@
 """What every loss does around its equation: check recording and labels, weigh the classes, reduce to a number."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -134,12 +133,10 @@ class Population:
         return 1 if self.size is None else x.shape[-1] // self.size
 
 
-def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+def number(name: str, value: Any, low: float = -arguments.LARGEST, high: float = arguments.LARGEST) -> float:
     """Check a single finite number in a closed range."""
     given = arguments.scalar(name, value)
-    if not low <= given <= high:
-        accepted = f"at least {low:g}" if high == math.inf else f"between {low:g} and {high:g}"
-        raise InvalidValueError(f"{name}={arguments.shown(value)}: must be {accepted}")
+    arguments.within(name, given, low, high)
     return given
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 import rsnn
 from rsnn import arguments, metrics
+from rsnn.arguments import SMALLEST
 from rsnn.errors import InvalidValueError
 from rsnn.torch import _checks
 from rsnn.torch.functional import simulate
@@ -56,7 +57,7 @@ class van_rossum_loss(Loss):
 
     def __init__(self, *, tau: float, dt: float = 1.0, reduction: str = "mean", batch_first: bool = False) -> None:
         super().__init__(reduction, batch_first=batch_first)
-        self.tau, self.dt = number("tau", tau), number("dt", dt)
+        self.tau, self.dt = number("tau", tau, SMALLEST), number("dt", dt, SMALLEST)
         self.neuron = rsnn.LI(self.tau, dt=self.dt, gain="unit")
 
     def forward(self, spikes: Tensor, targets: Tensor) -> Tensor:
