@@ -36,6 +36,7 @@ __all__ = [
     "scan_backward",
     "take_block",
     "tinyodin_run",
+    "victor_purpura",
     "xylo_run",
 ]
 
@@ -278,6 +279,19 @@ def integer_layer(
 
 # x (..., H, W), out (..., H / pool, W / pool)
 def integer_pool(x: _Array, out: npt.NDArray[np.int32], *, pool: int, threads: int = 1) -> None: ...
+
+# --- distances ----------------------------------------------------------------------------------------------------------------------------
+
+# a, b: ascending spike times of many trains, and where each begins (and the end); pairs (n, 2) of their indices; out (n,).
+def victor_purpura(
+    a: tuple[npt.NDArray[np.float64], npt.NDArray[np.uint64]],
+    b: tuple[npt.NDArray[np.float64], npt.NDArray[np.uint64]],
+    pairs: npt.NDArray[np.uint64],
+    q: float,
+    out: npt.NDArray[np.float64],
+    *,
+    threads: int = 1,
+) -> None: ...
 
 # --- memory -------------------------------------------------------------------------------------------------------------------------------
 

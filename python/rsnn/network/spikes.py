@@ -72,5 +72,10 @@ class LayerSpikes(ByLayer[Array]):
         made: Array = held
         return made
 
+    def entries(self, key: Any) -> int:
+        """Count the entries of a layer's dense array without making it: neurons times steps times samples."""
+        held: Any = self._values[self._index(key)]
+        return math.prod(held.lead) * math.prod(held.shape) if isinstance(held, Kept) else held.size
+
     def __repr__(self) -> str:
         return f"LayerSpikes(of the layers {', '.join(map(str, self._values)) or 'none'})"

@@ -73,6 +73,7 @@ from rsnn.torch.sequential import Sequential, SequentialResult
 from rsnn.torch.swap import convert
 
 if TYPE_CHECKING:
+    from rsnn.torch import losses as losses
     from rsnn.torch import presets as presets
 
 __all__ = [
@@ -141,13 +142,14 @@ __all__ = [
     "functional",
     "health",
     "init",
+    "losses",
     "presets",
     "to_network",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the layers of other libraries when they are first used: they are many."""
-    if name == "presets":
-        return import_module("rsnn.torch.presets")
+    """Import the losses, and the layers of other libraries, when they are first used: they are many."""
+    if name in ("losses", "presets"):
+        return import_module(f"rsnn.torch.{name}")
     raise AttributeError(f"module 'rsnn.torch' has no attribute {name!r}")

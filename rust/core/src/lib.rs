@@ -4,6 +4,7 @@
 //! (no fused multiply-add), so results are the same bits on every instruction set and for any number of threads.
 
 pub mod chip;
+pub mod distance;
 pub mod elem;
 pub mod encode;
 pub mod error;

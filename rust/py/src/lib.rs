@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 mod array;
 mod chip;
 mod chip_cores;
+mod distance;
 mod encode;
 mod error;
 mod event;
@@ -27,6 +28,7 @@ mod _rsnn {
         crate::event::register(module)?;
         crate::chip::register(module)?;
         crate::chip_cores::register(module)?;
+        crate::distance::register(module)?;
         crate::memory::register(module)?;
         crate::network::register(module)
     }
