@@ -21,6 +21,7 @@ from .threads import get_num_threads, set_num_threads
 if TYPE_CHECKING:
     from . import events as events
     from . import neurons as neurons
+    from . import plasticity as plasticity
     from . import presets as presets
     from . import records as records
     from . import reference as reference
@@ -85,7 +86,7 @@ __all__ = [
     "simulate",
 ]
 
-_MODULES = ("chip", "events", "memory", "neurons", "plot", "presets", "records", "reference", "stages", "surrogate", "torch")
+_MODULES = ("chip", "events", "memory", "neurons", "plasticity", "plot", "presets", "records", "reference", "stages", "surrogate", "torch")
 _ELSEWHERE = {
     name: module
     for module, names in {

@@ -10,6 +10,7 @@ mod event;
 mod memory;
 mod network;
 mod neuron;
+mod plasticity;
 mod product;
 
 /// The native half of rsnn; `python/rsnn` is its only user.
@@ -26,6 +27,7 @@ mod _rsnn {
         crate::chip::register(module)?;
         crate::chip_cores::register(module)?;
         crate::memory::register(module)?;
-        crate::network::register(module)
+        crate::network::register(module)?;
+        crate::plasticity::register(module)
     }
 }
