@@ -294,7 +294,8 @@ def limit_held_bytes(limit: int) -> None: ...
 # Synapses that change. rule: words and numbers of `rsnn.plasticity.STDP.kernel`; sizes: channels in and out, then rows and columns of an
 # image, of the kernel, the stride, the padding; pre (T, B, entries), images in raster order, weight (kernel row, kernel column and channel;
 # output), traces (B, entries): pre, post, and the slow ones of both. Either post (T, B, entries), or neurons: spec, coefficients, state
-# (fields, B, entries), out (T, B, entries). modulated: decay, eligibilities (B, *weight), reward (T, B); kept: every so many steps, weights.
+# (fields, B, entries), out (T, B, entries). modulated: decay, eligibilities (B, *weight), reward (T, B); kept: the weights of every so many
+# steps.
 def plasticity_run(
     rule: tuple[dict[str, str], dict[str, float]],
     sizes: tuple[int, int, tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]],

@@ -117,8 +117,8 @@ class Learning:
         weight = self.connection.weight(self.rows)
         if not np.isfinite(weight).all():
             raise InvalidValueError(
-                "weight: a weight has become infinite or undefined; keep weights within bounds (bounded=True), make a_plus and a_minus smaller, "
-                "and look for values in the input that are not finite"
+                "weight: a weight has become infinite or undefined; keep weights within bounds (bounded=True), make a_plus and a_minus "
+                "smaller, and look for values in the input that are not finite"
             )
         return weight
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from rsnn import _rsnn
 from rsnn.arguments import LARGEST, choice, names, scalar, within
 from rsnn.errors import InvalidValueError
 from rsnn.memory import empty
-from rsnn.state import State, make_state
+from rsnn.state import State
 
 from .rules import DISCRETIZATIONS, decay
 from .states import begin, spikes
@@ -118,11 +119,12 @@ def correlation_sensor(
     at = begin("state", state, dict.fromkeys(FIELDS, own), dtype)
     kept = {name: empty((len(arrived), *own), dtype) for name in wanted}
     batch: Any = ... if arrived.ndim == 3 else (slice(None), None)
-    _rsnn.plasticity_sensor(
-        arrived[batch],
-        sent[batch],
-        numbers,
-        [one.reshape(-1) for one in at],
-        record=[kept[name].reshape(-1) if name in kept else None for name in FIELDS],
-    )
-    return SensorResult(make_state(FIELDS, [np.asarray(one) for one in at]), kept)
+    if math.prod(own):
+        _rsnn.plasticity_sensor(
+            arrived[batch],
+            sent[batch],
+            numbers,
+            [one.reshape(-1) for one in at],
+            record=[kept[name].reshape(-1) if name in kept else None for name in FIELDS],
+        )
+    return SensorResult(at, kept)

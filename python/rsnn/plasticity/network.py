@@ -189,9 +189,8 @@ def _rules(network: Network, rules: Any) -> dict[int, tuple[TsodyksMarkram | Non
         k = index_of(key, network.graph.names)
         weighted = [j for j, layer in enumerate(network.layers) if isinstance(layer, (Linear, Conv1d, Conv2d))]
         if k not in weighted:
-            raise InvalidValueError(
-                f"rules: {shown(key)} is not the index or the name of a layer with weights; these are {', '.join(map(str, weighted)) or 'none'}"
-            )
+            known = ", ".join(map(str, weighted)) or "none"
+            raise InvalidValueError(f"rules: {shown(key)} is not the index or the name of a layer with weights; these are {known}")
         if k in found:
             raise InvalidValueError(f"rules: layer {k} came twice, by its name and by its index; give it once")
         parts = value if isinstance(value, tuple) else (value,)
@@ -219,13 +218,14 @@ def _neurons_behind(network: Network, k: int) -> int:
     ):
         came = ", ".join(f"layers[{n}] ({type(network.layers[n]).__name__})" for n in takers) or "nobody"
         raise InvalidValueError(
-            f"a rule needs the spikes of the neurons behind the weights: this layer must send to one layer, of neurons that spike, which take "
-            f"nothing else; it sends to {came}"
+            f"a rule needs the spikes of the neurons behind the weights: this layer must send to one layer, of neurons that spike, "
+            f"which take nothing else; it sends to {came}"
         )
     acts = isinstance(network.layers[behind], Recurrent) or " inhibition" in network.neurons[behind].kernel().spec
     if acts and not isinstance(network.layers[k], Linear):
         raise InvalidValueError(
-            f"the neurons behind this convolution act on each other (layers[{behind}]), which a rule does not support there; use a rsnn.Linear"
+            f"the neurons behind this convolution act on each other (layers[{behind}]), which a rule does not support there; "
+            "use a rsnn.Linear"
         )
     return behind
 

@@ -14,6 +14,8 @@ DEPENDENCES = ("additive", "step", "multiplicative", "power")
 PAIRINGS = ("all", "nearest")
 COINCIDENCES = ("potentiate", "both", "none")
 DISCRETIZATIONS = ("exact", "euler")
+NUMBERS = ("gain_plus", "gain_minus", "a_plus", "a_minus", "a3_plus", "a3_minus", "x_target", "w_min", "w_max")
+"""What engines read as it is."""
 LONGEST = 1e15
 """Time constants are at most so many steps: beyond it the decay is 1 in float64."""
 
@@ -39,8 +41,8 @@ class STDP(Description):
         w <- w + (f+(w) dp - f-(w) dm), then kept from w_min to w_max
 
     The sums run over the samples of a batch and the places of a convolution. ``r`` are the second, slower traces of the triplet rule,
-    with ``tau_x`` of pre and ``tau_y`` of post, as they were before the spikes of this step. For one pair of spikes, post a time s after pre,
-    this is the classical window ``a_plus exp(-s / tau_plus)``, and ``-a_minus exp(-s / tau_minus)`` the other way round.
+    with ``tau_x`` of pre and ``tau_y`` of post, as they were before the spikes of this step. For one pair of spikes, post a time s after
+    pre, this is the classical window ``a_plus exp(-s / tau_plus)``, and ``-a_minus exp(-s / tau_minus)`` the other way round.
 
     Parameters
     ----------
@@ -90,8 +92,8 @@ class STDP(Description):
     Inputs and spikes that are no 0 or 1 count by their size. Work on weights follows the spikes: one that arrives touches the synapses of
     its input, one that is sent those of its neuron. Sums are taken in the order of `rsnn.plasticity.reference`, to the bit.
 
-    Sources: Song, Miller, Abbott, Nature Neuroscience 3 (2000), whose numbers are the defaults; Gütig, Aharonov, Rotter, Sompolinsky, Journal
-    of Neuroscience 23 (2003), for the power; Pfister, Gerstner, Journal of Neuroscience 26 (2006), for triplets; Morrison, Diesmann,
+    Sources: Song, Miller, Abbott, Nature Neuroscience 3 (2000), whose numbers are the defaults; Gütig, Aharonov, Rotter, Sompolinsky,
+    Journal of Neuroscience 23 (2003), for the power; Pfister, Gerstner, Journal of Neuroscience 26 (2006), for triplets; Morrison, Diesmann,
     Gerstner, Biological Cybernetics 98 (2008), for pairings; Diehl, Cook, Frontiers in Computational Neuroscience 9 (2015), for x_target.
 
     Examples
@@ -129,20 +131,8 @@ class STDP(Description):
 
     def __post_init__(self) -> None:
         """Check every field, and that they go together."""
-        numbers = (
-            "tau_plus",
-            "tau_minus",
-            "a_plus",
-            "a_minus",
-            "w_min",
-            "w_max",
-            "x_target",
-            "gain_plus",
-            "gain_minus",
-            "a3_plus",
-            "a3_minus",
-        )
-        for name in (*numbers, "dt", *(name for name in ("mu", "tau_x", "tau_y") if getattr(self, name) is not None)):
+        optional = (name for name in ("mu", "tau_x", "tau_y") if getattr(self, name) is not None)
+        for name in ("tau_plus", "tau_minus", *NUMBERS, "dt", *optional):
             value = scalar(name, getattr(self, name))
             within(name, value, -LARGEST, LARGEST)
             object.__setattr__(self, name, value)
@@ -188,8 +178,7 @@ class STDP(Description):
             return 0.0 if tau is None else decay(name, tau, self.dt, self.discretization)
 
         dependence = {0.0: "additive", 1.0: "multiplicative"}.get(self.mu, self.dependence) if self.mu is not None else self.dependence
-        names = ("gain_plus", "gain_minus", "a_plus", "a_minus", "a3_plus", "a3_minus", "x_target", "w_min", "w_max")
-        numbers = {name: getattr(self, name) for name in names}
+        numbers = {name: getattr(self, name) for name in NUMBERS}
         decays = {f"decay_{name}": of(f"tau_{name}") for name in ("plus", "minus", "x", "y")}
         words = {"dependence": dependence, "pairing": self.pairing, "coincidence": self.coincidence}
         return words, numbers | decays | {"mu": self.mu or 0.0, "bounded": float(self.bounded)}
@@ -219,8 +208,8 @@ class RewardModulated(Description):
     -----
     The state has one more field, ``eligibility``. Eligibilities decay by themselves, so all synapses are visited in every step.
 
-    Sources: Izhikevich, Cerebral Cortex 17 (2007); Florian, Neural Computation 19 (2007), whose rules with and without eligibility trace are
-    MSTDPET and MSTDP.
+    Sources: Izhikevich, Cerebral Cortex 17 (2007); Florian, Neural Computation 19 (2007), whose rules with and without eligibility trace
+    are MSTDPET and MSTDP.
 
     Examples
     --------

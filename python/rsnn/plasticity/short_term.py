@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,15 @@ from rsnn.arguments import choice, flag, names, real, shown, within
 from rsnn.errors import InvalidTypeError
 from rsnn.memory import empty
 from rsnn.simulation import Result
-from rsnn.stages import Description, Parameter
+from rsnn.stages import Description
 from rsnn.state import State, make_state
 
 from .rules import DISCRETIZATIONS
 from .states import begin, spikes
 from .traces import decays, each, step_length
+
+if TYPE_CHECKING:
+    from rsnn.stages import Parameter
 
 Array = npt.NDArray[Any]
 
@@ -60,7 +63,8 @@ class TsodyksMarkram(Description):
     -----
     `short_term` runs it over spikes; among the rules of `run` it stands in front of a layer's weights.
 
-    The equations and defaults (in milliseconds) are those of Norse's ``stp_step``; Tsodyks, Pawelzik, Markram, Neural Computation 10 (1998).
+    The equations and defaults (in milliseconds) are those of Norse's ``stp_step``; see Tsodyks, Pawelzik, Markram, Neural Computation 10
+    (1998).
     The synaptic current, Norse's tau_s_inv, is the neuron's: ``rsnn.LIF(tau_syn=20.0)``.
 
     Examples
