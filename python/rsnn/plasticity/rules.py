@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
+
+import numpy as np
 
 from rsnn.arguments import LARGEST, SMALLEST, choice, flag, scalar, shown, within
 from rsnn.errors import InvalidTypeError, InvalidValueError
@@ -25,7 +26,7 @@ def decay(name: str, tau: float, dt: float, discretization: str) -> float:
     low = dt if discretization == "euler" else 1e-9 * dt
     hint = "below dt an Euler step would overshoot" if discretization == "euler" else ""
     within(name, tau, low, LONGEST * dt, hint)
-    return 1.0 - dt / tau if discretization == "euler" else math.exp(-dt / tau)
+    return 1.0 - dt / tau if discretization == "euler" else float(np.exp(-dt / tau))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -27,7 +27,8 @@ impl Geometry {
     pub fn new(conv: Conv2d) -> Result<Self> {
         let after = conv.output_size()?;
         let made = Self { conv, after };
-        let sizes = [&[conv.size.0, conv.size.1, conv.channels], &[after.0, after.1, conv.outputs], &[conv.kernel.0, conv.kernel.1, conv.channels]];
+        let sizes =
+            [&[conv.size.0, conv.size.1, conv.channels], &[after.0, after.1, conv.outputs], &[conv.kernel.0, conv.kernel.1, conv.channels]];
         let fits = |sizes: &[usize]| sizes.iter().try_fold(conv.outputs.max(1), |n, &k| n.checked_mul(k));
         if sizes.iter().all(|sizes| fits(*sizes).is_some()) {
             Ok(made)

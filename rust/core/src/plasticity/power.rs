@@ -24,7 +24,7 @@ pub fn power<S: Simd>(simd: S, d: &mut [f64], mu: f64) {
         for (y, d) in y.iter_mut().zip(&*part) {
             *y = mu * ln(*d);
         }
-        for y in y.chunks_exact_mut(lanes) {
+        for y in y[..part.len().next_multiple_of(lanes)].chunks_exact_mut(lanes) {
             exp::<f64, S>(simd, V::<f64, S>::from_slice(simd, y)).store_slice(y);
         }
         for (d, y) in part.iter_mut().zip(y) {

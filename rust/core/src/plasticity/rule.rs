@@ -134,7 +134,7 @@ impl<E: Elem> Rule<E> {
         match self.dependence {
             Dependence::Additive => {
                 for (dp, dm) in change.iter_mut().zip(dm) {
-                    *dp = *dp - *dm;
+                    *dp -= *dm;
                 }
             }
             Dependence::Step => {
@@ -158,6 +158,24 @@ impl<E: Elem> Rule<E> {
                 for ((dp, dm), (up, down)) in change.iter_mut().zip(dm).zip(up.iter().zip(down)) {
                     *dp = E::from_f64(*up) * *dp - E::from_f64(*down) * *dm;
                 }
+            }
+        }
+    }
+
+    /// `w + change` of a row, kept within the bounds.
+    #[inline(always)]
+    pub(super) fn change_all(&self, w: &mut [E], change: &[E]) {
+        let (low, high) = (self.w_min, self.w_max);
+        if self.bounded {
+            // Written as two choices between numbers, which become vector code.
+            for (w, change) in w.iter_mut().zip(change) {
+                let moved = *w + *change;
+                let moved = if moved < low { low } else { moved };
+                *w = if moved > high { high } else { moved };
+            }
+        } else {
+            for (w, change) in w.iter_mut().zip(change) {
+                *w += *change;
             }
         }
     }

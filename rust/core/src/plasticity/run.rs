@@ -91,15 +91,12 @@ pub struct Job<'a, E> {
 
 impl<E: Elem> Job<'_, E> {
     fn steps(&self) -> usize {
-        let row = self.samples * self.geometry.inputs();
-        if row > 0 {
-            return self.pre.len() / row;
-        }
-        let (row, all) = (self.samples * self.geometry.outputs(), match &self.post {
+        let sent = match &self.post {
             Post::Given(post) => post.len(),
             Post::Neurons(neurons) => neurons.out.len(),
-        });
-        if row > 0 { all / row } else { 0 }
+        };
+        let sides = [(self.pre.len(), self.geometry.inputs()), (sent, self.geometry.outputs())];
+        sides.into_iter().find_map(|(all, row)| all.checked_div(self.samples * row)).unwrap_or(0)
     }
 
     fn check(&self) -> Result<()> {
@@ -107,7 +104,9 @@ impl<E: Elem> Job<'_, E> {
         let (inputs, outputs, rows, columns) = (geometry.inputs(), geometry.outputs(), geometry.rows(), geometry.columns());
         length("pre", self.pre, &[steps, samples, inputs])?;
         length("weight", self.weight, &[rows, columns])?;
-        for [before, after] in [Some([&*self.traces[0], &*self.traces[1]]), self.slow.as_ref().map(|s| [&*s[0], &*s[1]])].into_iter().flatten() {
+        for [before, after] in
+            [Some([&*self.traces[0], &*self.traces[1]]), self.slow.as_ref().map(|s| [&*s[0], &*s[1]])].into_iter().flatten()
+        {
             length("trace", before, &[samples, inputs])?;
             length("trace", after, &[samples, outputs])?;
         }
@@ -264,15 +263,16 @@ fn decay<E: Elem>(trace: &mut [E], by: E) {
 /// List what is not 0 in the rows of a batch, with what `value` makes of it.
 #[inline(always)]
 fn list<E: Elem>(x: &[E], n: usize, to: &mut Vec<Spike<E>>, value: impl Fn(usize, E) -> E) {
+    let fires = |z: &E| *z != E::ZERO;
     to.clear();
     for (sample, row) in x.chunks_exact(n.max(1)).enumerate() {
         for (block, part) in row.chunks(16).enumerate() {
             // Most of it is 0: looked at together.
-            if part.iter().fold(true, |none, z| none & (*z == E::ZERO)) {
+            if !part.iter().fold(false, |any, z| any | fires(z)) {
                 continue;
             }
             for (lane, z) in part.iter().enumerate() {
-                if *z != E::ZERO {
+                if fires(z) {
                     let at = block * 16 + lane;
                     to.push(Spike { sample, at, value: value(sample * n + at, *z) });
                 }
@@ -283,14 +283,7 @@ fn list<E: Elem>(x: &[E], n: usize, to: &mut Vec<Spike<E>>, value: impl Fn(usize
 
 /// List the spikes of one side with what they do to a weight; decay its second trace, and add them to it.
 #[inline(always)]
-fn amplitudes<E: Elem>(
-    side: &Side<E>,
-    z: &[E],
-    second: Option<&mut [E]>,
-    pairing: super::rule::Pairing,
-    to: &mut Vec<Spike<E>>,
-    n: usize,
-) {
+fn amplitudes<E: Elem>(side: &Side<E>, z: &[E], second: Option<&mut [E]>, pairing: super::rule::Pairing, to: &mut Vec<Spike<E>>, n: usize) {
     if let Some(second) = second {
         decay(second, side.slow_decay);
         list(z, n, to, |k, z| z * (side.amplitude + side.slow_amplitude * second[k]));

@@ -32,7 +32,8 @@ pub struct Sensor<'a, E> {
 /// Run sensors over time.
 pub fn sensor<E: Elem>(context: &Context<'_>, level: Level, job: Sensor<'_, E>) -> Result<()> {
     let (samples, before, after) = job.shape;
-    let steps = if samples * before == 0 { 0 } else { job.pre.len() / (samples * before) };
+    let sides = [(job.pre.len(), samples * before), (job.post.len(), samples * after)];
+    let steps = sides.into_iter().find_map(|(all, row)| all.checked_div(row)).unwrap_or(0);
     length("pre", job.pre, &[steps, samples, before])?;
     length("post", job.post, &[steps, samples, after])?;
     for state in &job.state {

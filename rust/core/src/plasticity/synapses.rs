@@ -45,7 +45,7 @@ pub struct Change<E> {
     /// The columns whose neurons sent a spike.
     columns: Vec<usize>,
     slots: Vec<usize>,
-    change: Vec<E>,
+    row: Vec<E>,
     packed: Vec<E>,
     nothing: Vec<E>,
     factors: [Vec<f64>; 2],
@@ -64,9 +64,9 @@ impl<E: Elem> Change<E> {
             strengthen: Vec::new(),
             columns: Vec::new(),
             slots: vec![ABSENT; columns],
-            change: vec![E::ZERO; columns],
+            row: vec![E::ZERO; columns],
             packed: Vec::new(),
-            nothing: vec![E::ZERO; columns],
+            nothing: vec![E::ZERO; rows],
             factors: [Vec::new(), Vec::new()],
         }
     }
@@ -119,28 +119,23 @@ impl<E: Elem> Change<E> {
         let (rows, columns) = (geometry.rows(), geometry.columns());
         for row in &self.rows {
             let at = row * columns;
-            self.change.fill(E::ZERO);
+            self.row.fill(E::ZERO);
             for (slot, column) in self.columns.iter().enumerate() {
-                self.change[*column] = self.strengthen[slot * rows + row];
+                self.row[*column] = self.strengthen[slot * rows + row];
             }
-            rule.change(simd, &to.weight()[at..at + columns], &mut self.change, &self.weaken[at..at + columns], &mut self.factors);
-            to.add(rule, &self.change, |k| at + k);
+            rule.change(simd, &to.weight()[at..at + columns], &mut self.row, &self.weaken[at..at + columns], &mut self.factors);
+            to.add_row(rule, at, &self.row);
         }
-        if self.columns.is_empty() {
-            return;
-        }
-        let nothing = &self.nothing[..self.columns.len()];
-        for row in (0..rows).filter(|row| !self.touched[*row]) {
-            let at = row * columns;
-            let weight = to.weight();
+        for (slot, column) in self.columns.iter().enumerate() {
+            let change = &mut self.strengthen[slot * rows..][..rows];
             self.packed.clear();
-            self.packed.extend(self.columns.iter().map(|column| weight[at + column]));
-            let change = &mut self.change[..self.columns.len()];
-            for (slot, change) in change.iter_mut().enumerate() {
-                *change = self.strengthen[slot * rows + row];
+            self.packed.extend(to.weight().iter().skip(*column).step_by(columns));
+            rule.change(simd, &self.packed, change, &self.nothing, &mut self.factors);
+            for (row, change) in change.iter().enumerate() {
+                if !self.touched[row] {
+                    to.add(rule, row * columns + column, *change);
+                }
             }
-            rule.change(simd, &self.packed, change, nothing, &mut self.factors);
-            to.add(rule, change, |k| at + self.columns[k]);
         }
     }
 
@@ -177,18 +172,22 @@ impl<E: Elem> Target<'_, E> {
     }
 
     #[inline(always)]
-    fn add(&mut self, rule: &Rule<E>, change: &[E], at: impl Fn(usize) -> usize) {
+    fn add_row(&mut self, rule: &Rule<E>, at: usize, change: &[E]) {
         match self {
-            Self::Weight(weight) => {
-                for (k, change) in change.iter().enumerate() {
-                    weight[at(k)] = rule.changed(weight[at(k)], *change);
-                }
-            }
+            Self::Weight(weight) => rule.change_all(&mut weight[at..at + change.len()], change),
             Self::Eligibility { of, .. } => {
-                for (k, change) in change.iter().enumerate() {
-                    of[at(k)] += *change;
+                for (e, change) in of[at..at + change.len()].iter_mut().zip(change) {
+                    *e += *change;
                 }
             }
+        }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, rule: &Rule<E>, at: usize, change: E) {
+        match self {
+            Self::Weight(weight) => weight[at] = rule.changed(weight[at], change),
+            Self::Eligibility { of, .. } => of[at] += change,
         }
     }
 }
