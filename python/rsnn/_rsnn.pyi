@@ -315,6 +315,57 @@ def encode_delta(
 ) -> None: ...
 def encode_up_down(x: _Array, thr_up: _Array, thr_down: _Array, reached: _Array, out: _Array) -> None: ...
 def decode_times(spikes: _Array, out: _Array, *, packed: bool = False, threads: int = 1) -> None: ...
+# Synapses that change. rule: words and numbers of `rsnn.plasticity.STDP.kernel`; sizes: channels in and out, then rows and columns of an
+# image, of the kernel, the stride, the padding; pre (T, B, entries), images in raster order, weight (kernel row, kernel column and channel;
+# output), traces (B, entries): pre, post, and the slow ones of both. Either post (T, B, entries), or neurons: spec, coefficients, state
+# (fields, B, entries), out (T, B, entries). modulated: decay, eligibilities (B, *weight), reward (T, B); kept: the weights of every so many
+# steps.
+def plasticity_run(
+    rule: tuple[dict[str, str], dict[str, float]],
+    sizes: tuple[int, int, tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]],
+    pre: _Array,
+    weight: _Array,
+    traces: Sequence[_Array],
+    *,
+    post: _Array | None = None,
+    neurons: tuple[str, _Array, _Array, _Array] | None = None,
+    bias: _Array | None = None,
+    drive: _Array | None = None,
+    recurrent: tuple[_Array, _Array | None] | None = None,
+    group: int | None = None,
+    record: Sequence[tuple[str, _Array]] = ...,
+    modulated: tuple[float, _Array, _Array] | None = None,
+    kept: tuple[int, _Array] | None = None,
+    level: str | None = None,
+) -> None: ...
+
+# x (T, n), decay and gain (n,) or (1,), state (n,), out (T, n)
+def plasticity_trace(
+    x: _Array, decay: _Array, gain: _Array, state: _Array, out: _Array, *, pairing: str, level: str | None = None
+) -> None: ...
+
+# z (T, n), numbers k_f, k_d and U, (n,) or (1,) each, u and x (n,), out (T, n), record u and x (T, n)
+def plasticity_short_term(
+    z: _Array,
+    numbers: Sequence[_Array],
+    u: _Array,
+    x: _Array,
+    out: _Array,
+    *,
+    record: Sequence[_Array | None],
+    level: str | None = None,
+) -> None: ...
+
+# pre (T, B, before), post (T, B, after), numbers k_c, k_a, eta_c, eta_a; state and record b, c, a, (B, before, after) or with (T, ...)
+def plasticity_sensor(
+    pre: _Array,
+    post: _Array,
+    numbers: Sequence[float],
+    state: Sequence[_Array],
+    *,
+    record: Sequence[_Array | None],
+    level: str | None = None,
+) -> None: ...
 
 # A network as a list of nodes, the input of len entries the first; every method adds one and gives its number. weight (outputs, inputs)
 # or (outputs, channels, kernel rows, kernel columns), of the dtype of the engine; linear acts on each of `rows` rows of a sample; images

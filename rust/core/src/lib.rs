@@ -12,6 +12,7 @@ pub mod event;
 pub mod math;
 pub mod network;
 pub mod neuron;
+pub mod plasticity;
 pub mod pool;
 pub mod product;
 mod raw;

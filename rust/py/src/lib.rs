@@ -12,6 +12,7 @@ mod event;
 mod memory;
 mod network;
 mod neuron;
+mod plasticity;
 mod product;
 
 /// The native half of rsnn; `python/rsnn` is its only user.
@@ -30,6 +31,7 @@ mod _rsnn {
         crate::chip_cores::register(module)?;
         crate::distance::register(module)?;
         crate::memory::register(module)?;
-        crate::network::register(module)
+        crate::network::register(module)?;
+        crate::plasticity::register(module)
     }
 }

@@ -69,26 +69,26 @@ fn shape_of(x: &Bound<'_, PyAny>) -> PyResult<Shape> {
 }
 
 /// Check the coefficients' shape; the period of their rows.
-fn period(neuron: &Neuron, coefficients: &[usize]) -> PyResult<usize> {
+pub fn period(neuron: &Neuron, coefficients: &[usize]) -> PyResult<usize> {
     let [rows, period] = lengths("coefficients", coefficients)?;
     expect_shape("coefficients", &[rows], &[neuron.coefficients().len()])?;
     Ok(period)
 }
 
 /// An array to record into, or the gradient of one, by name.
-type Named<'py> = (String, Bound<'py, PyAny>);
+pub type Named<'py> = (String, Bound<'py, PyAny>);
 
 /// The weights of a recurrent neuron, `(n, n)` with a row for each neuron that fired or `(n,)`, and its bias.
-type Weights<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
+pub type Weights<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>);
 
 /// The same, as the core reads them.
-type Read<'py, E> = (PyReadonlyArrayDyn<'py, E>, Option<PyReadonlyArrayDyn<'py, E>>);
+pub type Read<'py, E> = (PyReadonlyArrayDyn<'py, E>, Option<PyReadonlyArrayDyn<'py, E>>);
 
-fn read_weights<'py, E: Element>((weight, bias): &Weights<'py>) -> PyResult<Read<'py, E>> {
+pub fn read_weights<'py, E: Element>((weight, bias): &Weights<'py>) -> PyResult<Read<'py, E>> {
     Ok((read::<E>("recurrent", weight)?, bias.as_ref().map(|b| read::<E>("recurrent bias", b)).transpose()?))
 }
 
-fn weights_of<'a, E: Element>((weight, bias): &'a Read<'_, E>) -> PyResult<Recurrent<'a, E>> {
+pub fn weights_of<'a, E: Element>((weight, bias): &'a Read<'_, E>) -> PyResult<Recurrent<'a, E>> {
     let bias = match bias {
         Some(array) => Some(array.as_slice()?),
         None => None,
