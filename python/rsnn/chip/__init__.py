@@ -8,12 +8,13 @@ of Speck's processor, `xylo` a Xylo core, `loihi` the neurons and synapses of Lo
 Every target says what it was verified against; nothing here was verified against silicon.
 """
 
-from . import dynapcnn, loihi, odin, tinyodin, xylo
+from . import dynapcnn, loihi, odin, rockpool, tinyodin, xylo
 from .integrate import iaf
 from .neuron import IntegerNeuron, Register, run
 from .quantize import ChipNetwork, ChipNetworkResult, quantize
 from .report import Check, LayerReport, Limit, Report
 from .result import ChipResult, Stats
+from .targets import TARGETS, Target
 
 __all__ = [
     "Check",
@@ -26,11 +27,14 @@ __all__ = [
     "Register",
     "Report",
     "Stats",
+    "TARGETS",
+    "Target",
     "dynapcnn",
     "iaf",
     "loihi",
     "odin",
     "quantize",
+    "rockpool",
     "run",
     "tinyodin",
     "xylo",
