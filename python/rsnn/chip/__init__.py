@@ -11,9 +11,11 @@ Every target says what it was verified against; nothing here was verified agains
 from . import dynapcnn, loihi, odin, rockpool, tinyodin, xylo
 from .integrate import iaf
 from .neuron import IntegerNeuron, Register, run
-from .quantize import ChipNetwork, ChipNetworkResult, quantize
-from .report import Check, LayerReport, Limit, Report
+from .network import ChipNetwork, ChipNetworkResult
+from .quantize import quantize
+from .report import Check, LayerReport, Limit, Report, StateRange, TimeConstant
 from .result import ChipResult, Stats
+from .storage import load
 from .targets import TARGETS, Target
 
 __all__ = [
@@ -26,11 +28,14 @@ __all__ = [
     "Limit",
     "Register",
     "Report",
+    "StateRange",
     "Stats",
     "TARGETS",
     "Target",
+    "TimeConstant",
     "dynapcnn",
     "iaf",
+    "load",
     "loihi",
     "odin",
     "quantize",

@@ -164,6 +164,11 @@ def spread(network: Network | DynapcnnNetwork, x: npt.ArrayLike, *, orders: int 
     chip = given if isinstance(given, DynapcnnNetwork) else quantize(given, "dynapcnn")
     if not isinstance(chip, DynapcnnNetwork):
         raise InvalidTypeError(f"network={network!r}: must be a network for DynapCNN")
+    if not chip.is_chain:
+        raise InvalidValueError(
+            f"network={chip!r}: its cores are no chain, and in which order events of several cores meet is not published; "
+            "give a network without branches"
+        )
     count, first = integer("orders", orders, 0, 10_000), integer("seed", seed, 0)
     steps = chip.run(x)
     flow, swap = chip.enter("x", x, resolve(None))
@@ -184,6 +189,12 @@ def spread(network: Network | DynapcnnNetwork, x: npt.ArrayLike, *, orders: int 
         votes = outputs.sum(axis=1, dtype=np.int64).argmax(axis=-1)
         decisions = float(np.mean((votes == votes[0]).all(axis=0)))
     return Spread(tuple(rows), decisions, outputs.swapaxes(1, 2) if swap else outputs)
+
+
+def in_events(chip: DynapcnnNetwork, flow: Array) -> dict[int, Array]:
+    """Run a network without branches event by event, in the defined order; give the spikes as its own run gives them."""
+    found = _run(chip, flow, None)
+    return {layer.neuron_index: found[layer.neuron_index][..., 0, 0] if layer.linear else found[layer.neuron_index] for layer in chip.layers}
 
 
 def _run(chip: DynapcnnNetwork, flow: Array, seed: int | None) -> dict[Any, Array]:
