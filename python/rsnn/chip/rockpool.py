@@ -85,13 +85,20 @@ def quantize(
     >>> rsnn.chip.rockpool.quantize("global", spec, faults="bias_out_scale")["bias_out"].tolist()
     [51]
     """
+    return scaled(rule, specification, faults=faults, bits_per_weight=bits_per_weight, bits_per_threshold=bits_per_threshold)[0]
+
+
+def scaled(
+    rule: str, specification: dict[str, Any], *, faults: Any = (), bits_per_weight: int = 8, bits_per_threshold: int = 16
+) -> tuple[dict[str, Array | None], tuple[Array, Array]]:
+    """Quantise as `quantize`; give also the scales of hidden and output neurons: one number, or one for each neuron."""
     choice("rule", rule, ("global", "channel"))
     wrong = frozenset(names("faults", faults, FAULTS))
     tops = tuple(
         (1 << (count(name, bits, 2) - 1)) - 1 for name, bits in (("bits_per_weight", bits_per_weight), ("bits_per_threshold", bits_per_threshold))
     )
     given = _taken(specification)
-    made, written = (_global if rule == "global" else _channel)(given, wrong, *tops)
+    made, written, scales = (_global if rule == "global" else _channel)(given, wrong, *tops)
     for name in _OWN[2:]:
         made[name] = np.rint(given[name])
     q: dict[str, Array | None] = {name: None if value is None else value.astype(np.int64) for name, value in made.items()}
@@ -102,7 +109,7 @@ def quantize(
                 target[where] = value[where]
     if "weights_wrap" in wrong:
         q |= {name: np.asarray(q[name]).astype(np.int8).astype(np.int64) for name in _WEIGHTS}
-    return q
+    return q, (scales[0], scales[1])
 
 
 def _taken(specification: Any) -> dict[str, Any]:
@@ -137,7 +144,7 @@ def _largest(*arrays: Any) -> float:
     return max((float(np.abs(array).max(initial=0)) for array in arrays if array is not None), default=0.0)
 
 
-def _global(given: dict[str, Any], wrong: frozenset[str], top: int, most: int) -> tuple[dict[str, Any], dict[str, Array]]:
+def _global(given: dict[str, Any], wrong: frozenset[str], top: int, most: int) -> tuple[dict[str, Any], dict[str, Array], list[Array]]:
     """Scale hidden neurons together, and output neurons together."""
     hidden, output = ("weights_in", "weights_rec", "bias"), ("weights_out", "bias_out")
     q: dict[str, Any] = {}
@@ -149,21 +156,23 @@ def _global(given: dict[str, Any], wrong: frozenset[str], top: int, most: int) -
             q[name] = None if given[name] is None else np.rint(given[name] * scales[-1])
     if "bias_out_scale" in wrong and q["bias_out"] is not None:
         q["bias_out"] = np.rint(given["bias_out"] * scales[0])
-    for group, threshold in ((hidden, "threshold"), (output, "threshold_out")):
+    for k, (group, threshold) in enumerate(((hidden, "threshold"), (output, "threshold_out"))):
         highest = q[threshold].max(initial=0)
         if highest > most:
+            scales[k] *= most / highest
             down = [*group, threshold]
             down += ["weights_rec"] if threshold == "threshold_out" and "recurrent_shrunk" in wrong else []
             for name in down:
                 if q[name] is not None and not (name.startswith("bias") and "limit_without_bias" in wrong):
                     q[name] = np.rint(q[name] * (most / highest))
-    return q, {}
+    return q, {}, [np.asarray(one) for one in scales]
 
 
-def _channel(given: dict[str, Any], wrong: frozenset[str], top: int, most: int) -> tuple[dict[str, Any], dict[str, Array]]:
+def _channel(given: dict[str, Any], wrong: frozenset[str], top: int, most: int) -> tuple[dict[str, Any], dict[str, Array], list[Array]]:
     """Scale each neuron by itself; give also which biases rockpool writes to: of neurons with weights, hidden ones with two synapses."""
     q: dict[str, Any] = {}
     written: dict[str, Array] = {}
+    scales = []
     two = given["weights_in"].ndim == 3 and given["weights_in"].shape[2] > 1
     for group, threshold, bias in ((("weights_in", "weights_rec"), "threshold", "bias"), (("weights_out",), "threshold_out", "bias_out")):
         theta, own = given[threshold], given[bias]
@@ -184,4 +193,5 @@ def _channel(given: dict[str, Any], wrong: frozenset[str], top: int, most: int) 
             by = np.ones_like(scale)
         q[bias] = None if own is None else np.rint(own * by)
         written[bias] = (largest > 0) & (two or bias == "bias_out")
-    return q, written
+        scales.append(limited)
+    return q, written, scales
