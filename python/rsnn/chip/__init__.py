@@ -10,8 +10,8 @@ Every target says what it was verified against; nothing here was verified agains
 
 from . import dynapcnn, loihi, odin, rockpool, tinyodin, xylo
 from .integrate import iaf
-from .neuron import IntegerNeuron, Register, run
 from .network import ChipNetwork, ChipNetworkResult
+from .neuron import IntegerNeuron, Register, run
 from .quantize import quantize
 from .report import Check, LayerReport, Limit, Report, StateRange, TimeConstant
 from .result import ChipResult, Stats
@@ -19,6 +19,7 @@ from .storage import load
 from .targets import TARGETS, Target
 
 __all__ = [
+    "TARGETS",
     "Check",
     "ChipNetwork",
     "ChipNetworkResult",
@@ -30,7 +31,6 @@ __all__ = [
     "Report",
     "StateRange",
     "Stats",
-    "TARGETS",
     "Target",
     "TimeConstant",
     "dynapcnn",

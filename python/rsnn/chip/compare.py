@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,22 +43,21 @@ def compare(chip: ChipNetwork, x: Any, joules_per_synop: Any, threads: int | Non
     expected, found = in_chip_time(float_, {k: k for k in delays}), {k: timed(one) for k, one in integer.spikes.items()}
     flow, _ = chip.enter("x", x, workers)
     rungs = [Rung("float", expected)]
-    rounded, places = chip.in_float(decays=False)
-    rungs.append(Rung("weights", in_chip_time(rounded.run(x, threads=threads), places)))
-    if any(layer.kept for layer in chip.layers):
-        rounded, places = chip.in_float()
-        rungs.append(Rung("decays", in_chip_time(rounded.run(x, threads=threads), places)))
+    if chip.rounds_states:
+        for cause, decays in (("weights", False), ("decays", True)):
+            rounded, places = chip.in_float(decays=decays)
+            rungs.append(Rung(cause, in_chip_time(rounded.run(x, threads=threads), places)))
     rungs += chip.rungs(flow, found, workers)
     states = chip.ranges(flow, integer.stats, workers)
     rows = []
     for layer in chip.layers:
         k = layer.neuron_index
-        moved = {after.cause: _moved(before.spikes[k], after.spikes[k]) for before, after in zip(rungs, rungs[1:], strict=False)}
+        moved = {after.cause: _moved(before.spikes[k], after.spikes[k]) for before, after in pairwise(rungs)}
         constants = _constants(source.layers[k], layer)
         rows.append(_layer(layer, expected[k], found[k], integer.stats[k], batched, moved, states[k], constants))
     outputs = _later(timed(float_.output), delays[last]), timed(integer.output)
     steps, samples = outputs[1].shape[0], outputs[1].shape[1] if batched else 1
-    return Report(chip.target, steps, samples, tuple(rows), _decisions(*outputs, batched), constant)
+    return Report(chip.target, steps, samples, tuple(rows), _decisions(*outputs, batched), constant, integer.lost)
 
 
 def _later(array: Array, delay: int) -> Array:

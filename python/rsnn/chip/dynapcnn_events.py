@@ -194,7 +194,9 @@ def spread(network: Network | DynapcnnNetwork, x: npt.ArrayLike, *, orders: int 
 def in_events(chip: DynapcnnNetwork, flow: Array) -> dict[int, Array]:
     """Run a network without branches event by event, in the defined order; give the spikes as its own run gives them."""
     found = _run(chip, flow, None)
-    return {layer.neuron_index: found[layer.neuron_index][..., 0, 0] if layer.linear else found[layer.neuron_index] for layer in chip.layers}
+    return {
+        layer.neuron_index: found[layer.neuron_index][..., 0, 0] if layer.linear else found[layer.neuron_index] for layer in chip.layers
+    }
 
 
 def _run(chip: DynapcnnNetwork, flow: Array, seed: int | None) -> dict[Any, Array]:

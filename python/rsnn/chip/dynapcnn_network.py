@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -97,6 +97,8 @@ class DynapcnnNetwork(ChipNetwork):
     layers: tuple[DynapcnnLayer, ...]
     input_pool: int = 1
 
+    rounds_states: ClassVar[bool] = False
+
     @classmethod
     def build(cls, network: Network, options: Options) -> DynapcnnNetwork:
         """Quantise a network, core after core; see `rsnn.chip.quantize`."""
@@ -149,20 +151,19 @@ class DynapcnnNetwork(ChipNetwork):
             if any(not -1 <= source < k for source, _ in sources):
                 raise InvalidValueError(f"layer {own['name']}: its sources {sources} do not come before it")
             rows, columns = (int(one) for one in integers("input_map", own["input_map"]))
-            network.neurons[own["neuron_index"]]  # noqa: B018 - neurons that are not there are found here
-            layers.append(
-                DynapcnnLayer(
-                    str(own["name"]), int(own["index"]), int(own["neuron_index"]), q, float(own["rescale"]), core, (rows, columns),
-                    bool(own["linear"]), sources,
-                )  # fmt: skip
-            )
+            network.neurons[own["neuron_index"]]
+            place = (str(own["name"]), int(own["index"]), int(own["neuron_index"]))
+            layers.append(DynapcnnLayer(*place, q, float(own["rescale"]), core, (rows, columns), bool(own["linear"]), sources))
         return cls(target, network, tuple(layers), int(parts["input_pool"]))
 
     def gather(self, k: int, flows: Mapping[int, Array]) -> Array:
         """Give what comes into layer k: what its sources sent, pooled and added up."""
         layer = self.layers[k]
         came = [_pooled("x", flows[source], pool, 1) for source, pool in layer.sources]
-        return came[0] if len(came) == 1 else np.sum([convert("x", one) for one in came], axis=0, dtype=np.int64)
+        if len(came) == 1:
+            return came[0]
+        total: Array = np.asarray(np.sum([convert("x", one) for one in came], axis=0, dtype=np.int64))
+        return total
 
     def check(self) -> Check:
         """Compare every layer with every limit of the chip; see `ChipNetwork.check`."""
@@ -175,7 +176,7 @@ class DynapcnnNetwork(ChipNetwork):
         rows, placed, readout = network_limits(shapes, self.input_pool, self.chip.readout)
         return Check(self.target, tuple(rows), placed, readout)
 
-    def in_float(self, *, decays: bool = True) -> tuple[Network, dict[int, int]]:  # noqa: ARG002 - nothing decays here
+    def in_float(self, *, decays: bool = True) -> tuple[Network, dict[int, int]]:
         """Make the float network of the chip's rounded parameters; see `ChipNetwork.in_float`."""
         layers: list[Any] = list(self.source.layers)
         for layer in self.layers:
@@ -191,7 +192,7 @@ class DynapcnnNetwork(ChipNetwork):
 
     def rungs(self, flow: Array, own: Mapping[int, Array], threads: int) -> list[Rung]:
         """Run without limits, with the chip's bits, and event by event; see `ChipNetwork.rungs`."""
-        found = [Rung("steps", own)]
+        found = [Rung("weights", own)]
         bounded, flows = {}, {-1: flow}
         for k, layer in enumerate(self.layers):
             held = dataclasses.replace(layer, core=dataclasses.replace(layer.core, overflow="saturate"))
@@ -209,7 +210,7 @@ class DynapcnnNetwork(ChipNetwork):
         """Whether every layer takes the one before it, and nothing else."""
         return all(layer.sources == ((k - 1, 1),) for k, layer in enumerate(self.layers))
 
-    def ranges(self, flow: Array, stats: Mapping[int, Stats], threads: int) -> dict[int, tuple[StateRange, ...]]:  # noqa: ARG002
+    def ranges(self, flow: Array, stats: Mapping[int, Stats], threads: int) -> dict[int, tuple[StateRange, ...]]:
         """Say how far membranes rise and fall; see `ChipNetwork.ranges`."""
         return {k: (StateRange("v", one.lowest, one.highest, STATE_BITS, one.beyond),) for k, one in stats.items()}
 

@@ -135,7 +135,9 @@ class _Reader:
         if open_ is None:
             raise self.no(k, "neurons without weights", "a core is weights, then neurons", "put rsnn.Conv2d or rsnn.Linear before them")
         if open_.neuron is not None:
-            raise self.no(k, f"its place after layer {open_.name}", "its weights have neurons already", "give the neurons weights of their own")
+            raise self.no(
+                k, f"its place after layer {open_.name}", "its weights have neurons already", "give the neurons weights of their own"
+            )
         refuse_neuron(self.target, self.names[k], neuron)
         open_.neuron_name, open_.neuron_index, open_.neuron = self.names[k], k, neuron
         self.parts.append(open_)
@@ -157,13 +159,17 @@ class _Reader:
         last = len(self.network.layers) - 1
         ends = self.sends[last]
         if len(ends) > 1 or ends[0].source != len(self.parts) - 1:
-            raise self.no(last, "what the network sends on", "it comes from the last core", "let a layer with weights take what is added up")
+            raise self.no(
+                last, "what the network sends on", "it comes from the last core", "let a layer with weights take what is added up"
+            )
         if ends[0].rescale != 1.0:
             raise self.no(last, "an average at the end", "the chip sends counts", "use rsnn.SumPool2d and divide the counts afterwards")
         pools = {edge.pool for part in self.parts for edge in part.edges if edge.source < 0}
         if len(pools) > 1:
             first = next(part for part in self.parts if any(edge.source < 0 for edge in part.edges))
-            raise self.no(first.index, "another pooling of the input than elsewhere", "the input is pooled once", "pool after the first core")
+            raise self.no(
+                first.index, "another pooling of the input than elsewhere", "the input is pooled once", "pool after the first core"
+            )
         return Cores(self.parts, pools.pop() if pools else 1, ends[0].pool)
 
 

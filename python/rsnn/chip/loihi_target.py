@@ -11,12 +11,11 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from rsnn import stages
-from rsnn.composed import Neuron
 from rsnn.errors import InvalidValueError
 from rsnn.layers import Flatten, Linear
 from rsnn.network import Network
@@ -25,6 +24,7 @@ from rsnn.threads import resolve
 
 from .integers import Array, integer, integers
 from .loihi_neurons import compartment, lif
+from .loihi_quantize import LAVA, MANTISSA, MOST_VTH, quantised
 from .loihi_synapses import Dense
 from .network import ChipNetwork, Rung
 from .neuron import IntegerNeuron, Register, run
@@ -33,12 +33,10 @@ from .quantize import index_names, refuse
 from .report import Check, Limit, StateRange
 from .result import ChipResult, Stats
 
-LAVA, NENGO = "loihi_lava", "loihi1_nengo"
 STATE_BITS = 24
 _HIGHEST = (1 << 23) - 1
 _SYNAPSE_MEMORY = 128 * 1024
-_VTH = 131071
-_MANTISSA, _EXPONENT = 4095, 7
+_EXPONENT = 7
 _COMPARTMENTS, _AXONS = 1024, 4096
 
 
@@ -150,8 +148,10 @@ class LoihiTarget(ChipNetwork):
             neuron = network.layers[own]
             counted = mean_square(flow, (-1,)) if flow is not None and options.scale == "mse" else None
 
-            def made(limit: float, k: int = k, own: int = own, product: Any = product, neuron: Any = neuron, counted: Any = counted) -> LoihiLayer:
-                return _layer(options, names[k], k, product, names[own], own, neuron, limit, counted)
+            def made(
+                limit: float, k: int = k, own: int = own, product: Any = product, neuron: Any = neuron, counted: Any = counted
+            ) -> LoihiLayer:
+                return quantised(options, names[k], k, product, names[own], own, neuron, limit, counted)
 
             layer = made(math.inf)
             if flow is not None:
@@ -179,21 +179,23 @@ class LoihiTarget(ChipNetwork):
         """Undo `parts`; see `ChipNetwork.restore`."""
         layers = []
         for own in parts["layers"]:
-            network.neurons[own["neuron_index"]]  # noqa: B018 - neurons that are not there are found here
+            network.neurons[own["neuron_index"]]
             synapses = Dense(own["weight"], num_weight_bits=own["num_weight_bits"], sign_mode=own["sign_mode"])
-            numbers = {
+            numbers: dict[str, Any] = {
                 name: integer(name, own[name], 0, most)
                 for name, most in (("du", 4095), ("dv", 4096), ("vth", 2**31), ("refractory", 2**31 - 1))
             }
-            bias = {name: integers(name, own[name]) for name in ("bias_mant", "bias_exp")}
-            place = (target, str(own["name"]), int(own["index"]), int(own["neuron_index"]), synapses)
-            layers.append(LoihiLayer(*place, **numbers, **bias, scale=float(own["scale"]), gain=float(own["gain"])))
+            numbers |= {name: integers(name, own[name]) for name in ("bias_mant", "bias_exp")}
+            numbers |= {name: float(own[name]) for name in ("scale", "gain")}
+            numbers |= {"index": int(own["index"]), "neuron_index": int(own["neuron_index"])}
+            layers.append(LoihiLayer(target=target, name=str(own["name"]), synapses=synapses, **numbers))
         return cls(target, network, tuple(layers))
 
     def check(self) -> Check:
         """Compare every layer with every limit of the chip; see `ChipNetwork.check`."""
         rows = []
         cores: dict[str, int] = {}
+        shares: list[tuple[str, int, int]] = []
         used = 0
         for layer in self.layers:
 
@@ -203,14 +205,13 @@ class LoihiTarget(ChipNetwork):
             w, (out, into) = layer.synapses.used, layer.synapses.used.shape
             low, high = (int(w.min()), int(w.max())) if w.size else (0, 0)
             add("weights", f"{low} to {high}", "-256 to 254, or 255", low >= -256 and high <= 255)
-            add("threshold", layer.vth, f"0 to {_VTH}", 0 <= layer.vth <= _VTH)
+            add("threshold", layer.vth, f"0 to {MOST_VTH}", 0 <= layer.vth <= MOST_VTH)
             add("decay of the current", layer.du, "0 to 4095", 0 <= layer.du <= 4095)
             add("decay of the membrane", layer.dv, "0 to 4096", 0 <= layer.dv <= 4096)
             most = int(np.abs(layer.bias_mant).max(initial=0))
-            add("bias mantissa", most, _MANTISSA, most <= _MANTISSA)
+            add("bias mantissa", most, MANTISSA, most <= MANTISSA)
             exponent = int(layer.bias_exp.max(initial=0))
             add("bias exponent", exponent, _EXPONENT, exponent <= _EXPONENT)
-            add("refractory steps", layer.refractory - 1, "at most 63", layer.refractory <= 64)
             # Neurons of a population may lie on several cores: as many as hold its compartments and its weights, a byte each.
             each = max(1, min(_COMPARTMENTS, _SYNAPSE_MEMORY // max(1, into)))
             needed = -(-out // each)
@@ -219,6 +220,9 @@ class LoihiTarget(ChipNetwork):
             add("compartments", out, f"{each} a core: {needed} core{'s' if needed > 1 else ''}", ok=True)
             cores[layer.name] = used
             used += needed
+            shares.append((layer.name, min(each, out), needed))
+        for (name, neurons, _), (_, _, targets) in pairwise(shares):
+            rows.append(Limit(name, "output axons of a core", neurons * targets, _AXONS, neurons * targets <= _AXONS))
         rows.append(Limit("all", "cores", used, 128, used <= 128))
         return Check(self.target, tuple(rows), cores if used <= 128 else {})
 
@@ -231,7 +235,10 @@ class LoihiTarget(ChipNetwork):
             layers[layer.index] = Linear((layer.synapses.used / layer.scale).astype(kind))
             c = neuron.coefficients()
             # Above an integer is at the next half: between two values that the membrane can have.
-            own: dict[str, Any] = {"beta": layer.kept["beta"] if decays else c["beta"], "v_threshold": (layer.v_threshold + 0.5) / (64 * layer.scale)}
+            own: dict[str, Any] = {
+                "beta": layer.kept["beta"] if decays else c["beta"],
+                "v_threshold": (layer.v_threshold + 0.5) / (64 * layer.scale),
+            }
             if layer.du != 4095:
                 own["alpha"] = layer.kept["alpha"] if decays else c["alpha"]
             if layer.refractory > 1:
@@ -250,7 +257,7 @@ class LoihiTarget(ChipNetwork):
             flow = found[layer.neuron_index] = run(layer.wide(), a, threads=threads).spikes
         return [Rung("steps", found), Rung("saturation", own)]
 
-    def ranges(self, flow: Array, stats: Mapping[int, Stats], threads: int) -> dict[int, tuple[StateRange, ...]]:  # noqa: ARG002
+    def ranges(self, flow: Array, stats: Mapping[int, Stats], threads: int) -> dict[int, tuple[StateRange, ...]]:
         """Say how far currents and membranes rise and fall; see `ChipNetwork.ranges`."""
         found = {}
         for layer in self.layers:
@@ -278,7 +285,11 @@ def _pairs(target: str, network: Network) -> list[tuple[int, int]]:
     for k, (name, layer) in enumerate(zip(names, network.layers, strict=True)):
         if network.graph.inputs[k] != (k - 1,):
             raise refuse(
-                target, name, "its inputs", "its populations come one after the other here", "let every layer take the one before it in the list"
+                target,
+                name,
+                "its inputs",
+                "its populations come one after the other here",
+                "let every layer take the one before it in the list",
             )
         if isinstance(layer, Linear) and waiting is None:
             waiting = k
@@ -294,122 +305,3 @@ def _pairs(target: str, network: Network) -> list[tuple[int, int]]:
     if waiting is not None or not found:
         raise InvalidValueError(f"network: every Linear needs neurons after it on {target}, and there must be at least one; add rsnn.LIF()")
     return found
-
-
-def _layer(
-    options: Options, name: str, index: int, product: Linear, own: str, place: int, neuron: Any, limit: float, importance: Any
-) -> LoihiLayer:
-    """Quantise weights and neurons together, at no larger scale than the limit."""
-    target = options.target.name
-    if not hasattr(neuron, "coefficients"):
-        raise refuse(target, own, "its recurrence", "populations come one after the other here", "use rsnn.chip.loihi.network")
-    c = {key: np.asarray(value, np.float64) for key, value in neuron.coefficients().items()}
-    refractory = _accept(target, own, neuron, c)
-    for key in ("alpha", "beta", "gain", "v_threshold"):
-        if key in c and np.unique(c[key]).size != 1:
-            raise refuse(target, own, f"a {key} for each neuron", "a population has one", "use one value, or split the layer")
-    gain = float(c["gain"].flat[0]) if "gain" in c else 1.0
-    threshold = float(c["v_threshold"].flat[0])
-    if threshold <= 0:
-        raise refuse(target, own, f"v_threshold={threshold:g}", "it would fire without input", "use a positive one")
-    weight = np.asarray(product.weight, np.float64) * gain
-    bias = np.broadcast_to(c.get("bias", np.zeros(())), len(weight)) * gain
-    if product.bias is not None and np.any(product.bias != 0):
-        if "alpha" in c:
-            raise refuse(
-                target, name, "a bias", "it would have to pass through the synapse", "give the neurons bias=, divided by 1 - alpha"
-            )
-        bias = bias + np.asarray(product.bias, np.float64) * gain
-    largest = float(np.abs(weight).max(initial=0))
-    if largest == 0:
-        raise refuse(target, name, "weights that are all 0", "there is nothing to scale", "leave the layer out")
-    mixed = bool((weight < 0).any() and (weight > 0).any())
-    # In the mixed mode the chip holds even weights only, with fewer bits multiples of more: the nearest of them, so that nothing is cut.
-    step = 1 << (8 - options.weight_bits + int(mixed))
-    low, high = (-256 // step, 256 // step - 1) if mixed else (-(256 // step - 1), 256 // step - 1)
-    if options.rule is None:
-        free = float(options.scales(weight.reshape(1, -1), low, high, threshold, _spread(importance, weight))[0]) * step
-        scale = min(free if options.scale != "max" else (254 if mixed else high * step) / largest, _VTH / threshold, limit)
-    else:
-        scale = _RULES[options.rule][0]
-    used = step * options.whole(scale * weight / step, low, high)
-    used = used if options.rule != "nir_lava" else np.clip(np.trunc(scale * weight), -256, 255).astype(np.int64)
-    if not used.any():
-        raise refuse(
-            target, name, f"weights of at most {largest:g} at a threshold of {threshold:g}", "all become 0", "use a lower threshold"
-        )
-    total = np.rint(64 * scale * bias)
-    exponent = np.maximum(0, np.ceil(np.log2(np.maximum(np.abs(total), 1) / _MANTISSA))).astype(np.int64)
-    mantissa = np.rint(total / 2.0**exponent).astype(np.int64)
-    alpha = float(c["alpha"].flat[0]) if "alpha" in c else 0.0
-    beta = float(c["beta"].flat[0]) if "beta" in c else 1.0
-    du, dv, vth = min(4095, max(0, round(4096 * (1 - alpha)) - 1)), round(4096 * (1 - beta)), max(0, math.ceil(scale * threshold) - 1)
-    if options.rule is not None:
-        du, dv, vth = _RULES[options.rule][1](alpha, beta, threshold)
-    return LoihiLayer(
-        target=target,
-        name=name,
-        index=index,
-        neuron_index=place,
-        synapses=Dense(used.astype(np.int64), num_weight_bits=options.weight_bits, sign_mode=None if not mixed else "mixed"),
-        du=du,
-        dv=dv,
-        vth=vth,
-        bias_mant=mantissa,
-        bias_exp=exponent,
-        refractory=refractory,
-        scale=scale,
-        gain=gain,
-    )
-
-
-def _spread(importance: Any, weight: Array) -> Any:
-    """Give how much each weight's error counts, as one row."""
-    return None if importance is None else np.broadcast_to(importance, weight.shape).reshape(1, -1)
-
-
-def _lava_dl(alpha: float, beta: float, threshold: float) -> tuple[int, int, int]:
-    """Decays to the nearest part of 4096, the threshold cut: as lava-dl writes a network for Lava."""
-    return min(4095, max(0, round(4096 * (1 - alpha)) - 1)), min(4096, max(0, round(4096 * (1 - beta)))), int(64 * threshold)
-
-
-def _nir_lava(alpha: float, beta: float, threshold: float) -> tuple[int, int, int]:
-    """Everything cut, with one scale for all networks, and no current: as the scripts of the NIR paper do."""
-    return 4095, int(4095 * (1 - beta)), int(131071 * threshold) >> 9
-
-
-_RULES = {"lava_dl": (64.0, _lava_dl), "nir_lava": (256.0, _nir_lava)}
-"""The makers' rules: by what weights are multiplied, and what decays and the threshold become."""
-
-
-def _accept(target: str, name: str, neuron: Any, c: dict[str, Array]) -> int:
-    """Refuse what the neuron of the chip does not do; give the refractory steps."""
-    form = neuron.stages
-
-    def no(parameter: str, why: str, cure: str) -> InvalidValueError:
-        return refuse(target, name, parameter, why, cure)
-
-    if not isinstance(form, Neuron) or not isinstance(form.membrane, (stages.Leaky, stages.Integrator)):
-        raise no("its membrane", "the chip has a leaky one", "use rsnn.LIF()")
-    synapse: Any = form.synapse
-    if synapse is not None and (not isinstance(synapse, stages.Exponential) or synapse.order != "decay_jump_use"):
-        raise no("its synapse", "the chip's current decays, jumps and is used", "use rsnn.LIF(tau_syn=...)")
-    if form.adaptation is not None:
-        raise no("its adaptation", "the chip's simulator has none", "use rsnn.LIF()")
-    if np.any(c.get("v_leak", np.zeros(())) != 0):
-        raise no("v_leak", "the membrane falls towards 0", "shift v_threshold by it, and add nothing else")
-    if type(form.fire) is not stages.Single:
-        raise no("fire", "a neuron fires at most once in a step", 'use fire="single"')
-    reset: Any = form.reset
-    if not isinstance(reset, stages.ToValue) or np.any(np.asarray(reset.v_reset) != 0) or reset.timing != "same":
-        raise no("its reset", "a spike sets the membrane to 0 at once", 'use reset="zero"')
-    if form.v_min is not None:
-        raise no("v_min", "the membrane has only the end of its 24 bits", "leave it out")
-    if form.refractory is None:
-        return 1
-    if target == LAVA:
-        raise no("a refractory period", "Lava's fixed-point neuron has none", 'leave it out, or use target="loihi1_nengo"')
-    steps = np.unique(np.asarray(form.refractory, np.float64) / neuron.dt)
-    if steps.size != 1:
-        raise no("a refractory period for each neuron", "a population has one", "use one value")
-    return int(steps[0]) + 1

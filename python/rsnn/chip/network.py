@@ -6,7 +6,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy.typing as npt
 
@@ -71,6 +71,8 @@ class ChipNetworkResult:
         Counts for every layer: spikes, SynOps, membranes beyond the chip's bits.
     traces : dict of dict of integer arrays
         What was recorded.
+    lost : int
+        Spikes that came to a full queue and were not processed, on tinyODIN; 0 on every other chip.
     """
 
     output: Array
@@ -78,6 +80,7 @@ class ChipNetworkResult:
     state: dict[int, State]
     stats: dict[int, Stats]
     traces: dict[int, dict[str, Array]] = field(default_factory=dict)
+    lost: int = 0
 
     @property
     def synops(self) -> int:
@@ -119,6 +122,9 @@ class ChipNetwork(ABC):
     target: str
     source: Network
     layers: tuple[Any, ...]
+
+    rounds_states: ClassVar[bool] = True
+    """Whether the chip rounds its states in every step. Where it does not, its integers are the float network of its parameters."""
 
     @classmethod
     @abstractmethod
@@ -209,7 +215,7 @@ class ChipNetwork(ABC):
             To go on from: ``result.state``. All membranes 0 by default.
         record : name or tuple of names
             ``"v"`` and ``"u"``, of every layer, into ``result.traces``: the membrane after the step and before it fires; on Loihi u is
-            the current.
+            the current. Xylo has ``"v"`` alone, tinyODIN, which knows events and no steps, nothing.
         threads : int, optional
             At most so many; the result does not depend on it.
 

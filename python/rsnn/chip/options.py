@@ -53,7 +53,9 @@ class Options:
         part = scalar("percentile", percentile)
         if not 0 < part <= 100:
             raise InvalidValueError(f"percentile={part:g}: must be above 0 and at most 100")
-        bits = target.weight_bits if weight_bits is None else count("weight_bits", weight_bits, 2, f"{target.name} has {target.weight_bits}")
+        bits = (
+            target.weight_bits if weight_bits is None else count("weight_bits", weight_bits, 2, f"{target.name} has {target.weight_bits}")
+        )
         if bits > target.weight_bits:
             raise InvalidValueError(f"weight_bits={bits}: {target.name} has {target.weight_bits}; use at most these")
         if rule is not None:
@@ -67,7 +69,9 @@ class Options:
                 raise InvalidValueError(f"calibration: the rule {rule!r} knows none; leave one of the two out")
         wrong = names("faults", faults, FAULTS)
         if wrong and not (rule or "").startswith("rockpool"):
-            raise InvalidValueError(f'faults={shown(wrong)}: are those of rockpool\'s rules; give rule="rockpool_global" or "rockpool_channel"')
+            raise InvalidValueError(
+                f'faults={shown(wrong)}: are those of rockpool\'s rules; give rule="rockpool_global" or "rockpool_channel"'
+            )
         return cls(target, calibration, scale, part, rounding, rule, wrong, bits)
 
     @property

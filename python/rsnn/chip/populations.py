@@ -148,7 +148,11 @@ def lags(target: str, found: Sequence[Population], hop: int) -> list[int]:
             raise refuse(target, one.neuron_name, "a delay of what comes in", "the chip hears its input at once", "leave it out")
         if one.recurrent and hop != 1:
             raise refuse(
-                target, one.neuron_name, "a recurrence a step later", "the chip's spikes come back at once", "use neurons without recurrence"
+                target,
+                one.neuron_name,
+                "a recurrence a step later",
+                "the chip's spikes come back at once",
+                "use neurons without recurrence",
             )
         late.append(lag)
     return late

@@ -204,6 +204,7 @@ class Report:
     layers : one `LayerReport` for each layer
     decisions : the part of the samples for which the same output fired most in both; None where the output is not a row of classes
     joules_per_synop : the constant that was given, if one was
+    lost : spikes that came to a full queue, on tinyODIN
     """
 
     target: str
@@ -212,6 +213,7 @@ class Report:
     layers: tuple[LayerReport, ...]
     decisions: float | None
     joules_per_synop: float | None = None
+    lost: int = 0
 
     @property
     def synops(self) -> int:
@@ -226,7 +228,7 @@ class Report:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What will go wrong, in sentences."""
-        said = []
+        said = [f"{self.lost} spikes came to a full queue and were lost; use fewer or weaker synapses"] if self.lost else []
         for row in self.layers:
             if row.neurons and row.dead == row.neurons > row.dead_float:
                 said.append(
@@ -300,7 +302,7 @@ class Report:
         rows = [asdict(row) | {"counts_error": row.counts_error} for row in self.layers]
         whole = {"target": self.target, "steps": self.steps, "samples": self.samples, "decisions": self.decisions}
         energy = {"joules_per_synop": self.joules_per_synop, "energy": self.energy}
-        return whole | {"synops": self.synops} | energy | {"warnings": list(self.warnings), "layers": rows}
+        return whole | {"synops": self.synops, "lost": self.lost} | energy | {"warnings": list(self.warnings), "layers": rows}
 
     def plot(self, axes: Axes | None = None) -> Axes:
         """Draw where the gap comes from: for each layer the spikes that each cause moves, in parts of its spikes.

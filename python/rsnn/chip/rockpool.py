@@ -76,7 +76,12 @@ def quantize(
     Examples
     --------
     >>> import rsnn
-    >>> spec = {"weights_in": [[0.5, -0.2]], "weights_rec": [[0.0, 0.1], [0.0, 0.0]], "weights_out": [[0.4], [0.3]], "threshold": [1.0, 1.0]}
+    >>> spec = {
+    ...     "weights_in": [[0.5, -0.2]],
+    ...     "weights_rec": [[0.0, 0.1], [0.0, 0.0]],
+    ...     "weights_out": [[0.4], [0.3]],
+    ...     "threshold": [1.0, 1.0],
+    ... }
     >>> spec |= {"threshold_out": [1.0], "bias_out": [0.2]} | dict.fromkeys(("dash_mem", "dash_syn", "dash_syn_2"), [3.0, 2.6])
     >>> spec |= {"dash_mem_out": [4.0], "dash_syn_out": [2.0]}
     >>> q = rsnn.chip.rockpool.quantize("global", spec)
@@ -95,7 +100,8 @@ def scaled(
     choice("rule", rule, ("global", "channel"))
     wrong = frozenset(names("faults", faults, FAULTS))
     tops = tuple(
-        (1 << (count(name, bits, 2) - 1)) - 1 for name, bits in (("bits_per_weight", bits_per_weight), ("bits_per_threshold", bits_per_threshold))
+        (1 << (count(name, bits, 2) - 1)) - 1
+        for name, bits in (("bits_per_weight", bits_per_weight), ("bits_per_threshold", bits_per_threshold))
     )
     given = _taken(specification)
     made, written, scales = (_global if rule == "global" else _channel)(given, wrong, *tops)
@@ -130,9 +136,12 @@ def _taken(specification: Any) -> dict[str, Any]:
         made[name] = array.astype(np.float64)
     into, within, out = (made[name] for name in _WEIGHTS)
     n = len(within)
-    if not (into.ndim in (2, 3) and within.ndim == into.ndim and within.shape[1] == n and into.shape[1] <= n and out.ndim == 2 and len(out) <= n):
+    if not (
+        into.ndim in (2, 3) and within.ndim == into.ndim and within.shape[1] == n and into.shape[1] <= n and out.ndim == 2 and len(out) <= n
+    ):
         raise InvalidValueError(
-            f"weights_in {into.shape}, weights_rec {within.shape}, weights_out {out.shape}: must be (n_in, n[, n_syn]), (n, n[, n_syn]), (n, n_out)"
+            f"weights_in {into.shape}, weights_rec {within.shape}, weights_out {out.shape}: must be "
+            "(n_in, n[, n_syn]), (n, n[, n_syn]), (n, n_out)"
         )
     for name, size in (("threshold", n), ("bias", n), ("threshold_out", out.shape[1]), ("bias_out", out.shape[1])):
         if made[name] is not None and made[name].shape != (size,):
@@ -146,7 +155,8 @@ def _largest(*arrays: Any) -> float:
 
 def _global(given: dict[str, Any], wrong: frozenset[str], top: int, most: int) -> tuple[dict[str, Any], dict[str, Array], list[Array]]:
     """Scale hidden neurons together, and output neurons together."""
-    hidden, output = ("weights_in", "weights_rec", "bias"), ("weights_out", "bias_out")
+    hidden: tuple[str, ...] = ("weights_in", "weights_rec", "bias")
+    output: tuple[str, ...] = ("weights_out", "bias_out")
     q: dict[str, Any] = {}
     scales = []
     for group, threshold in ((hidden, "threshold"), (output, "threshold_out")):

@@ -119,7 +119,9 @@ def _loihi(name: str, title: str, verified: str) -> Target:
     )
 
 
-_ERRATUM = "whether 2e and 2f differ in more than their names: what is published of both, limits and the erratum of the readout, is the same"
+_ERRATUM = (
+    "whether 2e and 2f differ in more than their names: what is published of both, limits and the erratum of the readout, is the same"
+)
 
 TARGETS: dict[str, Target] = {
     one.name: one
@@ -147,11 +149,12 @@ TARGETS: dict[str, Target] = {
         Target(
             "tinyodin",
             "tinyODIN, an open design for FPGAs: 256 neurons, 4-bit weights, one event after the other",
-            "populations of IAF(reset='zero'), also recurrent; before each of them any layers that are linear, which are folded",
+            "populations of IAF(reset='zero'); before each of them any layers that are linear, which are folded",
             (),
             4,
-            "the published RTL in Icarus Verilog 11: 5 chips of 150 events each, every address sent and every membrane; 4000 single updates",
-            (_SILICON,),
+            "the published RTL in Icarus Verilog 11: 5 chips of 150 events, every address sent and every membrane at the end; 4000 single "
+            "updates",
+            (f"{_SILICON}, and nothing with an FPGA",),
             ("tinyodin_target", "TinyodinNetwork"),
         ),
     )

@@ -68,7 +68,9 @@ def floats(target: str, one: Population, first: int, width: int, places: dict[in
     try:
         alpha, beta, gain, threshold, bias = (np.broadcast_to(c.get(key, default), one.n) for key, default in defaults)
     except ValueError:
-        raise refuse(target, one.neuron_name, "parameters with several axes", "neurons stand in a row", "put rsnn.Flatten() before") from None
+        raise refuse(
+            target, one.neuron_name, "parameters with several axes", "neurons stand in a row", "put rsnn.Flatten() before"
+        ) from None
     if one.bias.any():
         raise refuse(target, one.name, "a bias", "it would have to pass through the synapse", "give the neurons bias=")
     dash_syn, dash_mem = (_dash(target, one.neuron_name, kept, label) for kept, label in ((alpha, "tau_syn"), (beta, "tau_mem")))
@@ -120,12 +122,11 @@ def by_rockpool(options: Options, hidden: list[Floats], output: Floats, n_in: in
         "dash_syn_2": dash_syn, "dash_syn_out": output.dash_syn,
     }  # fmt: skip
     q, scales = rockpool.scaled(str(options.rule).removeprefix("rockpool_"), specification, faults=options.faults)
-    into = np.concatenate([np.asarray(q["weights_in"]), np.asarray(q["weights_rec"])])
     own: Any = q
-    return (
-        Group(into, own["threshold"], own["bias"], dash_syn, dash_mem, np.broadcast_to(scales[0], len(threshold))),
-        Group(own["weights_out"], own["threshold_out"], own["bias_out"], output.dash_syn, output.dash_mem, np.broadcast_to(scales[1], output.weight.shape[0])),
-    )  # fmt: skip
+    into, n_out = np.concatenate([own["weights_in"], own["weights_rec"]]), len(output.threshold)
+    of_hidden, of_output = np.broadcast_to(scales[0], len(threshold)), np.broadcast_to(scales[1], n_out)
+    last = (own["weights_out"], own["threshold_out"], own["bias_out"], output.dash_syn, output.dash_mem)
+    return Group(into, own["threshold"], own["bias"], dash_syn, dash_mem, of_hidden), Group(*last, of_output)
 
 
 def core_of(hidden: Group, output: Group, n_in: int, alias: Array) -> Core:
@@ -144,7 +145,7 @@ def calibrated(
     groups = [scaled(options, hidden), scaled(options, [output])]
     parts = [hidden, [output]]
     if options.scale == "mse":
-        spikes = core_of(*groups, n_in, alias).run(x, threads=threads).spikes
+        spikes = core_of(groups[0], groups[1], n_in, alias).run(x, threads=threads).spikes
         arriving = mean_square(spikes, (-1,))
         arriving_in = mean_square(np.minimum(x, 15), (-1,))
         groups = [scaled(options, hidden, np.concatenate([arriving_in, arriving])), scaled(options, [output], arriving)]
@@ -153,7 +154,7 @@ def calibrated(
 
     def look() -> list[Array]:
         """Give the part of 16 bits that each neuron of each group reaches."""
-        result = core_of(*groups, n_in, alias).run(x, record=("isyn", "v", "isyn_out", "v_out"), threads=threads)
+        result = core_of(groups[0], groups[1], n_in, alias).run(x, record=("isyn", "v", "isyn_out", "v_out"), threads=threads)
         seen = []
         for k, pair in enumerate(traces):
             size = groups[k].weight.shape[1]
@@ -168,8 +169,8 @@ def calibrated(
         lost = np.flatnonzero(weight.any(axis=1) & ~made[0].any(axis=0))
         if len(lost):
             raise InvalidValueError(
-                f"calibration: neuron {lost[0]} of layer {parts[k][0].population.name} leaves 16 bits at every scale at which its weights are "
-                f"not all 0; use a lower threshold, or input with fewer events"
+                f"calibration: neuron {lost[0]} of layer {parts[k][0].population.name} leaves 16 bits at every scale that "
+                f"leaves it a weight; use a lower threshold, or input with fewer events"
             )
         groups[k] = replace(groups[k], weight=made[0], threshold=made[1], bias=made[2], scale=scale * 2.0**shift, shift=shift)
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rsnn import _rsnn
 from rsnn.arguments import names, shape_of
 from rsnn.errors import InvalidValueError
 from rsnn.layers import Add, Delay, Flatten, Linear
@@ -24,9 +23,7 @@ from rsnn.state import State
 from rsnn.threads import resolve
 
 from .integers import Array, convert, integer, integers
-from .loihi_synapses import product
 from .network import ChipNetwork, ChipNetworkResult, Rung
-from .neuron import IntegerNeuron, Register, run
 from .options import Options
 from .populations import Population, lags, populations
 from .quantize import index_names
@@ -34,6 +31,7 @@ from .report import Check, Limit, StateRange
 from .result import ChipResult, Stats
 from .xylo import Core
 from .xylo_quantize import by_rockpool, calibrated, core_of, floats, scaled
+from .xylo_wide import wide
 
 STATE_BITS = 16
 _WEIGHT, _STATE = 127, 32767
@@ -151,7 +149,7 @@ class XyloNetwork(ChipNetwork):
             groups = calibrated(options, own, last, n_in, alias, convert("calibration", x), resolve(None))
         else:
             groups = scaled(options, own), scaled(options, [last])
-        core = core_of(*groups, n_in, alias)
+        core = core_of(groups[0], groups[1], n_in, alias)
         firsts = [int(one) for one in starts[:-1]]
         return cls(target, network, _layers(found, [*firsts, 0], late, core, [group.scale for group in groups]), core)
 
@@ -172,7 +170,7 @@ class XyloNetwork(ChipNetwork):
         core = Core(**own, **dict(zip(("shift_in", "shift_rec", "shift_out"), shifts, strict=True)))
         layers = []
         for one in parts["layers"]:
-            network.neurons[one["neuron_index"]]  # noqa: B018 - neurons that are not there are found here
+            network.neurons[one["neuron_index"]]
             scale = np.asarray(one["scale"], np.float64)
             size = integer("size", one["size"], 0)
             if scale.shape != (size,):
@@ -180,7 +178,9 @@ class XyloNetwork(ChipNetwork):
             place = (integer("first", one["first"], 0), size, integer("delay", one["delay"], 0), bool(one["output"]), scale)
             layers.append(_layer(str(one["name"]), int(one["index"]), int(one["neuron_index"]), *place, core))
         if not layers or sum(one.size for one in layers) != core.sizes[1] + core.sizes[3]:
-            raise InvalidValueError(f"layers: their neurons are not those of the core, {core.sizes[1]} hidden and {core.sizes[3]} output ones")
+            raise InvalidValueError(
+                f"layers: their neurons are not those of the core, {core.sizes[1]} hidden and {core.sizes[3]} output ones"
+            )
         return cls(target, network, tuple(layers), core)
 
     def run(
@@ -293,8 +293,7 @@ class XyloNetwork(ChipNetwork):
                     inputs.append(add(Linear(weight), at))
             # A population that nothing reaches is one all the same.
             inputs = inputs or [add(Linear(np.zeros((layer.size, self.core.sizes[0]))), start)]
-            recurrent = own is not None and own.any()
-            places[layer.neuron_index] = add(Recurrent(form, own) if recurrent else form, *inputs)
+            places[layer.neuron_index] = add(form if own is None or not own.any() else Recurrent(form, own), *inputs)
             heard.append(places[layer.neuron_index])
             added = None if layer.output else _source(self.core.alias, layer)
             if added is not None:
@@ -304,20 +303,20 @@ class XyloNetwork(ChipNetwork):
 
     def _rows(self, layer: XyloLayer) -> list[tuple[int, Array]]:
         """Give the weights that a population hears, as the chip shifts them, by source: -1 for what comes into the network."""
-        w_in, w_rec, w_out = self._weights
+        w_in, w_rec, w_out = self.weights
         if layer.output:
             return [(j, w_out[one.places]) for j, one in enumerate(self.layers) if not one.output]
         within = [(j, w_rec[one.places, layer.places]) for j, one in enumerate(self.layers) if not one.output]
         return [(-1, w_in[:, layer.places]), *within]
 
     @property
-    def _weights(self) -> tuple[Array, Array, Array]:
+    def weights(self) -> tuple[Array, Array, Array]:
         """The weights of input, of hidden neurons among each other, and to the output, shifted."""
         core = self.core
         w_in, w_rec, w_out = (w << by for w, by in zip((core.w_in[..., 0], core.w_rec[..., 0], core.w_out), core.shifts, strict=True))
         return w_in, w_rec, w_out
 
-    def take_in(self, name: str, x: Array, threads: int) -> Array:  # noqa: ARG002 - the same for all chips
+    def take_in(self, name: str, x: Array, threads: int) -> Array:
         """Check what comes in, and lay it out as a row of channels."""
         shape = shape_of("input_shape", self.source.input_shape)
         if x.ndim not in (1 + len(shape), 2 + len(shape)) or x.shape[x.ndim - len(shape) :] != shape:
@@ -327,60 +326,11 @@ class XyloNetwork(ChipNetwork):
 
     def rungs(self, flow: Array, own: Mapping[int, Array], threads: int) -> list[Rung]:
         """Run with states of 32 bits; see `ChipNetwork.rungs`."""
-        return [Rung("steps", self._wide(flow, threads)[0]), Rung("saturation", own)]
+        return [Rung("steps", wide(self, flow, threads)[0]), Rung("saturation", own)]
 
-    def ranges(self, flow: Array, stats: Mapping[int, Stats], threads: int) -> dict[int, tuple[StateRange, ...]]:  # noqa: ARG002
+    def ranges(self, flow: Array, stats: Mapping[int, Stats], threads: int) -> dict[int, tuple[StateRange, ...]]:
         """Say how far currents and membranes rise and fall; see `ChipNetwork.ranges`."""
-        return self._wide(flow, threads)[1]
-
-    def _wide(self, flow: Array, threads: int) -> tuple[dict[int, Array], dict[int, tuple[StateRange, ...]]]:
-        """Run the same neurons with states of 32 bits and exact sums of weights; aliases add up after the step."""
-        core = self.core
-        x = np.minimum(convert("x", flow), 15).astype(np.int64)
-        samples = x if x.ndim == 3 else x[:, None]
-        steps, batch = samples.shape[:2]
-        w_in, w_rec, w_out = self._weights
-        drive = product(samples, np.ascontiguousarray(w_in.T), True, threads)
-        neuron = _neuron(core.dash_syn[:, 0], core.dash_mem, core.threshold, core.bias, 31)
-        n = core.sizes[1]
-        own = w_rec.copy()
-        for i in np.flatnonzero(core.alias >= 0):  # what an alias adds to a neuron is heard wherever that neuron is
-            own[i] += w_rec[core.alias[i]]
-        spikes = np.zeros((steps, batch, n), np.int32)
-        traces = {name: np.zeros((steps, batch, n), np.int32) for name in ("i", "u")}
-        if spikes.size:
-            state = np.zeros((2, batch * n), np.int64)
-            _rsnn.integer_recurrent(
-                neuron.spec, np.ascontiguousarray(drive), neuron.table((n,)), state, np.ascontiguousarray(own), np.zeros((batch, n), np.int64),
-                spikes, list(traces.items()), exponent=0, graded=True, threads=threads,
-            )  # fmt: skip
-        together = spikes.copy()
-        for i in np.flatnonzero(core.alias >= 0):
-            together[..., core.alias[i]] += spikes[..., i]
-        sent = np.concatenate([np.zeros_like(together[:1]), together[:-1]]) if steps else together
-        last = _neuron(core.dash_syn_out, core.dash_mem_out, core.threshold_out, core.bias_out, 1)
-        out = run(last, product(sent, np.ascontiguousarray(w_out.T), True, threads), record=("i", "u"), threads=threads)
-        found: dict[int, Array] = {}
-        ranges = {}
-        for one in self.layers:
-            seen = out.traces if one.output else traces
-            fired = (out.spikes if one.output else spikes)[..., one.places]
-            found[one.neuron_index] = fired if x.ndim == 3 else fired[:, 0]
-            ranges[one.neuron_index] = tuple(_range(label, seen[key][..., one.places]) for label, key in (("v", "u"), ("i", "i")))
-        return found, ranges
-
-
-def _range(name: str, values: Array) -> StateRange:
-    beyond = np.count_nonzero((values > _STATE) | (values < -_STATE - 1))
-    return StateRange(name, int(values.min(initial=0)), int(values.max(initial=0)), STATE_BITS, int(beyond))
-
-
-def _neuron(dash_syn: Array, dash_mem: Array, threshold: Array, bias: Array, most: int) -> IntegerNeuron:
-    """Describe the neuron of the chip, with states of 32 bits."""
-    return IntegerNeuron(
-        v_threshold=threshold, bias=bias, fire="multi", max_spikes=most,
-        membrane=Register(bits=32, decay="shift", by=dash_mem), current=Register(bits=32, decay="shift", by=dash_syn, when="after"),
-    )  # fmt: skip
+        return wide(self, flow, threads)[1]
 
 
 def _float_neuron(neuron: Any, layer: XyloLayer, decays: bool) -> tuple[LIF, Array]:
@@ -443,13 +393,10 @@ def _layer(
 ) -> XyloLayer:  # fmt: skip
     """Give a population's share of the core."""
     places = slice(first, first + size)
-    into = np.concatenate([core.w_in[:, places, 0], core.w_rec[:, places, 0]]) if core.w_rec[:, places].any() else core.w_in[:, places, 0]
-    own = (
-        (core.w_out, core.dash_syn_out, core.dash_mem_out, core.threshold_out, core.bias_out)
-        if output
-        else (into, core.dash_syn[:, 0], core.dash_mem, core.threshold, core.bias)
-    )
-    weight, *rest = own
-    cut = [integers(name, one[places]) for one in rest]
-    return XyloLayer(name, index, neuron_index, first, size, weight[:, places] if output else weight, *cut, scale, delay, output)
-
+    if output:
+        weight, own = core.w_out[:, places], (core.dash_syn_out, core.dash_mem_out, core.threshold_out, core.bias_out)
+    else:
+        rows = [core.w_in[:, places, 0], *([core.w_rec[:, places, 0]] if core.w_rec[:, places].any() else [])]
+        weight, own = np.concatenate(rows), (core.dash_syn[:, 0], core.dash_mem, core.threshold, core.bias)
+    dash_syn, dash_mem, threshold, bias = (integers(name, one[places]) for one in own)
+    return XyloLayer(name, index, neuron_index, first, size, weight, dash_syn, dash_mem, threshold, bias, scale, delay, output)

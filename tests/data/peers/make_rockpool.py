@@ -1,4 +1,4 @@
-"""Write rockpool.npz: random specifications of Xylo, and the integers that rockpool makes of them. Needs rockpool 3.1.0, nothing of rsnn."""
+"""Write rockpool.npz: random specifications of Xylo, and the integers that rockpool 3.1.0 makes of them."""
 
 from pathlib import Path
 
