@@ -322,7 +322,7 @@ class ChipNetwork(ABC):
         ...     with np.load(path) as file:  # without rsnn
         ...         head, weight = json.loads(file["chip.json"])["chip"], file["layers/0/weight"]
         >>> weight.ravel().tolist(), head["layers"][0]["v_threshold"], head["cores"], head["readout"]
-        ([71, -42, 28, 127], 141, {'0 Linear': 0}, {'layer': '0 Linear', 'channels': [0, 4]})
+        ([71, -42, 28, 127], 141, {'0 Linear': 7}, {'channels': [0, 4], 'layer': '0 Linear'})
         >>> again.run([[1, 0], [1, 1], [0, 2]]).output.tolist()
         [[0, 0], [0, 1], [0, 2]]
         """
