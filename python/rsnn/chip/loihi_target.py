@@ -103,19 +103,18 @@ class LoihiLayer:
 
     def run(self, x: Array, state: Any, recorded: tuple[str, ...], threads: int) -> ChipResult:
         """Run over spikes ``(T, [B,] n)``."""
-        flat = x.reshape(*x.shape[: x.ndim - 1], -1)
-        a = self.synapses.sums(flat, threads)
+        a = self.synapses.sums(x, threads)
         own = {"du": self.du, "dv": self.dv, "state": state, "record": recorded, "threads": threads}
         if self.target == LAVA:
             result = lif(a, vth=self.vth, bias_mant=self.bias_mant, bias_exp=self.bias_exp, **own)
         else:
             result = compartment(a, vth=self.v_threshold, bias=self.bias, refractory=self.refractory, **own)
-        reached = int(np.count_nonzero(flat != 0)) * len(self.synapses.used)
+        reached = int(np.count_nonzero(x != 0)) * len(self.synapses.used)
         return dataclasses.replace(result, stats=dataclasses.replace(result.stats, synops=reached))
 
     def reached(self, x: Array, threads: int) -> tuple[StateRange, ...]:
         """Say how far membrane and current would rise and fall over spikes, had they 32 bits."""
-        result = run(self.wide(), self.synapses.sums(x.reshape(*x.shape[: x.ndim - 1], -1), threads), record=("u", "i"), threads=threads)
+        result = run(self.wide(), self.synapses.sums(x, threads), record=("u", "i"), threads=threads)
 
         def range_(name: str, values: Array) -> StateRange:
             beyond = int(np.count_nonzero(np.abs(values.astype(np.int64)) > _HIGHEST))
@@ -253,7 +252,7 @@ class LoihiTarget(ChipNetwork):
         """Run with states of 32 bits; see `ChipNetwork.rungs`."""
         found = {}
         for layer in self.layers:
-            a = layer.synapses.sums(flow.reshape(*flow.shape[: flow.ndim - 1], -1), threads)
+            a = layer.synapses.sums(flow, threads)
             flow = found[layer.neuron_index] = run(layer.wide(), a, threads=threads).spikes
         return [Rung("steps", found), Rung("saturation", own)]
 
@@ -267,14 +266,12 @@ class LoihiTarget(ChipNetwork):
 
     def take_in(self, name: str, x: Array, threads: int) -> Array:
         """Check what comes in: spikes."""
-        shape = self.source.input_shape if isinstance(self.source.input_shape, tuple) else (self.source.input_shape,)
-        if x.ndim not in (1 + len(shape), 2 + len(shape)) or x.shape[x.ndim - len(shape) :] != tuple(shape):
-            raise InvalidValueError(f"{name} has shape {x.shape} with time first: must be (T, {shape}) or (T, batch, {shape})")
+        row = self.row(name, x)
         if x.size and x.dtype.kind != "b" and not bool(((x == 0) | (x == 1)).all()):
             raise InvalidValueError(
                 f"{name}: the chip takes 0 and 1, a spike or none of a channel in a step; use (x > 0), or shorter steps"
             )
-        return x.reshape(*x.shape[: x.ndim - len(shape)], -1)
+        return row
 
 
 def _pairs(target: str, network: Network) -> list[tuple[int, int]]:

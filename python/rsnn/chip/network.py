@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -201,6 +202,15 @@ class ChipNetwork(ABC):
         array = whole_array(name, x)
         swap = self.source.batch_first and array.ndim == 2 + len(shape_of("input_shape", self.source.input_shape))
         return self.take_in(name, array.swapaxes(0, 1) if swap else array, threads), swap
+
+    def row(self, name: str, x: Array) -> Array:
+        """Check the shape of what comes in, time first; lay it out as a row of channels."""
+        shape = shape_of("input_shape", self.source.input_shape)
+        lead = x.ndim - len(shape)
+        if lead not in (1, 2) or x.shape[lead:] != shape:
+            own = ", ".join(map(str, shape))
+            raise InvalidValueError(f"{name} has shape {x.shape} with time first: must be (T, {own}) or (T, batch, {own})")
+        return x.reshape(*x.shape[:lead], math.prod(shape))
 
     def run(
         self, x: npt.ArrayLike, state: dict[int, State] | None = None, *, record: Any = (), threads: int | None = None

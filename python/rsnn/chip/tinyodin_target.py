@@ -250,11 +250,7 @@ class TinyodinNetwork(ChipNetwork):
 
     def take_in(self, name: str, x: Array, threads: int) -> Array:
         """Check what comes in, and lay it out as a row of channels."""
-        shape = shape_of("input_shape", self.source.input_shape)
-        if x.ndim not in (1 + len(shape), 2 + len(shape)) or x.shape[x.ndim - len(shape) :] != shape:
-            own = ", ".join(map(str, shape))
-            raise InvalidValueError(f"{name} has shape {x.shape} with time first: must be (T, {own}) or (T, batch, {own})")
-        return x.reshape(*x.shape[: x.ndim - len(shape)], -1)
+        return self.row(name, x)
 
     def stepped(self, flow: Array, bits: int, threads: int) -> tuple[dict[int, Array], dict[int, Array]]:
         """Run the same integers in time steps, everything of a step at once: spikes and membranes before they fire, by population."""

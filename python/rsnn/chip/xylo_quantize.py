@@ -23,6 +23,7 @@ from .options import Options, mean_square
 from .populations import Population
 from .quantize import refuse
 from .xylo import Core
+from .xylo_wide import run_wide
 
 Array = npt.NDArray[Any]
 STATE = 32767
@@ -145,23 +146,18 @@ def calibrated(
     groups = [scaled(options, hidden), scaled(options, [output])]
     parts = [hidden, [output]]
     if options.scale == "mse":
-        spikes = core_of(groups[0], groups[1], n_in, alias).run(x, threads=threads).spikes
-        arriving = mean_square(spikes, (-1,))
+        arriving = mean_square(core_of(groups[0], groups[1], n_in, alias).run(x, threads=threads).spikes, (-1,))
         arriving_in = mean_square(np.minimum(x, 15), (-1,))
         groups = [scaled(options, hidden, np.concatenate([arriving_in, arriving])), scaled(options, [output], arriving)]
-    traces = (("isyn", "v"), ("isyn_out", "v_out"))
-    peaks = [0.0, 0.0]
 
-    def look() -> list[Array]:
-        """Give the part of 16 bits that each neuron of each group reaches."""
-        result = core_of(groups[0], groups[1], n_in, alias).run(x, record=("isyn", "v", "isyn_out", "v_out"), threads=threads)
-        seen = []
-        for k, pair in enumerate(traces):
-            size = groups[k].weight.shape[1]
-            reached = [np.abs(result.traces[name].astype(np.int64)).reshape(-1, size).max(axis=0, initial=0) for name in pair]
-            seen.append(np.maximum(*reached) / STATE)
-            peaks[k] = float(seen[k].max(initial=0.0))
-        return seen
+    def look(k: int) -> Array:
+        """Give the part of 16 bits that each neuron of a group would reach, had it more."""
+        traces = run_wide(core_of(groups[0], groups[1], n_in, alias), x, threads)[1][k]
+        reached = [
+            np.abs(traces[name].astype(np.int64)).reshape(-1, groups[k].weight.shape[1]).max(axis=0, initial=0) for name in ("i", "u")
+        ]
+        part: Array = np.maximum(*reached) / STATE
+        return part
 
     def again(k: int, scale: Array, shift: int) -> None:
         weight, threshold, bias = (np.concatenate([getattr(one, name) for one in parts[k]]) for name in ("weight", "threshold", "bias"))
@@ -176,19 +172,17 @@ def calibrated(
 
     # Hidden neurons first: what they send decides what the output neurons take.
     for k in (0, 1):
-        base = groups[k].scale
-        seen = look()[k]
+        base, seen = groups[k].scale, look(k)
         while (seen >= 1).any():
-            base = np.where(seen >= 1, base * 0.7, base)
+            base = np.where(seen >= 1, base * np.minimum(0.95 / np.maximum(seen, 1e-9), 0.95), base)
             again(k, base, 0)
-            seen = look()[k]
+            seen = look(k)
         sizes = np.concatenate([np.maximum(one.threshold, np.abs(one.bias)) for one in parts[k]])
-        highest = float((base * sizes).max(initial=1))
-        room = min(STATE / highest, 1 / (ROOM * peaks[k]) if peaks[k] else 1.0)
-        shift = min(MOST_SHIFT, max(0, math.floor(math.log2(room)))) if room >= 1 else 0
+        room = min(STATE / float((base * sizes).max(initial=1)), 1 / max(ROOM * float(seen.max(initial=0.0)), 1e-9))
+        shift = min(MOST_SHIFT, math.floor(math.log2(room))) if room >= 2 else 0
         while shift > 0:
             again(k, base, shift)
-            if (look()[k] < 1).all():
+            if (look(k) < 1).all():
                 break
             shift -= 1
             again(k, base, shift)
@@ -226,9 +220,6 @@ def accept(target: str, name: str, neuron: Any, output: bool) -> None:
         raise no("inhibition and graded spikes", "the chip has neither", "use rsnn.LIF()")
     if np.any(np.asarray(neuron.coefficients().get("v_leak", 0)) != 0):
         raise no("v_leak", "the membrane falls towards 0", "leave it out")
-    threshold = np.asarray(neuron.coefficients().get("v_threshold", 1.0))
-    if np.any(threshold <= 0):
-        raise no(f"v_threshold={float(threshold.min()):g}", "it would fire without input", "use a positive one")
     most = getattr(form.fire, "max_spikes", None)
     single = type(form.fire) is stages.Single or (type(form.fire) is stages.Multi and most == 1)
     if output and not single:

@@ -31,7 +31,7 @@ from .report import Check, Limit, StateRange
 from .result import ChipResult, Stats
 from .xylo import Core
 from .xylo_quantize import by_rockpool, calibrated, core_of, floats, scaled
-from .xylo_wide import wide
+from .xylo_wide import shifted_weights, wide
 
 STATE_BITS = 16
 _WEIGHT, _STATE = 127, 32767
@@ -303,26 +303,15 @@ class XyloNetwork(ChipNetwork):
 
     def _rows(self, layer: XyloLayer) -> list[tuple[int, Array]]:
         """Give the weights that a population hears, as the chip shifts them, by source: -1 for what comes into the network."""
-        w_in, w_rec, w_out = self.weights
+        w_in, w_rec, w_out = shifted_weights(self.core)
         if layer.output:
             return [(j, w_out[one.places]) for j, one in enumerate(self.layers) if not one.output]
         within = [(j, w_rec[one.places, layer.places]) for j, one in enumerate(self.layers) if not one.output]
         return [(-1, w_in[:, layer.places]), *within]
 
-    @property
-    def weights(self) -> tuple[Array, Array, Array]:
-        """The weights of input, of hidden neurons among each other, and to the output, shifted."""
-        core = self.core
-        w_in, w_rec, w_out = (w << by for w, by in zip((core.w_in[..., 0], core.w_rec[..., 0], core.w_out), core.shifts, strict=True))
-        return w_in, w_rec, w_out
-
     def take_in(self, name: str, x: Array, threads: int) -> Array:
         """Check what comes in, and lay it out as a row of channels."""
-        shape = shape_of("input_shape", self.source.input_shape)
-        if x.ndim not in (1 + len(shape), 2 + len(shape)) or x.shape[x.ndim - len(shape) :] != shape:
-            own = ", ".join(map(str, shape))
-            raise InvalidValueError(f"{name} has shape {x.shape} with time first: must be (T, {own}) or (T, batch, {own})")
-        return x.reshape(*x.shape[: x.ndim - len(shape)], -1)
+        return self.row(name, x)
 
     def rungs(self, flow: Array, own: Mapping[int, Array], threads: int) -> list[Rung]:
         """Run with states of 32 bits; see `ChipNetwork.rungs`."""
