@@ -67,14 +67,13 @@ def networks() -> dict[str, tuple[rsnn.Network, np.ndarray]]:
     ]  # fmt: skip
     own = {"alpha": 0.75, "beta": [0.875, 0.75, 0.875, 0.5], "v_threshold": 3.0}
     hidden = rsnn.LIF(**own, fire="multi", bias=0.05)
-    recurrent = [
-        rsnn.Linear(w(4, 8)),
-        rsnn.Recurrent(hidden, w(4, 4, mean=0.0)),
-        rsnn.Linear(w(4, 4)),
-        hidden,
-        rsnn.Linear(w(4, 4)),
-        rsnn.LIF(**own),
-    ]
+    xylo = rsnn.Network(
+        [
+            rsnn.Linear(w(4, 8)), rsnn.Recurrent(hidden, w(4, 4, mean=0.0)), rsnn.Linear(w(4, 4)), hidden, rsnn.Linear(w(4, 4)),
+            rsnn.LIF(**own),
+        ],
+        8, batch_first=True,
+    )  # fmt: skip
     lif = rsnn.LIF(beta=0.9, alpha=0.5, reset="zero")
     row = rng.poisson(0.3, (30, 2, 8))
     crossbar = rsnn.Network([rsnn.Linear(w(5, 8)), rsnn.IAF(reset="zero"), rsnn.Linear(w(3, 5)), rsnn.IAF(reset="zero")], 8)

@@ -52,7 +52,8 @@ def run_wide(core: Core, flow: Array, threads: int) -> tuple[list[Array], list[d
         )  # fmt: skip
     sent = np.zeros_like(spikes)
     sent[1:] = spikes[:-1]
-    np.add.at(sent, (slice(None), slice(None), core.alias[added]), sent[..., added].copy())
+    for one in added:
+        sent[..., core.alias[one]] += sent[..., one]
     last = _neuron(core.dash_syn_out, core.dash_mem_out, core.threshold_out, core.bias_out, 1)
     out = run(last, product(sent, np.ascontiguousarray(w_out.T), True, threads), record=("i", "u"), threads=threads)
     return [spikes, out.spikes], [traces, dict(out.traces)]
@@ -64,8 +65,7 @@ def wide(chip: XyloNetwork, flow: Array, threads: int) -> tuple[dict[int, Array]
     found: dict[int, Array] = {}
     ranges = {}
     for one in chip.layers:
-        fired, seen = (pair[int(one.output)] for pair in (spikes, traces))
-        fired = fired[..., one.places]
+        fired, seen = spikes[int(one.output)][..., one.places], traces[int(one.output)]
         found[one.neuron_index] = fired if flow.ndim == 3 else fired[:, 0]
         ranges[one.neuron_index] = tuple(_range(label, seen[key][..., one.places]) for label, key in (("v", "u"), ("i", "i")))
     return found, ranges
