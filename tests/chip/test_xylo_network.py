@@ -87,7 +87,7 @@ def test_integers_stay_near_the_float_network_and_calibration_brings_them_nearer
 
 def test_calibration_makes_membranes_that_leave_sixteen_bits_smaller() -> None:
     lif = {"alpha": 1 - 2**-8, "beta": 1 - 2**-10, "v_threshold": 100.0}
-    net = rsnn.Network([rsnn.Linear(w(0, 6, 4, mean=1.0)), rsnn.LIF(**lif, fire="multi"), rsnn.Linear(w(1, 3, 6)), rsnn.LIF(**lif)], 4)
+    net = rsnn.Network([rsnn.Linear(w(0, 6, 4, mean=1.0)), rsnn.LIF(**lif, fire="multi"), rsnn.Linear(w(1, 3, 6) / 20), OUTPUT], 4)
     x = np.ones((200, 4), int)
     plain, calibrated = rsnn.chip.quantize(net, "xylo_imu"), rsnn.chip.quantize(net, "xylo_imu", calibration=x)
     before, after = plain.report(x), calibrated.report(x)
