@@ -21,9 +21,9 @@ def events(*shape: int) -> np.ndarray:
 
 def residual(last: int = 5) -> rsnn.Network:
     layers = [
-        rsnn.AvgPool2d(2), rsnn.Conv2d(w(0, 4, 2, 3, 3), padding=1), ("a", IAF), rsnn.SumPool2d(2), rsnn.Conv2d(w(1, 4, 4, 3, 3), padding=1),
-        ("b", IAF), ("skipped", rsnn.SumPool2d(2), "a"), (None, rsnn.Conv2d(w(2, 4, 4, 3, 3), padding=1), ("b", "skipped")), IAF,
-        rsnn.Flatten(), rsnn.Linear(w(3, last, 64)), IAF,
+        rsnn.AvgPool2d(2), rsnn.Conv2d(w(0, 4, 2, 3, 3), padding=1), ("a", IAF), rsnn.SumPool2d(2),
+        rsnn.Conv2d(w(1, 4, 4, 3, 3), padding=1), ("b", IAF), ("skipped", rsnn.SumPool2d(2), "a"),
+        (None, rsnn.Conv2d(w(2, 4, 4, 3, 3), padding=1), ("b", "skipped")), IAF, rsnn.Flatten(), rsnn.Linear(w(3, last, 64)), IAF,
     ]  # fmt: skip
     return rsnn.Network(layers, (2, 16, 16))
 
@@ -100,7 +100,7 @@ REFUSED: list[tuple[list[Any], Any, str]] = [
         (1, 4, 4), "layer 4 Conv2d: an average pool before it on one way and not on another cannot",
     ),
     (
-        [("p", rsnn.SumPool2d(2)), rsnn.Conv2d(np.ones((1, 1, 1, 1))), ("a", IAF), (None, rsnn.Conv2d(np.ones((1, 1, 2, 2)), stride=2), "input"),
+        [rsnn.SumPool2d(2), rsnn.Conv2d(np.ones((1, 1, 1, 1))), ("a", IAF), (None, rsnn.Conv2d(np.ones((1, 1, 2, 2)), stride=2), "input"),
          IAF, (None, rsnn.Conv2d(np.ones((1, 1, 1, 1))), ("a", 4)), IAF],
         (1, 4, 4), "another pooling of the input than elsewhere cannot",
     ),
@@ -145,6 +145,10 @@ def test_an_energy_is_the_constant_of_the_caller_and_nothing_else() -> None:
     assert priced.energy == priced.synops * 2e-11
     assert f"{priced.energy / 2:.4g} J a sample, at 2e-11 J each (your constant)" in str(priced)
     assert priced.to_dict()["energy"] == priced.energy
+    bare = chip.report(x, causes=False)
+    assert all(row.moved == {} for row in bare.layers)
+    assert "where the gap comes from" not in str(bare)
+    assert bare.synops == plain.synops
     with pytest.raises(rsnn.InvalidValueError, match="joules_per_synop=-1: must not be negative"):
         chip.report(x, joules_per_synop=-1)
 
@@ -168,7 +172,7 @@ def test_the_picture_has_a_bar_for_each_cause_and_layer() -> None:
     report = chip.report(x)
     axes = Figure().subplots()
     assert report.plot(axes) is axes
-    assert len(axes.patches) == 2 * len(report.layers)
+    assert len(axes.patches) == len(report.layers)  # of weights alone: no state leaves its bits
     assert [one.get_text() for one in axes.get_yticklabels()] == [row.layer for row in report.layers]
     for bar, row in zip(axes.patches, report.layers, strict=False):
         assert bar.get_width() == pytest.approx(row.moved["weights"] / row.spikes_float)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from rsnn.arguments import scalar, shown
+from rsnn.arguments import flag, scalar, shown
 from rsnn.errors import InvalidValueError
 from rsnn.threads import resolve
 
-from .integers import Array
+from .integers import BLOCK, Array
 from .network import ChipLayer, ChipNetwork, Rung
 from .report import LayerReport, Report, StateRange, TimeConstant
 from .result import Stats
@@ -20,7 +20,7 @@ from .result import Stats
 _TAUS = {"alpha": "tau_syn", "beta": "tau_mem"}
 
 
-def compare(chip: ChipNetwork, x: Any, joules_per_synop: Any, threads: int | None) -> Report:
+def compare(chip: ChipNetwork, x: Any, joules_per_synop: Any, causes: bool, threads: int | None) -> Report:
     """Run the float network and the integers, and compare them; see `ChipNetwork.report`."""
     constant = None if joules_per_synop is None else scalar("joules_per_synop", joules_per_synop)
     if constant is not None and constant < 0:
@@ -43,11 +43,12 @@ def compare(chip: ChipNetwork, x: Any, joules_per_synop: Any, threads: int | Non
     expected, found = in_chip_time(float_, {k: k for k in delays}), {k: timed(one) for k, one in integer.spikes.items()}
     flow, _ = chip.enter("x", x, workers)
     rungs = [Rung("float", expected)]
-    if chip.rounds_states:
-        for cause, decays in (("weights", False), ("decays", True)):
-            rounded, places = chip.in_float(decays=decays)
-            rungs.append(Rung(cause, in_chip_time(rounded.run(x, threads=threads), places)))
-    rungs += chip.rungs(flow, found, workers)
+    if flag("causes", causes):
+        if chip.rounds_states:
+            for cause, decays in (("weights", False), ("decays", True)):
+                rounded, places = chip.in_float(decays=decays)
+                rungs.append(Rung(cause, in_chip_time(rounded.run(x, threads=threads), places)))
+        rungs += chip.rungs(flow, found, workers)
     states = chip.ranges(flow, integer.stats, workers)
     rows = []
     for layer in chip.layers:
@@ -66,7 +67,12 @@ def _later(array: Array, delay: int) -> Array:
 
 
 def _moved(before: Array, after: Array) -> int:
-    return int(np.abs(np.subtract(after, before, dtype=np.float64)).sum())
+    """Add up how far two counts of spikes are apart, in blocks of time that stay in the cache."""
+    stretch, total = max(1, BLOCK // max(1, after[:1].size)), 0
+    for start in range(0, len(after), stretch):
+        cut = slice(start, start + stretch)
+        total += int(np.abs(np.subtract(after[cut], before[cut], dtype=np.float64)).sum())
+    return total
 
 
 def _constants(neuron: Any, layer: ChipLayer) -> tuple[TimeConstant, ...]:

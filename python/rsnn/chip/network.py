@@ -270,7 +270,7 @@ class ChipNetwork(ABC):
             own = f"key{'s' if len(keys) > 1 else ''} {', '.join(map(str, keys))}"
             raise InvalidValueError(f"state={came}: must be a dict with the {own}; give the .state of an earlier result")
 
-    def report(self, x: npt.ArrayLike, *, joules_per_synop: float | None = None, threads: int | None = None) -> Report:
+    def report(self, x: npt.ArrayLike, *, joules_per_synop: float | None = None, causes: bool = True, threads: int | None = None) -> Report:
         """Run the float network and the integers on the same events, and compare them layer by layer.
 
         Parameters
@@ -279,6 +279,8 @@ class ChipNetwork(ABC):
         joules_per_synop : float, optional
             The energy of one synaptic operation, in joules, from a measurement or a paper that you trust: rsnn has no such number of its
             own. The report then states an energy, which leaves out everything that is no synaptic operation.
+        causes : bool, default True
+            Find out where the gap comes from, which takes some more runs.
         threads : int, optional
 
         Returns
@@ -300,7 +302,7 @@ class ChipNetwork(ABC):
         """
         from .compare import compare
 
-        return compare(self, x, joules_per_synop, threads)
+        return compare(self, x, joules_per_synop, causes, threads)
 
     def export(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file that `rsnn.chip.load` and anyone with numpy can read.

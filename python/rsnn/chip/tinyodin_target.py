@@ -83,7 +83,11 @@ class TinyodinLayer:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TinyodinNetwork(ChipNetwork):
-    """A network in the integers of tinyODIN; see `ChipNetwork`."""
+    """A network in the integers of tinyODIN; see `ChipNetwork`.
+
+    Verified against the published RTL run in Icarus Verilog 11: 5 chips of 150 events, 4000 updates of a neuron. Not on an FPGA, and
+    not with a network that was quantised here.
+    """
 
     layers: tuple[TinyodinLayer, ...]
     crossbar: Chip
