@@ -162,6 +162,26 @@ def test_a_file_that_says_something_wrong_is_refused_by_name(change: Any, messag
         rsnn.chip.load(altered(path, change))
 
 
+@pytest.mark.parametrize(
+    ("target", "change", "message"),
+    [
+        ("xylo_imu", lambda d: d["layers"][1].update(first=3), "their neurons are not those of the core, 8 hidden and 4 output ones"),
+        ("xylo_imu", lambda d: d["layers"][0].update(size=3), r"scale has shape \(4,\), must be \(3,\)"),
+        ("xylo_imu", lambda d: d["core"].pop("alias"), "KeyError: 'alias'"),
+        ("xylo_imu", lambda d: d["core"].update(dash_mem=np.full(8, 16)), "dash_mem=.*: must be from 0 to 15"),
+        ("loihi_lava", lambda d: d["layers"][0].update(du=4096), "du=4096: must be from 0 to 4095"),
+        ("loihi_lava", lambda d: d["layers"][1].update(weight=np.zeros(3)), "weight has shape"),
+        ("tinyodin", lambda d: d.update(weights=np.full((16, 16), 8)), "weights=.*: must be from -8 to 7"),
+        ("tinyodin", lambda d: d["layers"][1].update(first=14), "3 neurons from address 14 are not all on the chip"),
+    ],
+)
+def test_every_family_checks_what_its_file_says(target: str, change: Any, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.npz"
+    rsnn.chip.quantize(NETWORKS[target][0], target).export(path)
+    with pytest.raises(rsnn.errors.FileFormatError, match=message):
+        rsnn.chip.load(altered(path, change))
+
+
 def test_other_files_and_later_versions_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.npz"
     NETWORKS["tinyodin"][0].save(path)

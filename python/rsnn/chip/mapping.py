@@ -156,4 +156,14 @@ def network_limits(
     placed = len(cores) == len(shapes)
     available = f"{len(KERNEL_MEMORY)}" if placed else f"{len(KERNEL_MEMORY)}, and no way to place the layers on them"
     rows.append(Limit("all", "cores", len(shapes), available, placed))
-    return rows, cores, channels
+    return [_on_core(row, cores) for row in rows], cores, channels
+
+
+def _on_core(row: Limit, cores: dict[str, int]) -> Limit:
+    """Say what the core has that a layer is placed on, where a row is about its memory."""
+    kind = row.what.partition(" ")[0]
+    memory = {"kernel": KERNEL_MEMORY, "neuron": NEURON_MEMORY}.get(kind)
+    if memory is None or " memory" not in row.what or row.layer not in cores or not row.ok:
+        return row
+    core = cores[row.layer]
+    return replace(row, available=f"{memory[core]} on core {core}")

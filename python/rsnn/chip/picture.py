@@ -41,8 +41,10 @@ def draw(report: Report, axes: Axes | None) -> Axes:
     lines = -(-len(causes) // _COLUMNS)
     axes.set_title(f"{report.target}: where the gap between floats and integers comes from", loc="left", fontsize=10, pad=10 + 14 * lines)
     if causes:
-        own = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "ncols": _COLUMNS}
-        axes.legend(**own, fontsize=8, frameon=False, handlelength=1.2, columnspacing=1.2)
+        axes.legend(
+            loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=_COLUMNS, fontsize=8, frameon=False, handlelength=1.2,
+            columnspacing=1.2,
+        )  # fmt: skip
     return axes
 
 

@@ -35,6 +35,11 @@ from .xylo_wide import shifted_weights, wide
 
 STATE_BITS = 16
 _WEIGHT, _STATE = 127, 32767
+_ARRAYS = (
+    "w_in", "w_rec", "w_out", "dash_syn", "dash_mem", "dash_syn_out", "dash_mem_out", "threshold", "threshold_out", "bias", "bias_out",
+    "alias",
+)  # fmt: skip
+"""What a file has of a core."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +122,8 @@ class XyloLayer:
 class XyloNetwork(ChipNetwork):
     """A network in the integers of Xylo; see `ChipNetwork`.
 
-    Verified against xylosim 0.1.3, the maker's simulator: 24 random cores, and an exported network, deep, recurrent, with aliases and weight
-    shifts. Not against silicon. Whether Audio 3 has the second synapse of a hidden neuron is not known; it is not used here.
+    Verified against xylosim 0.1.3, the maker's simulator: 24 random cores, and an exported network, deep, recurrent, with aliases and
+    weight shifts. Not against silicon. Whether Audio 3 has the second synapse of a hidden neuron is not known; it is not used here.
     """
 
     layers: tuple[XyloLayer, ...]
@@ -160,18 +165,16 @@ class XyloNetwork(ChipNetwork):
     def parts(self) -> dict[str, Any]:
         """Give everything but the float network as plain data; see `ChipNetwork.parts`."""
         core = self.core
-        names_ = ("dash_mem", "dash_syn_out", "dash_mem_out", "threshold", "threshold_out", "bias", "bias_out", "alias")
-        own: dict[str, Any] = {name: getattr(core, name) for name in names_} | {"dash_syn": core.dash_syn[:, 0]}
-        own |= {"w_in": core.w_in[:, :, 0], "w_rec": core.w_rec[:, :, 0], "w_out": core.w_out, "shifts": list(core.shifts)}
+        own: dict[str, Any] = {name: getattr(core, name) for name in _ARRAYS}
+        own |= {name: own[name][..., 0] for name in ("w_in", "w_rec", "dash_syn")} | {"shifts": list(core.shifts)}
         kept = ("name", "index", "neuron_index", "first", "size", "delay", "output", "scale")
         return {"core": own, "layers": [{name: getattr(layer, name) for name in kept} for layer in self.layers]}
 
     @classmethod
     def restore(cls, target: str, network: Network, parts: dict[str, Any]) -> XyloNetwork:
         """Undo `parts`; see `ChipNetwork.restore`."""
-        own = dict(parts["core"])
-        shifts = own.pop("shifts")
-        core = Core(**own, **dict(zip(("shift_in", "shift_rec", "shift_out"), shifts, strict=True)))
+        own = {name: parts["core"][name] for name in _ARRAYS}
+        core = Core(**own, **dict(zip(("shift_in", "shift_rec", "shift_out"), parts["core"]["shifts"], strict=True)))
         layers = []
         for one in parts["layers"]:
             network.neurons[one["neuron_index"]]
@@ -181,10 +184,12 @@ class XyloNetwork(ChipNetwork):
                 raise InvalidValueError(f"layer {one['name']}: scale has shape {scale.shape}, must be ({size},)")
             place = (integer("first", one["first"], 0), size, integer("delay", one["delay"], 0), bool(one["output"]), scale)
             layers.append(_layer(str(one["name"]), int(one["index"]), int(one["neuron_index"]), *place, core))
-        if not layers or sum(one.size for one in layers) != core.sizes[1] + core.sizes[3]:
-            raise InvalidValueError(
-                f"layers: their neurons are not those of the core, {core.sizes[1]} hidden and {core.sizes[3]} output ones"
-            )
+        _, n, _, n_out = core.sizes
+        found = [(one.output, one.first, one.size) for one in layers]
+        starts = np.cumsum([0, *(one.size for one in layers[:-1])]).tolist()
+        wanted = [(False, first, one.size) for first, one in zip(starts, layers[:-1], strict=False)] + [(True, 0, n_out)]
+        if len(layers) < 2 or found != wanted or starts[-1] != n:
+            raise InvalidValueError(f"layers: their neurons are not those of the core, {n} hidden and {n_out} output ones")
         return cls(target, network, tuple(layers), core)
 
     def run(
