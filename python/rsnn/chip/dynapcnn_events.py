@@ -204,18 +204,21 @@ def _run(chip: DynapcnnNetwork, flow: Array, seed: int | None) -> dict[Any, Arra
     batched = flow.ndim == 5
     samples = flow if batched else flow[:, None]
     steps, batch = samples.shape[:2]
-    found: dict[Any, Array] = {}
+    shapes: dict[Any, tuple[int, ...]] = {}
+    size = samples.shape[-2:]
+    for layer in chip.layers:
+        shapes[layer.neuron_index] = own = (len(layer.core.weight), *layer.core.output_map(*size))
+        size = (own[1] // layer.core.pool, own[2] // layer.core.pool)
+        shapes["out"] = (own[0], *size)
+    found: dict[Any, Array] = {key: np.zeros((steps, batch, *own), np.int32) for key, own in shapes.items()}
     for b in range(batch):
         whole = [block for _, block in blocks("x", np.ascontiguousarray(samples[:, b]))]
         sample = np.concatenate(whole) if whole else np.zeros(samples[:, b].shape, np.int64)
         events, size = in_order(sample, None if seed is None else seed + b), samples.shape[-2:]
         for layer in chip.layers:
-            core = layer.core
-            own = (len(core.weight), *core.output_map(*size))
-            v, spikes = np.zeros(own, np.int64), np.zeros((steps, *own), np.int32)
-            events = run_core(core, events, size, v, spikes, Counter())
-            found.setdefault(layer.neuron_index, np.zeros((steps, batch, *own), np.int32))[:, b] = spikes
-            size = (own[1] // core.pool, own[2] // core.pool)
-        shape = (len(core.weight), *size)
-        counts(events, shape, found.setdefault("out", np.zeros((steps, batch, *shape), np.int32))[:, b])
+            own, spikes = shapes[layer.neuron_index], np.zeros((steps, *shapes[layer.neuron_index]), np.int32)
+            events = run_core(layer.core, events, size, np.zeros(own, np.int64), spikes, Counter())
+            found[layer.neuron_index][:, b] = spikes
+            size = (own[1] // layer.core.pool, own[2] // layer.core.pool)
+        counts(events, shapes["out"], found["out"][:, b])
     return found if batched else {key: one[:, 0] for key, one in found.items()}

@@ -294,6 +294,10 @@ def _pairs(target: str, network: Network) -> list[tuple[int, int]]:
                 "let every layer take the one before it in the list",
             )
         if isinstance(layer, Linear) and waiting is None:
+            if len(network.shape_before(k)) != 1:
+                raise refuse(
+                    target, name, f"an input of shape {network.shape_before(k)}", "a population takes a row", "put rsnn.Flatten() before it"
+                )
             waiting = k
         elif isinstance(layer, Flatten) and waiting is None:
             continue
