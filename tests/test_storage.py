@@ -237,7 +237,7 @@ FORGED: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("change", "message"), FORGED)
 def test_a_forged_file_runs_nothing_and_is_refused(change: Any, message: str, tmp_path: Path) -> None:
-    from rsnn.network.storage import _digest
+    from rsnn.archive import digest as _digest
 
     def forge(head: Any, entries: Any) -> None:
         change(head, entries)

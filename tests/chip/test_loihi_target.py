@@ -97,6 +97,14 @@ def two(neuron: Any, **linear: Any) -> rsnn.Network:
 
 
 REFUSED = [
+    (
+        lambda: rsnn.Network([rsnn.Linear([[1.0, 0.5]]), rsnn.LIF(beta=0.9, reset="zero")], input_shape=(3, 2)),
+        r"layer 0 Linear: an input of shape \(3, 2\) cannot be expressed on loihi_lava: a population takes a row; put rsnn.Flatten",
+    ),
+    (
+        lambda: rsnn.Network([rsnn.Linear([[1.0]]), rsnn.Recurrent(rsnn.LIF(beta=0.9, reset="zero"), [[1.0]])], input_shape=1),
+        "layer 1 Recurrent: its recurrence cannot be expressed on loihi_lava",
+    ),
     (lambda: two(rsnn.LIF(beta=0.9)), 'layer 1 LIF: its reset cannot be expressed on loihi_lava: .*; use reset="zero"'),
     (lambda: two(rsnn.LIF(beta=0.9, reset="zero", v_min=-1.0)), "v_min cannot be expressed"),
     (lambda: two(rsnn.LIF(beta=0.9, reset="zero", v_threshold=-1.0)), "it would fire without input"),

@@ -127,7 +127,8 @@ def test_the_report_counts_what_differs_and_who_is_dead_or_saturated() -> None:
     assert "1 of 4 neurons fire in float and never in integers" in report.warnings[0]
     text = str(report)
     assert "step 2, neuron (1,)" in text
-    assert text.count("\n") == 6
+    assert "weights, thresholds and biases rounded" in text
+    assert row.moved == {"weights": 1, "saturation": 0, "order": 0}
     data = report.to_dict()
     assert (data["layers"][0]["spikes"], data["decisions"], data["warnings"]) == (4, 1.0, list(report.warnings))
 
@@ -225,7 +226,7 @@ def before(neuron: rsnn.Neuron) -> list:
 REFUSED = [
     (
         [("a", rsnn.Linear(np.eye(2))), rsnn.IAF(), ("b", rsnn.Linear(np.eye(2))), ("c", rsnn.IAF(), ("b", "a"))],
-        r"layer 3 IAF: inputs=\(b, a\) cannot be expressed on dynapcnn: its layers come one after the other here",
+        r"layer 3 IAF: inputs=\(b, a\) cannot be expressed on dynapcnn: neurons take the weights of their own core",
     ),
     ([rsnn.Linear(np.eye(2)), rsnn.IAF(), rsnn.Delay(1.0)], "layer 2 Delay: the layer cannot be expressed on dynapcnn"),
     (before(rsnn.LIF(beta=0.9)), "layer 1 LIF: beta=0.9 cannot be expressed on dynapcnn: the membrane does not leak; use rsnn.IAF"),

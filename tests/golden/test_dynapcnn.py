@@ -62,8 +62,13 @@ def test_dynapcnn_net(case: Case) -> None:
     first, second = rsnn.Conv2d(*weights("l0"), padding=1), rsnn.Conv2d(*weights("l1"), stride=2)
     last = rsnn.Linear(*weights("l2"))
     x = case["x"]
-    chip = rsnn.chip.quantize(rsnn.Network([first, neuron, pool, second, neuron, rsnn.Flatten(), last, neuron], x.shape[1:]))
-    result = chip.run(x)
+    net = rsnn.Network([first, neuron, pool, second, neuron, rsnn.Flatten(), last, neuron], x.shape[1:])
+    for rule in (None, "sinabs"):
+        network_is_the_case(rsnn.chip.quantize(net, rule=rule), case)
+
+
+def network_is_the_case(chip: rsnn.chip.ChipNetwork, case: Case) -> None:
+    result = chip.run(case["x"])
     for k, layer in enumerate(chip.layers):
         own = {name.partition("/")[2]: array for name, array in case.items() if name.startswith(f"l{k}/")}
         q = layer.quantized

@@ -8,14 +8,18 @@ of Speck's processor, `xylo` a Xylo core, `loihi` the neurons and synapses of Lo
 Every target says what it was verified against; nothing here was verified against silicon.
 """
 
-from . import dynapcnn, loihi, odin, tinyodin, xylo
+from . import dynapcnn, loihi, odin, rockpool, tinyodin, xylo
 from .integrate import iaf
+from .network import ChipNetwork, ChipNetworkResult
 from .neuron import IntegerNeuron, Register, run
-from .quantize import ChipNetwork, ChipNetworkResult, quantize
-from .report import Check, LayerReport, Limit, Report
+from .quantize import quantize
+from .report import Check, LayerReport, Limit, Report, StateRange, TimeConstant
 from .result import ChipResult, Stats
+from .storage import load
+from .targets import TARGETS, Target
 
 __all__ = [
+    "TARGETS",
     "Check",
     "ChipNetwork",
     "ChipNetworkResult",
@@ -25,12 +29,17 @@ __all__ = [
     "Limit",
     "Register",
     "Report",
+    "StateRange",
     "Stats",
+    "Target",
+    "TimeConstant",
     "dynapcnn",
     "iaf",
+    "load",
     "loihi",
     "odin",
     "quantize",
+    "rockpool",
     "run",
     "tinyodin",
     "xylo",

@@ -133,7 +133,7 @@ class Core:
             kernel=(kernel[0], kernel[1]),
             stride=self.stride,
             padding=self.padding,
-            pool=self.pool,
+            pools=(self.pool,),
             bias=self.bias is not None,
             weights=extremes(self.weight),
             biases=(0, 0) if self.bias is None else extremes(self.bias),

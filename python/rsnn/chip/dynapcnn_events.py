@@ -164,6 +164,11 @@ def spread(network: Network | DynapcnnNetwork, x: npt.ArrayLike, *, orders: int 
     chip = given if isinstance(given, DynapcnnNetwork) else quantize(given, "dynapcnn")
     if not isinstance(chip, DynapcnnNetwork):
         raise InvalidTypeError(f"network={network!r}: must be a network for DynapCNN")
+    if not chip.is_chain:
+        raise InvalidValueError(
+            f"network={chip!r}: its cores are no chain, and in which order events of several cores meet is not published; "
+            "give a network without branches"
+        )
     count, first = integer("orders", orders, 0, 10_000), integer("seed", seed, 0)
     steps = chip.run(x)
     flow, swap = chip.enter("x", x, resolve(None))
@@ -186,23 +191,34 @@ def spread(network: Network | DynapcnnNetwork, x: npt.ArrayLike, *, orders: int 
     return Spread(tuple(rows), decisions, outputs.swapaxes(1, 2) if swap else outputs)
 
 
+def in_events(chip: DynapcnnNetwork, flow: Array) -> dict[int, Array]:
+    """Run a network without branches event by event, in the defined order; give the spikes as its own run gives them."""
+    found = _run(chip, flow, None)
+    return {
+        layer.neuron_index: found[layer.neuron_index][..., 0, 0] if layer.linear else found[layer.neuron_index] for layer in chip.layers
+    }
+
+
 def _run(chip: DynapcnnNetwork, flow: Array, seed: int | None) -> dict[Any, Array]:
     """Run all layers over all samples in one order; spikes by the index of their neurons, and what leaves the last one."""
     batched = flow.ndim == 5
     samples = flow if batched else flow[:, None]
     steps, batch = samples.shape[:2]
-    found: dict[Any, Array] = {}
+    shapes: dict[Any, tuple[int, ...]] = {}
+    size = samples.shape[-2:]
+    for layer in chip.layers:
+        shapes[layer.neuron_index] = own = (len(layer.core.weight), *layer.core.output_map(*size))
+        size = (own[1] // layer.core.pool, own[2] // layer.core.pool)
+        shapes["out"] = (own[0], *size)
+    found: dict[Any, Array] = {key: np.zeros((steps, batch, *own), np.int32) for key, own in shapes.items()}
     for b in range(batch):
         whole = [block for _, block in blocks("x", np.ascontiguousarray(samples[:, b]))]
         sample = np.concatenate(whole) if whole else np.zeros(samples[:, b].shape, np.int64)
         events, size = in_order(sample, None if seed is None else seed + b), samples.shape[-2:]
         for layer in chip.layers:
-            core = layer.core
-            own = (len(core.weight), *core.output_map(*size))
-            v, spikes = np.zeros(own, np.int64), np.zeros((steps, *own), np.int32)
-            events = run_core(core, events, size, v, spikes, Counter())
-            found.setdefault(layer.neuron_index, np.zeros((steps, batch, *own), np.int32))[:, b] = spikes
-            size = (own[1] // core.pool, own[2] // core.pool)
-        shape = (len(core.weight), *size)
-        counts(events, shape, found.setdefault("out", np.zeros((steps, batch, *shape), np.int32))[:, b])
+            own, spikes = shapes[layer.neuron_index], np.zeros((steps, *shapes[layer.neuron_index]), np.int32)
+            events = run_core(layer.core, events, size, np.zeros(own, np.int64), spikes, Counter())
+            found[layer.neuron_index][:, b] = spikes
+            size = (own[1] // layer.core.pool, own[2] // layer.core.pool)
+        counts(events, shapes["out"], found["out"][:, b])
     return found if batched else {key: one[:, 0] for key, one in found.items()}

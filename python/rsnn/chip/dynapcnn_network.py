@@ -1,37 +1,32 @@
-"""A float network as layers of DynapCNN, or the reason why it is none.
-
-A core is: convolution, IAF neurons, sum pooling. A linear layer is a convolution with a kernel of its whole input map, an average pool
-a sum pool whose division moves into the next layer's weights.
-"""
+"""A network in the integers of DynapCNN: the cores that `dynapcnn_read` finds, quantised, running one after the other."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from rsnn import _rsnn, stages
 from rsnn.arguments import shape_of
 from rsnn.errors import InvalidValueError
-from rsnn.layers import AvgPool2d, Conv2d, Flatten, Linear, SumPool2d
+from rsnn.layers import Conv2d, Linear
 from rsnn.network import Network
-from rsnn.network.graph import call
-from rsnn.neurons import AnyNeuron
 from rsnn.state import State, make_state
 from rsnn.threads import resolve
 
 from .dynapcnn import MODEL_BITS, Core
-from .integers import Array, blocks, empty, pair, take_state
+from .dynapcnn_read import Part, cores
+from .integers import Array, blocks, convert, empty, integers, take_state
 from .mapping import LOWEST, STATE_BITS, network_limits
-from .quantize import ChipNetwork, index_names, refuse
-from .report import Check
-from .result import ChipResult
+from .network import ChipNetwork, Rung
+from .options import Options, mean_square
+from .report import Check, StateRange
+from .result import ChipResult, Stats
 from .scale import Discretized, within_scale
-
-TARGET = "dynapcnn"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +41,8 @@ class DynapcnnLayer:
     rescale : what the weights were multiplied by before quantising, for average pools in front
     core : the layer as it runs
     input_map : rows and columns that come in
+    linear : whether it stands for a linear layer
+    sources : what comes in: other layers, or -1 for what comes into the network, and the side of the pool in front of each
     """
 
     name: str
@@ -56,6 +53,7 @@ class DynapcnnLayer:
     core: Core
     input_map: tuple[int, int]
     linear: bool
+    sources: tuple[tuple[int, int], ...]
 
     @property
     def v_threshold(self) -> int:
@@ -71,6 +69,11 @@ class DynapcnnLayer:
     def delay(self) -> int:
         """No step: layers follow each other within one."""
         return 0
+
+    @property
+    def kept(self) -> Mapping[str, Array]:
+        """Nothing decays."""
+        return {}
 
     def run(self, x: Array, state: Any, recorded: tuple[str, ...], threads: int) -> ChipResult:
         """Run over ``(T, [B,] C, H, W)``; the spikes of a linear layer come as ``(T, [B,] O)``."""
@@ -89,19 +92,97 @@ class DynapcnnLayer:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DynapcnnNetwork(ChipNetwork):
-    """A network in the integers of DynapCNN; see `ChipNetwork`."""
+    """A network in the integers of DynapCNN or Speck; see `ChipNetwork`.
+
+    Verified against sinabs 3.1.3, the maker's software model: 48 quantised layers, 32 layers, 6 networks, and an exported network that ran
+    there. Not against silicon, which has no time steps, whose membranes above 16 bits and order of events are not published.
+    """
 
     layers: tuple[DynapcnnLayer, ...]
     input_pool: int = 1
 
+    rounds_states: ClassVar[bool] = False
+
+    @classmethod
+    def build(cls, network: Network, options: Options) -> DynapcnnNetwork:
+        """Quantise a network, core after core; see `rsnn.chip.quantize`."""
+        target = options.target.name
+        found = cores(target, network)
+        last = len(found.parts) - 1
+        wanted = [{edge.pool for part in found.parts for edge in part.edges if edge.source == k} for k in range(last + 1)]
+        wanted[last] |= {found.output_pool}
+        pools = [one.pop() if len(one) == 1 else 1 for one in wanted]
+        made = cls(target, network, (), found.input_pool)
+        threads = resolve(None)
+        flows = {} if options.calibration is None else {-1: made.enter("calibration", options.calibration, threads)[0]}
+        for k, part in enumerate(found.parts):
+            outside = [1 if edge.source < 0 or pools[edge.source] == edge.pool else edge.pool for edge in part.edges]
+            sources = tuple((edge.source, pool) for edge, pool in zip(part.edges, outside, strict=True))
+            layer = _layer(options, part, sources, pools[k])
+            made = dataclasses.replace(made, layers=(*made.layers, layer))
+            if flows:
+                x = made.gather(k, flows)
+                layer, result = _calibrated(options, part, layer, x, threads)
+                made = dataclasses.replace(made, layers=(*made.layers[:-1], layer))
+                flows[k] = layer.pass_on(result)
+        return made
+
+    def parts(self) -> dict[str, Any]:
+        """Give everything but the float network as plain data; see `ChipNetwork.parts`."""
+        layers = []
+        for layer in self.layers:
+            q, core = layer.quantized, layer.core
+            own = {"name": layer.name, "index": layer.index, "neuron_index": layer.neuron_index, "weight": core.weight.astype(np.int8)}
+            own |= {"bias": q.bias, "v_threshold": q.v_threshold, "v_min": q.v_min, "scale": q.scale, "rescale": layer.rescale}
+            own |= {name: list(getattr(core, name)) for name in ("stride", "padding")}
+            own |= {name: getattr(core, name) for name in ("pool", "fire", "reset")}
+            own |= {"input_map": list(layer.input_map), "linear": layer.linear, "sources": [list(one) for one in layer.sources]}
+            layers.append(own)
+        return {"layers": layers, "input_pool": self.input_pool}
+
+    @classmethod
+    def restore(cls, target: str, network: Network, parts: dict[str, Any]) -> DynapcnnNetwork:
+        """Undo `parts`; see `ChipNetwork.restore`."""
+        layers: list[DynapcnnLayer] = []
+        for k, own in enumerate(parts["layers"]):
+            core = Core.make(
+                own["weight"], own["bias"], overflow="none",
+                **{name: own[name] for name in ("v_threshold", "v_min", "stride", "padding", "pool", "fire", "reset")},
+            )  # fmt: skip
+            bias = None if core.bias is None else core.bias.astype(np.int8)
+            q = Discretized(core.weight.astype(np.int8), bias, core.v_threshold, own["v_min"], None, float(own["scale"]))
+            sources = tuple((int(source), int(pool)) for source, pool in own["sources"])
+            if any(not -1 <= source < k for source, _ in sources):
+                raise InvalidValueError(f"layer {own['name']}: its sources {sources} do not come before it")
+            rows, columns = (int(one) for one in integers("input_map", own["input_map"]))
+            network.neurons[own["neuron_index"]]
+            place = (str(own["name"]), int(own["index"]), int(own["neuron_index"]))
+            layers.append(DynapcnnLayer(*place, q, float(own["rescale"]), core, (rows, columns), bool(own["linear"]), sources))
+        return cls(target, network, tuple(layers), int(parts["input_pool"]))
+
+    def gather(self, k: int, flows: Mapping[int, Array]) -> Array:
+        """Give what comes into layer k: what its sources sent, pooled and added up."""
+        layer = self.layers[k]
+        came = [_pooled("x", flows[source], pool, 1) for source, pool in layer.sources]
+        if len(came) == 1:
+            return came[0]
+        total: Array = np.asarray(np.sum([convert("x", one) for one in came], axis=0, dtype=np.int64))
+        return total
+
     def check(self) -> Check:
         """Compare every layer with every limit of the chip; see `ChipNetwork.check`."""
-        rows, cores = network_limits([layer.core.shape(layer.name, *layer.input_map) for layer in self.layers], self.input_pool)
-        return Check(self.target, tuple(rows), cores)
+        shapes = []
+        for k, layer in enumerate(self.layers):
+            taken = [pool for other in self.layers for source, pool in other.sources if source == k]
+            pools = tuple(sorted({layer.core.pool * pool for pool in taken or [1]}))
+            shape = layer.core.shape(layer.name, *layer.input_map)
+            shapes.append(dataclasses.replace(shape, pools=pools, destinations=max(1, len(taken))))
+        rows, placed, readout = network_limits(shapes, self.input_pool, self.chip.readout)
+        return Check(self.target, tuple(rows), placed, readout)
 
-    def dequantize(self) -> Network:
-        """Make the float network of the chip's rounded parameters; see `ChipNetwork.dequantize`."""
-        layers = list(self.source.layers)
+    def in_float(self, *, decays: bool = True) -> tuple[Network, dict[int, int]]:
+        """Make the float network of the chip's rounded parameters; see `ChipNetwork.in_float`."""
+        layers: list[Any] = list(self.source.layers)
         for layer in self.layers:
             q, product, neuron = layer.quantized, layers[layer.index], layers[layer.neuron_index]
             kind = product.weight.dtype
@@ -111,7 +192,31 @@ class DynapcnnNetwork(ChipNetwork):
             layers[layer.index] = dataclasses.replace(product, weight=weight, bias=bias)
             clip = {} if neuron.stages.v_min is None else {"v_min": q.v_min / q.scale}
             layers[layer.neuron_index] = neuron.replace(v_threshold=q.v_threshold / q.scale, **clip)
-        return dataclasses.replace(self.source, layers=layers)
+        return dataclasses.replace(self.source, layers=layers), {layer.neuron_index: layer.neuron_index for layer in self.layers}
+
+    def rungs(self, flow: Array, own: Mapping[int, Array], threads: int) -> list[Rung]:
+        """Run without limits, with the chip's bits, and event by event; see `ChipNetwork.rungs`."""
+        found = [Rung("weights", own)]
+        bounded, flows = {}, {-1: flow}
+        for k, layer in enumerate(self.layers):
+            held = dataclasses.replace(layer, core=dataclasses.replace(layer.core, overflow="saturate"))
+            result = held.run(self.gather(k, flows), None, (), threads)
+            bounded[layer.neuron_index], flows[k] = result.spikes, held.pass_on(result)
+        found.append(Rung("saturation", bounded))
+        if self.is_chain and not (flow.dtype.kind == "i" and flow.size and flow.min() < 0):
+            from .dynapcnn_events import in_events
+
+            found.append(Rung("order", in_events(self, flow)))
+        return found
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether every layer takes the one before it, and nothing else."""
+        return all(layer.sources == ((k - 1, 1),) for k, layer in enumerate(self.layers))
+
+    def ranges(self, flow: Array, stats: Mapping[int, Stats], threads: int) -> dict[int, tuple[StateRange, ...]]:
+        """Say how far membranes rise and fall; see `ChipNetwork.ranges`."""
+        return {k: (StateRange("v", one.lowest, one.highest, STATE_BITS, one.beyond),) for k, one in stats.items()}
 
     def take_in(self, name: str, x: Array, threads: int) -> Array:
         """Check what comes in; pool it where the network begins with a pool."""
@@ -121,158 +226,22 @@ class DynapcnnNetwork(ChipNetwork):
             batch = "batch, T" if self.source.batch_first else "T, batch"
             raise InvalidValueError(f"{name} has shape {x.shape} with time first: must be (T, {own}) or ({batch}, {own})")
         x = x if len(shape) == 3 else x.reshape(*x.shape[: x.ndim - len(shape)], math.prod(shape), 1, 1)
-        if self.input_pool == 1:
-            return x
-        pooled = empty(name, (*x.shape[:-2], x.shape[-2] // self.input_pool, x.shape[-1] // self.input_pool), np.dtype(np.int32))
-        for cut, block in blocks(name, x):
-            _rsnn.integer_pool(block, pooled[cut], pool=self.input_pool, threads=threads)
-        return pooled
+        return _pooled(name, x, self.input_pool, threads)
 
 
-@dataclass
-class _Part:
-    """What one core will be, while the layers are read."""
-
-    name: str
-    index: int
-    product: Conv2d | Linear
-    input_shape: tuple[int, ...]
-    rescale: float
-    neuron_name: str = ""
-    neuron_index: int = -1
-    neuron: AnyNeuron | None = None
-    pool: int = 1
+def _pooled(name: str, x: Array, pool: int, threads: int) -> Array:
+    """Add up squares of the last two axes."""
+    if pool == 1:
+        return x
+    pooled = empty(name, (*x.shape[:-2], x.shape[-2] // pool, x.shape[-1] // pool), np.dtype(np.int32))
+    for cut, block in blocks(name, x):
+        _rsnn.integer_pool(block, pooled[cut], pool=pool, threads=threads)
+    return pooled
 
 
-def build(network: Network, calibration: Any) -> DynapcnnNetwork:
-    """Quantise a network for DynapCNN; see `rsnn.chip.quantize`."""
-    parts, input_pool = _read(network)
-    made = DynapcnnNetwork(TARGET, network, tuple(_layer(part) for part in parts), input_pool)
-    return made if calibration is None else _calibrate(made, parts, calibration)
-
-
-def _read(network: Network) -> tuple[list[_Part], int]:
-    """Take the layers apart into cores: weights, neurons, pooling."""
-    names = index_names(network.layers)
-    parts: list[_Part] = []
-    open_part: _Part | None = None
-    input_pool, rescale = 1, 1.0
-    shape = shape_of("input_shape", network.input_shape)  # of the map: Flatten leaves it, for the kernel of a linear layer
-    for k, (name, layer) in enumerate(zip(names, network.layers, strict=True)):
-        if network.graph.inputs[k] != (k - 1,):
-            takes = ", ".join(str(call(one, network.graph.names)) for one in network.graph.inputs[k])
-            raise refuse(
-                TARGET, name, f"inputs=({takes})", "its layers come one after the other here",
-                "let every layer take what the one before it in the list sends on",
-            )  # fmt: skip
-        if open_part is not None and not isinstance(layer, AnyNeuron):
-            raise refuse(
-                TARGET, name, f"its place after layer {open_part.name}", "a core is weights, then neurons, then pooling",
-                "put rsnn.IAF() between them" if isinstance(layer, (Conv2d, Linear)) else "put it after the neurons",
-            )  # fmt: skip
-        if isinstance(layer, (Conv2d, Linear)):
-            came = network.shapes[k - 1] if k else shape
-            if isinstance(layer, Linear) and len(came) != 1:
-                raise refuse(
-                    TARGET, name, f"an input of shape {came}", "a linear layer takes the whole map", "put rsnn.Flatten() before it"
-                )
-            open_part = _Part(name, k, layer, shape, rescale)
-            rescale = 1.0
-        elif isinstance(layer, (SumPool2d, AvgPool2d)):
-            side = _side(name, layer)
-            rescale *= 1.0 / (side * side) if isinstance(layer, AvgPool2d) else 1.0
-            if parts:
-                parts[-1].pool *= side
-            else:
-                input_pool *= side
-            shape = network.shapes[k]
-        elif isinstance(layer, AnyNeuron):
-            if open_part is None:
-                raise refuse(
-                    TARGET, name, "neurons without weights", "a core is weights, then neurons", "put rsnn.Conv2d or rsnn.Linear before them"
-                )
-            _refuse_neuron(name, layer)
-            open_part.neuron_name, open_part.neuron_index, open_part.neuron = name, k, layer
-            parts.append(open_part)
-            shape = network.shapes[k]
-            open_part = None
-        elif not isinstance(layer, Flatten):
-            raise refuse(
-                TARGET, name, "the layer", "the chip has Conv2d, Linear, IAF, SumPool2d, AvgPool2d and Flatten", "replace it by these"
-            )
-    if open_part is not None:
-        raise refuse(
-            TARGET, open_part.name, "a layer without neurons", "a core sends spikes only", "add rsnn.IAF() after it and count its spikes"
-        )
-    if not parts:
-        raise InvalidValueError("network: it has no layer with weights and neurons, so there is nothing to put on a chip")
-    if rescale != 1.0:
-        raise refuse(
-            TARGET, names[-1], "an average at the end", "the chip sends counts", "use rsnn.SumPool2d and divide the counts afterwards"
-        )
-    return parts, input_pool
-
-
-def _side(name: str, layer: SumPool2d | AvgPool2d) -> int:
-    rows, columns = pair("kernel", layer.kernel, 1)
-    if rows != columns:
-        raise refuse(TARGET, name, f"kernel=({rows}, {columns})", "a core pools over squares", "use the same number of rows and columns")
-    return rows
-
-
-def _refuse_neuron(name: str, neuron: AnyNeuron) -> None:
-    """Refuse what the neuron of a core does not do."""
-    form = neuron.stages
-    p, c = neuron.parameters, neuron.coefficients()
-    membrane, fire = form.membrane, form.fire
-    reset: Any = form.reset
-
-    def no(parameter: str, why: str, cure: str) -> InvalidValueError:
-        return refuse(TARGET, name, parameter, why, cure)
-
-    def given(*known: str) -> str:
-        return next(f"{one}={_short(p[one])}" for one in known if one in p)
-
-    if form.synapse is not None:
-        raise no(given("tau_syn", "alpha"), "the neuron has no synaptic current", "leave it out: rsnn.IAF()")
-    if np.any(c["beta"] != 1):
-        raise no(given("tau_mem", "beta"), "the membrane does not leak", "use rsnn.IAF(), and train with it")
-    if fire is None:
-        raise no("fire=None", "a core sends spikes, never its membrane", "use rsnn.IAF() and count its spikes")
-    if not isinstance(membrane, stages.Integrator) and np.any(c["gain"] != 1):
-        raise no(f"r={_short(p['r'])}", "a synapse adds its weight as it is", "multiply the weights of the layer before by r")
-    if np.any(c.get("bias", 0) != 0):
-        raise no(f"bias={_short(p['bias'])}", "biases belong to the weights", "give it to the layer before: bias=")
-    if not isinstance(fire, (stages.Single, stages.Multi)) or isinstance(fire, stages.Soft):
-        raise no(f"fire={type(fire).__name__}", "a neuron fires whole spikes", 'use fire="multi" or fire="single"')
-    if isinstance(fire, stages.Multi) and fire.max_spikes is not None:
-        raise no(f"max_spikes={_short(fire.max_spikes)}", "the number of spikes is not limited", 'leave it out, or use fire="single"')
-    if isinstance(reset, stages.Blend) and isinstance(fire, stages.Multi):
-        raise no("a blended reset of several spikes", "the membrane is reset to 0", 'use reset="subtract" or reset="zero"')
-    if reset is None:
-        raise no('reset="none"', "every spike resets the membrane", 'use reset="subtract" or reset="zero"')
-    if reset.timing != "same":
-        raise no(f'reset_timing="{reset.timing}"', "the membrane is reset at the spike", 'use reset_timing="same"')
-    if isinstance(reset, stages.ToValue) and np.any(np.asarray(reset.v_reset) != 0):
-        raise no(f"v_reset={_short(reset.v_reset)}", "the membrane is reset to 0", "use v_reset=0.0, shifting v_threshold and v_min by it")
-    if form.refractory is not None:
-        raise no(f"refractory={_short(form.refractory)}", "the neuron has no refractory period", "leave it out")
-    for one in ("v_threshold", "v_min"):
-        if one in p and np.unique(p[one]).size != 1:
-            raise no(
-                f"{one}={_short(p[one])}", "a core has one value for all its neurons",
-                "use one value; divide the weights and bias of each feature by its threshold, which changes nothing else",
-            )  # fmt: skip
-    if p["v_threshold"].flat[0] <= 0:
-        raise no(f"v_threshold={_short(p['v_threshold'])}", "it would fire without input", "use a positive one")
-
-
-def _short(value: Any) -> str:
-    array = np.asarray(value)
-    return f"{float(array):g}" if array.ndim == 0 else f"<array {array.shape}>"
-
-
-def _layer(part: _Part, limit: float | None = None) -> DynapcnnLayer:
+def _layer(
+    options: Options, part: Part, sources: tuple[tuple[int, int], ...], pool: int, limit: float | None = None, importance: Any = None
+) -> DynapcnnLayer:
     """Quantise one part; with a limit, at no larger scale."""
     assert part.neuron is not None
     product, p = part.product, part.neuron.parameters
@@ -282,9 +251,13 @@ def _layer(part: _Part, limit: float | None = None) -> DynapcnnLayer:
     weight = np.asarray(product.weight, np.float32) * np.float32(part.rescale)
     weight = weight.reshape(len(weight), *maps) if linear else weight
     v_min = float(p["v_min"].flat[0]) if "v_min" in p else None
-    q = within_scale(weight, product.bias, float(p["v_threshold"].flat[0]), v_min, limit=limit)
+    own = options
+    if options.rule == "sinabs":
+        # Its rule takes the lowest value of the chip before scaling.
+        own, v_min = dataclasses.replace(options, rule=None), float(LOWEST) if v_min is None else v_min
+    q = within_scale(weight, product.bias, float(p["v_threshold"].flat[0]), v_min, limit=limit, options=own, importance=importance)
     if q.problems:
-        raise InvalidValueError(f"layer {part.name} cannot work on {TARGET}: {'; '.join(q.problems)}")
+        raise InvalidValueError(f"layer {part.name} cannot work on {options.target.name}: {'; '.join(q.problems)}")
     core = Core.make(
         q.weight,
         q.bias,
@@ -292,26 +265,26 @@ def _layer(part: _Part, limit: float | None = None) -> DynapcnnLayer:
         v_min=q.v_min,
         stride=product.stride if isinstance(product, Conv2d) else 1,
         padding=product.padding if isinstance(product, Conv2d) else 0,
-        pool=part.pool,
+        pool=pool,
         fire="multi" if isinstance(form.fire, stages.Multi) else "single",
         reset="subtract" if isinstance(form.reset, stages.Subtract) else "zero",
         overflow="none",
     )
-    return DynapcnnLayer(part.name, part.index, part.neuron_index, q, part.rescale, core, (maps[1], maps[2]), linear)
+    return DynapcnnLayer(part.name, part.index, part.neuron_index, q, part.rescale, core, (maps[1], maps[2]), linear, sources)
 
 
-def _calibrate(made: DynapcnnNetwork, parts: list[_Part], calibration: Any) -> DynapcnnNetwork:
-    """Lower the scale of every layer whose membranes rise beyond the chip's bits on these events, in order."""
-    threads = resolve(None)
-    flow, _ = made.enter("calibration", calibration, threads)
+def _calibrated(options: Options, part: Part, layer: DynapcnnLayer, x: Array, threads: int) -> tuple[DynapcnnLayer, ChipResult]:
+    """Weigh errors by what comes in, and lower the scale while membranes rise beyond the chip's bits."""
+    counted = None
+    if options.scale == "mse":
+        counted = mean_square(convert("calibration", x), (-3, -2, -1) if layer.linear else (-3,))
+        counted = counted if layer.linear else counted[:, None, None]
+        layer = _layer(options, part, layer.sources, layer.core.pool, importance=counted)
     top = -LOWEST - 1
-    layers = []
-    for part, layer in zip(parts, made.layers, strict=True):
-        result = layer.run(flow, None, (), threads)
-        while result.stats.highest > top:
-            # Rounding may leave a membrane just beyond: then once more, a little lower.
-            layer = _layer(part, layer.quantized.scale * min(top / result.stats.highest, 0.99))
-            result = layer.run(flow, None, (), threads)
-        layers.append(layer)
-        flow = layer.pass_on(result)
-    return dataclasses.replace(made, layers=tuple(layers))
+    result = layer.run(x, None, (), threads)
+    while result.stats.highest > top:
+        # Rounding may leave a membrane just beyond: then once more, a little lower.
+        limit = layer.quantized.scale * min(top / result.stats.highest, 0.99)
+        layer = _layer(options, part, layer.sources, layer.core.pool, limit, counted)
+        result = layer.run(x, None, (), threads)
+    return layer, result

@@ -8,7 +8,7 @@ the kernel size (16) and of the features (1024) its texts contradict each other;
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .report import Limit
@@ -24,6 +24,7 @@ KERNEL = 16
 STRIDES = (1, 2, 4, 8)
 PADDING = 7
 POOLS = (1, 2, 4)
+DESTINATIONS = 2
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,13 @@ class Shape:
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int]
-    pool: int
+    pools: tuple[int, ...]
     bias: bool
     weights: tuple[int, int]
     biases: tuple[int, int]
     v_threshold: int
     v_min: int
+    destinations: int = 1
 
     @property
     def memory(self) -> tuple[int, int, int]:
@@ -78,7 +80,9 @@ def layer_limits(shape: Shape) -> list[Limit]:
     add("kernel", words(shape.kernel), f"square, at most {words((KERNEL, KERNEL))}", square and max(shape.kernel) <= KERNEL)
     add("stride", words(shape.stride), f"{strides} each way", all(one in STRIDES for one in shape.stride))
     add("padding", words(shape.padding), f"at most {PADDING} each way", max(shape.padding) <= PADDING)
-    add("pooling", shape.pool, ", ".join(map(str, POOLS)), shape.pool in POOLS)
+    for pool in shape.pools:
+        add("pooling", pool, ", ".join(map(str, POOLS)), pool in POOLS)
+    add("destinations", shape.destinations, f"at most {DESTINATIONS} cores", shape.destinations <= DESTINATIONS)
     for what, (low, high), bits in (
         ("weights", shape.weights, WEIGHT_BITS),
         ("biases", shape.biases, WEIGHT_BITS),
@@ -118,12 +122,48 @@ def assign(shapes: Sequence[Shape]) -> dict[str, int]:
     return {shape.name: core_of[layer] for layer, shape in enumerate(shapes)}
 
 
-def network_limits(shapes: Sequence[Shape], input_pool: int) -> tuple[list[Limit], dict[str, int]]:
-    """Compare a network with every limit of the chip; give the rows and a core for each layer."""
+def spread(shape: Shape, step: int) -> Shape:
+    """Lay the features of the last layer out for the chip's readout: feature k at channel ``step k``, nothing between."""
+    return replace(shape, features=step * (shape.features - 1) + 1)
+
+
+def network_limits(
+    shapes: Sequence[Shape], input_pool: int, readout: tuple[int, int] | None
+) -> tuple[list[Limit], dict[str, int], dict[str, Any] | None]:
+    """Compare a network with every limit of the chip; give the rows, a core for each layer, and the channels that are read out.
+
+    Parameters
+    ----------
+    readout : how many classes the chip counts, and by how many channels they lie apart; None where it counts none
+    """
     rows = [Limit("input", "pooling", input_pool, ", ".join(map(str, POOLS)), input_pool in POOLS)] if input_pool != 1 else []
     rows += [row for shape in shapes for row in layer_limits(shape)]
+    last, channels = shapes[-1], None
+    if readout is not None and last.output_map == (1, 1):
+        classes, step = readout
+        fits = last.features <= classes
+        rows.append(Limit(last.name, "readout classes", last.features, f"{classes}; more are read as events", ok=True))
+        wide = spread(last, step)
+        if fits and assign([*shapes[:-1], wide]):
+            shapes, channels = [*shapes[:-1], wide], {"layer": last.name, "channels": [step * k for k in range(last.features)]}
+            kernel, _, _ = wide.memory
+            what = f"kernel memory, classes {step} channels apart"
+            rows.append(Limit(last.name, what, kernel, max(KERNEL_MEMORY), kernel <= max(KERNEL_MEMORY)))
+        elif fits:
+            what = f"cores, classes {step} channels apart"
+            rows.append(Limit(last.name, what, "spread over the channels", "no core holds that; read events instead", ok=True))
     cores = assign(shapes)
     placed = len(cores) == len(shapes)
     available = f"{len(KERNEL_MEMORY)}" if placed else f"{len(KERNEL_MEMORY)}, and no way to place the layers on them"
     rows.append(Limit("all", "cores", len(shapes), available, placed))
-    return rows, cores
+    return [_on_core(row, cores) for row in rows], cores, channels
+
+
+def _on_core(row: Limit, cores: dict[str, int]) -> Limit:
+    """Say what the core has that a layer is placed on, where a row is about its memory."""
+    kind = row.what.partition(" ")[0]
+    memory = {"kernel": KERNEL_MEMORY, "neuron": NEURON_MEMORY}.get(kind)
+    if memory is None or " memory" not in row.what or row.layer not in cores or not row.ok:
+        return row
+    core = cores[row.layer]
+    return replace(row, available=f"{memory[core]} on core {core}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from rsnn.arguments import array_of, is_tensor, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 
 from .mapping import LOWEST, STATE_BITS, WEIGHT_BITS
+
+if TYPE_CHECKING:
+    from .options import Options
 
 BITS = {"weight": WEIGHT_BITS, "bias": WEIGHT_BITS, "v_threshold": STATE_BITS, "state": STATE_BITS}
 """Bits of each quantity on the chip; the lower clip has those of the threshold."""
@@ -89,8 +92,17 @@ def discretize(weight: npt.ArrayLike, bias: Any = None, *, v_threshold: Any, v_m
     return within_scale(weight, bias, v_threshold, v_min, state)
 
 
-def within_scale(weight: Any, bias: Any, v_threshold: Any, v_min: Any, state: Any = None, limit: float | None = None) -> Discretized:
-    """Quantise as `discretize`, at a scale of at most `limit`."""
+def within_scale(
+    weight: Any,
+    bias: Any,
+    v_threshold: Any,
+    v_min: Any,
+    state: Any = None,
+    limit: float | None = None,
+    options: Options | None = None,
+    importance: Any = None,
+) -> Discretized:
+    """Quantise as `discretize`, at a scale of at most `limit`, with other options for weights; their errors count by `importance`."""
     threshold = _floats("v_threshold", v_threshold)
     clip = None if v_min is None else _floats("v_min", v_min)
     for name, value in (("v_threshold", threshold), ("v_min", clip)):
@@ -105,7 +117,13 @@ def within_scale(weight: Any, bias: Any, v_threshold: Any, v_min: Any, state: An
     membranes = None if state is None else _floats("state", state)
     parts = {"weight": weights, "v_threshold": np.stack([threshold] if clip is None else [clip, threshold])}
     parts |= {name: values for name, values in (("bias", biases), ("state", membranes)) if values is not None}
-    scales = {name: _scale(values, BITS[name]) for name, values in parts.items()}
+    bits = BITS if options is None else BITS | {"weight": options.weight_bits}
+    scales = {name: _scale(values, bits[name]) for name, values in parts.items()}
+    top = (1 << (bits["weight"] - 1)) - 1
+    if options is not None and options.scale != "max" and weights.size:
+        counted = None if importance is None else np.broadcast_to(importance, weights.shape).reshape(1, -1)
+        found = options.scales(weights.reshape(1, -1), -top - 1, top, threshold, counted)[0]
+        scales["weight"] = np.float32(found) if np.isfinite(found) else scales["weight"]
     by = min(scales, key=lambda name: scales[name])
     if limit is not None and limit < scales[by]:
         by, scales["limit"] = "limit", np.float32(limit)
@@ -116,26 +134,26 @@ def within_scale(weight: Any, bias: Any, v_threshold: Any, v_min: Any, state: An
         )
 
     def q(values: Any) -> Any:
-        return np.rint(values * scale)
+        return np.rint(values * scale) if options is None else options.round(values * scale)
 
     why = "the calibration" if by == "limit" else f"{by} ({_largest(parts[by]):.4g})"
 
-    whole = q(weights)
-    top = int(q(threshold))
+    whole = np.clip(q(weights), -top - 1, top)
+    theta = int(q(threshold))
     problems = []
     if weights.any() and not whole.any():
         problems.append(
             f"every weight becomes 0: the largest is {float(np.abs(weights).max()):.4g}, and {why} makes the scale "
             f"{float(scale):.4g}; reduce it, or scale the weights of the layer up"
         )
-    if top < 1:
+    if theta < 1:
         problems.append(
             f"v_threshold={float(threshold):.4g} becomes 0: {why} makes the scale {float(scale):.4g}; reduce it to less than 254 thresholds"
         )
     return Discretized(
         whole.astype(np.int8),
         None if biases is None else q(biases).astype(np.int8),
-        top,
+        theta,
         LOWEST if clip is None else int(q(clip)),
         None if membranes is None else q(membranes).astype(np.int16),
         float(scale),
