@@ -24,8 +24,7 @@ exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
-# The README and the pages of the repository are linked relative to it, not to the manual.
-nb_execution_mode = "off"
+nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
 nb_execution_show_tb = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,9 +97,10 @@ def _save(path: Path, out: rsnn.Result) -> None:
 
 def _draw(path: Path, out: rsnn.Result) -> None:
     try:
-        from matplotlib.figure import Figure
+        figure = out.plot()
     except ImportError:
         raise InvalidValueError('--picture needs matplotlib: pip install "rsnn[plot]"') from None
-    out.plot().get_figure()  # type: ignore[attr-defined]
-    del Figure
-    print(path, file=sys.stderr)
+    try:
+        figure.savefig(path, dpi=150)
+    except ValueError as error:  # matplotlib names the formats it knows
+        raise InvalidValueError(f"--picture {path}: {error}") from None
