@@ -80,7 +80,7 @@ def write() -> None:
 NEURONS = """Every neuron is data: its equation, its numbers, nothing running. `rsnn.simulate(neuron, x)` runs it over an array,
 `rsnn.torch.Layer(neuron)` trains it. All are short for a row of stages, `rsnn.Neuron`, which takes any mix."""
 
-API = """Everything public, by where it is imported from. `rsnn` itself imports nothing but numpy; its modules come when they are first used."""
+API = """Everything public, by where it is imported from. `rsnn` itself imports nothing but numpy, its modules come when they are used."""
 
 
 def _write(folder: str, pages: dict[str, str], title: str, words: str) -> None:
@@ -148,7 +148,14 @@ def _module(name: str, title: str) -> str:
     for one in sorted(public, key=str.lower):
         value = getattr(module, one)
         if inspect.isclass(value):
-            lines += ["```{eval-rst}", f".. autoclass:: {name}.{one}", "   :members:", "   :inherited-members: Module, tuple, object, Exception", "```", ""]
+            lines += [
+                "```{eval-rst}",
+                f".. autoclass:: {name}.{one}",
+                "   :members:",
+                "   :inherited-members: Module, tuple, Exception",
+                "```",
+                "",
+            ]
         elif callable(value):
             lines += ["```{eval-rst}", f".. autofunction:: {name}.{one}", "```", ""]
     return "\n".join(lines)

@@ -7,8 +7,13 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rsnn
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells expect it."""
@@ -48,7 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="rsnn", description="Spiking neural networks on a CPU: simulate, train, deploy.", allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="rsnn", description="Spiking neural networks on a CPU: simulate, train, deploy.", allow_abbrev=False
+    )
     parser.add_argument("--version", action="version", version=f"rsnn {rsnn.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (_add_demo, _add_info, _add_simulate, _add_check, _add_bench):
@@ -56,9 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, words: str, run: Callable[[argparse.Namespace], int], example: str
-) -> argparse.ArgumentParser:
+def _command(commands: Commands, name: str, words: str, run: Callable[[argparse.Namespace], int], example: str) -> argparse.ArgumentParser:
     one = commands.add_parser(
         name, help=words, description=f"{words[0].upper()}{words[1:]}.", epilog=f"example: rsnn {example}", allow_abbrev=False
     )
@@ -66,20 +71,20 @@ def _command(
     return one
 
 
-def _add_info(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_info(commands: Commands) -> None:
     _command(commands, "info", "say what this build is: versions, instruction set, threads (paste it into a report)", _info, "info")
 
 
-def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    demo = _command(commands, "demo", "train on handwritten digits, run in numpy and in the chip's integers, draw one picture", _demo, "demo")
-    demo.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="where all chance comes from: a seed repeats its run exactly (0)")
+def _add_demo(commands: Commands) -> None:
+    demo = _command(commands, "demo", "train on digits, run in numpy and in the chip's integers, draw one picture", _demo, "demo")
+    demo.add_argument("--seed", type=_whole(0), default=0, metavar="N", help="where all chance comes from: a seed repeats its run (0)")
     demo.add_argument("--epochs", type=_whole(1), default=15, metavar="N", help="passes over the training images (15)")
     demo.add_argument("--steps", type=_whole(1), default=20, metavar="T", help="time steps that each image is shown for (20)")
     demo.add_argument("--threads", type=_whole(1), metavar="N", help="threads for the runs after training, which uses one (all cores)")
     demo.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where the picture and its numbers go (out)")
 
 
-def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_simulate(commands: Commands) -> None:
     simulate = _command(
         commands,
         "simulate",
@@ -92,17 +97,17 @@ def _add_simulate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         metavar="NEURON",
         help="lif, alif, adex, ...; a published behaviour, izhikevich:tonic_bursting; or another library's neuron, snntorch.Leaky",
     )
-    simulate.add_argument("input", nargs="?", type=Path, metavar="FILE", help="an array (T, ...) in .npy, .npz (its first array) or .csv (a row a step)")
-    simulate.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="the neuron's arguments, as its page in the manual lists them")
+    simulate.add_argument("input", nargs="?", type=Path, metavar="FILE", help="an array (T, ...): .npy, .npz (the first in it) or .csv")
+    simulate.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="the neuron's arguments, by their names")
     simulate.add_argument("--constant", type=float, metavar="X", help="a constant input in place of a file")
     simulate.add_argument("--steps", type=_whole(0), metavar="T", help="how long the constant input lasts")
     simulate.add_argument("--record", nargs="+", default=[], metavar="STATE", help="states to keep beside the spikes: v, i, a, ...")
     simulate.add_argument("--threads", type=_whole(1), metavar="N", help="all cores by default")
-    simulate.add_argument("--out", type=Path, metavar="FILE", help="where the result goes: .npz, with `output`, what was recorded, and the state")
-    simulate.add_argument("--picture", type=Path, metavar="FILE", help="a picture of the spikes and the recorded states: .png, .pdf, .svg")
+    simulate.add_argument("--out", type=Path, metavar="FILE", help="where the result goes: .npz with output, traces and state")
+    simulate.add_argument("--picture", type=Path, metavar="FILE", help="a picture of spikes and traces: .png, .pdf, .svg")
 
 
-def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_check(commands: Commands) -> None:
     check = _command(
         commands,
         "check",
@@ -112,11 +117,11 @@ def _add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     check.add_argument("network", type=Path, metavar="NETWORK", help="a file of rsnn.Network.save")
     check.add_argument("--target", default="speck2f", metavar="CHIP", help="which chip (speck2f); a wrong name lists them all")
-    check.add_argument("--input", type=Path, metavar="FILE", help="spike counts (T, ...) in .npy or .npz: also compares float with integers on them")
+    check.add_argument("--input", type=Path, metavar="FILE", help="spike counts (T, ...), .npy or .npz: compares float with integers too")
     check.add_argument("--export", type=Path, metavar="FILE", help="write the integers for the chip's own tools here")
 
 
-def _add_bench(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_bench(commands: Commands) -> None:
     bench = _command(commands, "bench", "measure this machine in some seconds: neurons against copying their input", _bench, "bench")
     bench.add_argument("--threads", type=_whole(1), default=1, metavar="N", help="threads of rsnn (1; copying always uses one)")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ def run(threads: int) -> int:
     out = np.empty_like(x)
     work: dict[str, Callable[[], object]] = {"copy": lambda: np.copyto(out, x)}
     for kind in neurons.NAMED.values():
-        work[kind.__name__] = lambda neuron=kind(): rsnn.simulate(neuron, x, out=out, threads=threads)  # type: ignore[misc]
+        work[kind.__name__] = partial(rsnn.simulate, kind(), x, out=out, threads=threads)
     best = dict.fromkeys(work, float("inf"))
     for turn in range(ROUNDS):
         print(f"\r{turn + 1} of {ROUNDS}", end="", flush=True)

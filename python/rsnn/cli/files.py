@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def array_from(path: Path) -> NDArray[Any]:
-    """Read the array of a file: .npy, the first of an .npz, or the rows of a .csv.
+    r"""Read the array of a file: .npy, the first of an .npz, or the rows of a .csv.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def array_from(path: Path) -> NDArray[Any]:
     >>> import tempfile, pathlib
     >>> from rsnn.cli.files import array_from
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "x.csv"
-    >>> _ = path.write_text("0.5,1\\n0.5,0\\n")
+    >>> _ = path.write_text("0.5,1\n0.5,0\n")
     >>> array_from(path).tolist()
     [[0.5, 1.0], [0.5, 0.0]]
     """
@@ -49,14 +49,14 @@ def array_from(path: Path) -> NDArray[Any]:
     try:
         if kind == ".csv":
             return np.loadtxt(path, delimiter=",", ndmin=1)
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
-            if not found.files:
-                raise ValueError("no array in it")
-            first: NDArray[Any] = found[found.files[0]]
-            return first
+        with path.open("rb") as file:  # numpy leaves a damaged one open
+            found = np.load(file, allow_pickle=False)
+            if not isinstance(found, np.ndarray):
+                if not found.files:
+                    raise ValueError("no array in it")
+                found = found[found.files[0]]
+            array: NDArray[Any] = found
+            return array
     except OSError:
         raise
     except Exception as error:  # zipfile, struct, numpy: whatever a damaged file provokes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from .files import array_from
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from rsnn.composed import AnyNeuron
@@ -63,14 +64,22 @@ def _neuron(name: str, settings: Sequence[str]) -> tuple[AnyNeuron, Any, int | N
     if library:
         module = _one_of("library", library, {one: getattr(rsnn.presets, one) for one in ("norse", "sinabs", "snntorch", "spikingjelly")})
         made = _one_of(f"neuron of {library}", cell, {one: getattr(module, one) for one in module.__all__ if one[0].isupper()})
-        return made(**arguments), None, None
+        return _make(made, arguments), None, None
     made = _one_of("neuron", kind.lower(), rsnn.neurons.NAMED)
     if not behaviour:
-        return made(**arguments), None, None
+        return _make(made, arguments), None, None
     if not hasattr(made, "named") or arguments:
         raise InvalidValueError(f"{name}: only izhikevich and adex have named behaviours, and these take no --set")
     neuron, current, _ = made.named(behaviour)
     return neuron, current, None
+
+
+def _make(made: Callable[..., AnyNeuron], arguments: dict[str, Any]) -> AnyNeuron:
+    known = signature(made).parameters
+    for name in arguments:
+        if name not in known:
+            raise InvalidValueError(f"--set {name}: {made.__name__} has {', '.join(known)}{did_you_mean(name, known)}")
+    return made(**arguments)
 
 
 def _one_of(what: str, name: str, known: dict[str, Any]) -> Any:
