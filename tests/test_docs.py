@@ -59,7 +59,7 @@ def test_a_tutorial_runs_and_its_own_asserts_hold(page: Path, tmp_path: Path, mo
     monkeypatch.setattr(rsnn.plot, "explore", lambda *_: None)  # opens a window
     names: dict[str, object] = {"__name__": "__main__"}
     text = page.read_text()
-    cells = list(re.finditer(r"^```\{code-cell\}\n((?::.*\n)*)(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    cells = list(re.finditer(r"^```\{code-cell\}\n((?::[^\n]*\n)*)(.*?)^```$", text, re.MULTILINE | re.DOTALL))
     assert cells
     for cell in cells:
         code = re.sub(r"^%.*$", "", cell[2], flags=re.MULTILINE)  # a line for the notebook alone
