@@ -20,7 +20,7 @@ SOURCES := $(shell find rust python -type f \( -name '*.rs' -o -name '*.toml' -o
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo examples test check gate gate-update bench bench-peers wheel dev format clean FORCE
+.PHONY: help demo examples test check gate gate-update bench bench-peers docs wheel dev format clean FORCE
 
 help: ## this list
 	@echo "rsnn: spiking neural networks on a CPU. Targets:"
@@ -65,6 +65,10 @@ bench-peers: $(STAMPS)/wheel ## measure against norse, snntorch, sinabs, spiking
 	@test -d .venv-peers || tools/venv.sh .venv-peers $(PYTHON)
 	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet norse snntorch sinabs spikingjelly jax $(WHEELS)/rsnn-*.whl
 	.venv-peers/bin/python benchmarks/peers.py
+
+docs: $(STAMPS)/extra-docs ## build the manual into docs/_build/html; runs the tutorials, a warning is an error
+	$(BIN)/python -m sphinx -b html -W --keep-going --quiet docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 wheel: $(STAMPS)/zig ## build a wheel for old Linux systems and an sdist into dist/, and try both
 	rm -rf dist

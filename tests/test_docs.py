@@ -1,4 +1,4 @@
-"""What the documents show is run: every docstring's example, and every block of Python in the README and in docs."""
+"""What the documents show is run: every docstring's example, every block of Python in the README and in docs, every tutorial."""
 
 import doctest
 import importlib
@@ -11,7 +11,11 @@ import pytest
 import rsnn
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+GENERATED = ("api", "neurons", "_build")
+"""What `make docs` writes into docs."""
+WRITTEN = [page for page in sorted((ROOT / "docs").rglob("*.md")) if page.relative_to(ROOT / "docs").parts[0] not in GENERATED]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *WRITTEN]
+TUTORIALS = [page for page in WRITTEN if "file_format: mystnb" in page.read_text()]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -48,6 +52,20 @@ def test_a_block_of_python_in_a_page_runs(where: str, code: str, tmp_path: Path,
     exec(compile(code, where, "exec"), {"__name__": "__main__"})  # the page's own asserts say what comes out
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+def test_a_tutorial_runs_and_its_own_asserts_hold(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(rsnn.plot, "explore", lambda *_: None)  # opens a window
+    names: dict[str, object] = {"__name__": "__main__"}
+    text = page.read_text()
+    cells = list(re.finditer(r"^```\{code-cell\}\n((?::[^\n]*\n)*)(.*?)^```$", text, re.MULTILINE | re.DOTALL))
+    assert cells
+    for cell in cells:
+        code = re.sub(r"^%.*$", "", cell[2], flags=re.MULTILINE)  # a line for the notebook alone
+        exec(compile("\n" * text[: cell.start(2)].count("\n") + code, str(page), "exec"), names)
+
+
 def test_the_readme_shows_numpy_torch_and_chip_use() -> None:
     code = "".join(block for where, block in blocks() if where.startswith("README.md"))
     assert "rsnn.simulate" in code
@@ -63,4 +81,5 @@ def test_every_module_says_what_it_is_for() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_that_a_page_links_to_is_there(page: Path) -> None:
     links = re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", page.read_text())
-    assert not [link for link in links if not (page.parent / link).exists()]
+    made = re.compile(rf"(\.\./)*({'|'.join(GENERATED)})/")
+    assert not [link for link in links if not made.match(link) and not (page.parent / link).exists()]

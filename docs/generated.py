@@ -1,0 +1,183 @@
+"""The pages of the manual that nobody writes: one for each neuron, from its class, and the list of all names, from ``__all__``.
+
+They are written into docs/neurons and docs/api when a build begins, and ignored by git.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+import rsnn
+from rsnn import neurons
+
+HERE = Path(__file__).parent
+
+SHOWN: dict[str, tuple[dict[str, Any], float]] = {
+    "LI": ({}, 1.0),
+    "LIF": ({}, 2.0),
+    "IAF": ({}, 0.08),
+    "ALIF": ({"tau_adapt": 100.0}, 2.0),
+    "Alpha": ({}, 2.0),
+    "EIF": ({}, 25.0),
+    "QIF": ({}, 3.0),
+    "AdEx": ({}, 800.0),
+    "Izhikevich": ({}, 10.0),
+    "GLIF3": ({}, 3.0),
+}
+"""For the picture of a neuron: its arguments, and the constant input that makes it do something."""
+
+MODULES = {
+    "rsnn": "Neurons, networks and simulation",
+    "rsnn.stages": "The stages that neurons are made of",
+    "rsnn.surrogate": "Surrogate gradients",
+    "rsnn.events": "Products that follow the events",
+    "rsnn.encode": "From values to spikes",
+    "rsnn.decode": "From spikes to values",
+    "rsnn.metrics": "Measures of spike trains and networks",
+    "rsnn.plasticity": "Learning without gradients",
+    "rsnn.convert": "From ReLU to spikes",
+    "rsnn.plot": "Pictures",
+    "rsnn.presets.norse": "Norse's neurons",
+    "rsnn.presets.snntorch": "snnTorch's neurons",
+    "rsnn.presets.sinabs": "sinabs' neurons",
+    "rsnn.presets.spikingjelly": "SpikingJelly's neurons",
+    "rsnn.torch": "Layers for PyTorch",
+    "rsnn.torch.init": "Weights that make a network fire",
+    "rsnn.torch.losses": "Losses, accuracies, regularisers",
+    "rsnn.torch.chip": "Training for a chip",
+    "rsnn.chip": "Chips",
+    "rsnn.chip.dynapcnn": "DynapCNN and Speck",
+    "rsnn.chip.xylo": "Xylo",
+    "rsnn.chip.loihi": "Loihi",
+    "rsnn.chip.tinyodin": "tinyODIN",
+    "rsnn.chip.odin": "ODIN",
+    "rsnn.memory": "Memory that is used again",
+}
+"""The rooms of the API, in the order of the manual."""
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("builder-inited", lambda _: write())
+    app.connect("autodoc-process-docstring", _plain_stars)
+    return {"parallel_read_safe": True}
+
+
+def write() -> None:
+    """Write every generated page; what has not changed keeps its time, so that Sphinx does not read it again."""
+    _write("neurons", {name: _neuron(name) for name in (kind.__name__ for kind in neurons.NAMED.values())}, "Neurons", NEURONS)
+    _write("api", {name: _module(name, title) for name, title in MODULES.items() if _there(name)}, "API", API)
+
+
+NEURONS = """Every neuron is data: its equation, its numbers, nothing running. `rsnn.simulate(neuron, x)` runs it over an array,
+`rsnn.torch.Layer(neuron)` trains it. All are short for a row of stages, `rsnn.Neuron`, which takes any mix."""
+
+API = """Everything public, by where it is imported from. `rsnn` itself imports nothing but numpy, its modules come when they are used."""
+
+
+def _write(folder: str, pages: dict[str, str], title: str, words: str) -> None:
+    place = HERE / folder
+    place.mkdir(exist_ok=True)
+    toc = "\n".join(pages)
+    pages = {**pages, "index": f"# {title}\n\n{words}\n\n```{{toctree}}\n:maxdepth: 1\n\n{toc}\n```\n"}
+    for old in place.glob("*.md"):
+        if old.stem not in pages:
+            old.unlink()
+    for name, text in pages.items():
+        path = place / f"{name}.md"
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+
+
+def _neuron(name: str) -> str:
+    kind = getattr(rsnn, name)
+    _picture(name, kind)
+    rows = "\n".join(f"| `{one.name}` | `{_default(one.default)}` |" for one in inspect.signature(kind).parameters.values())
+    return (
+        f"# {name}\n\n![{name} under a constant input: membrane and spikes]({name}.png)\n\n"
+        f"```{{eval-rst}}\n.. autoclass:: rsnn.{name}\n   :noindex:\n```\n\n"
+        f"## Defaults\n\n| argument | default |\n|---|---|\n{rows}\n\n"
+        f"State: {', '.join(f'`{field}`' for field in kind().init_state(1)._fields)}. "
+        f"In one call: `rsnn.{name.lower()}(x, ...)`; in torch: `rsnn.torch.{name}`.\n"
+    )
+
+
+def _default(value: Any) -> str:
+    return "required" if value is inspect.Parameter.empty else repr(value)
+
+
+def _picture(name: str, kind: Any) -> None:
+    arguments, level = SHOWN[name]
+    neuron = kind(**arguments)
+    current = np.zeros(200, dtype=np.float32)
+    current[20:160] = level
+    out = rsnn.simulate(neuron, current, record=("u" if "u" in _recordable(neuron) else "v",))
+    (trace,) = out.traces.values()
+    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot(trace, color="#2166ac", lw=1.2, label="membrane")
+    axes.axvspan(20, 160, color="#c3cbd3", alpha=0.3, lw=0, label=f"input {level:g}")
+    if name != "LI":
+        when = np.flatnonzero(out.spikes)
+        axes.plot(when, np.full(len(when), trace.max() * 1.05), "|", color="#1f2933", label="spikes")
+    axes.set(xlabel="step", ylabel="v")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8, loc="upper right")
+    (HERE / "neurons").mkdir(exist_ok=True)
+    figure.savefig(HERE / "neurons" / f"{name}.png", dpi=110)
+
+
+def _recordable(neuron: Any) -> tuple[str, ...]:
+    return ("u", *neuron.init_state(1)._fields) if neuron.kernel().spiking else neuron.init_state(1)._fields
+
+
+def _module(name: str, title: str) -> str:
+    module = importlib.import_module(name)
+    summary = inspect.getdoc(module) or ""
+    public = getattr(module, "__all__", None) or [key for key, value in vars(module).items() if _is_own(key, value, name)]
+    lines = [f"# {name}: {title}", "", "```{eval-rst}", f".. currentmodule:: {name}", "```", "", summary.split("\n\n")[0], ""]
+    for one in sorted(public, key=str.lower):
+        value = getattr(module, one)
+        if inspect.isclass(value):
+            lines += [
+                "```{eval-rst}",
+                f".. autoclass:: {name}.{one}",
+                "   :members:",
+                "   :inherited-members: Module, tuple, Exception",
+                "```",
+                "",
+            ]
+        elif callable(value):
+            lines += ["```{eval-rst}", f".. autofunction:: {name}.{one}", "```", ""]
+    return "\n".join(lines)
+
+
+def _is_own(key: str, value: Any, module: str) -> bool:
+    """Whether a module without ``__all__`` is where this name comes from."""
+    return not key.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__ == module
+
+
+def _there(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
+def _plain_stars(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, lines: list[str]) -> None:
+    """Keep the star of a shape, ``(T, *shape)``, from beginning an emphasis."""
+    for k, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            parts = line.split("``")  # every second one is code
+            parts[::2] = [re.sub(r"(?<=[ (])\*(?=\w+[,)])", r"\\*", part) for part in parts[::2]]
+            lines[k] = "``".join(parts)

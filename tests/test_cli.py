@@ -1,0 +1,116 @@
+"""The commands of the shell: what they print, what they write, how they end."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rsnn
+from rsnn.cli import main
+
+CONSTANT = ["simulate", "lif", "--set", "tau_mem=20", "v_threshold=10", "--constant", "11", "--steps", "100"]
+
+
+def test_simulate_says_where_a_neuron_fires(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(CONSTANT) == 0
+    said = capsys.readouterr().out
+    assert "2 spikes" in said
+    assert "at steps 47 95" in said
+
+
+def test_simulate_writes_what_the_function_returns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.random.default_rng(0).random((50, 3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    out = tmp_path / "out.npz"
+    assert main(["simulate", "alif", str(tmp_path / "x.npy"), "--set", "beta=0.9", "--record", "v", "a", "--out", str(out)]) == 0
+    expected = rsnn.simulate(rsnn.ALIF(beta=0.9), x, record=("v", "a"))
+    with np.load(out) as found:
+        assert sorted(found.files) == ["a", "output", "state_a", "state_v", "v"]
+        assert (found["output"] == expected.spikes).all()
+        assert (found["v"] == expected.v).all()
+        assert (found["state_a"] == expected.state.a).all()
+    assert str(out) in capsys.readouterr().out
+
+
+def test_simulate_reads_a_table_a_row_a_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.csv").write_text("0.5\n0.5\n2.5\n")
+    assert main(["simulate", "iaf", str(tmp_path / "x.csv")]) == 0
+    assert "3 spikes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["izhikevich:tonic_bursting", "adex:regular_bursting"])
+def test_simulate_knows_the_published_behaviours_with_their_input(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", name]) == 0
+    assert "spikes" in capsys.readouterr().out
+
+
+def test_simulate_knows_the_neurons_of_other_libraries(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "snntorch.Leaky", "--set", "beta=0.5", "reset_mechanism=zero", "--constant", "0.75", "--steps", "4"]) == 0
+    expected = rsnn.simulate(rsnn.presets.snntorch.Leaky(beta=0.5, reset_mechanism="zero"), 0.75, steps=4)
+    assert f"{int(expected.spikes.sum())} spikes" in capsys.readouterr().out
+
+
+def test_simulate_draws_a_picture(tmp_path: Path) -> None:
+    picture = tmp_path / "lif.png"
+    assert main([*CONSTANT, "--record", "v", "--picture", str(picture)]) == 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["simulate", "lfi", "--constant", "1"], "did you mean"),
+        (["simulate", "norse.Leaky", "--constant", "1"], "no neuron of norse"),
+        (["simulate", "lif"], "--constant X --steps T"),
+        (["simulate", "lif", "--constant", "1"], "steps"),
+        (["simulate", "lif", "absent.npy"], "absent.npy"),
+        (["simulate", "lif", "x.txt"], ".npy, .npz or .csv"),
+        (["simulate", "lif", "--set", "tau_mem", "--constant", "1", "--steps", "3"], "NAME=VALUE"),
+        (["simulate", "lif", "--set", "tau=3", "--constant", "1", "--steps", "3"], "tau"),
+        (["simulate", "lif", "--set", "tau_mem=-3", "--constant", "1", "--steps", "3"], "tau_mem"),
+        (["simulate", "lif:bursting", "--constant", "1"], "izhikevich and adex"),
+        (["check", "absent.npz"], "absent.npz"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_status_1(
+    arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("rsnn: ")
+    assert words in said
+
+
+def test_a_damaged_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 no archive")
+    assert main(["simulate", "lif", str(tmp_path / "x.npz")]) == 1
+    assert "x.npz" in capsys.readouterr().err
+
+
+def test_check_ends_with_0_where_a_network_fits_and_with_1_where_it_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fits, large = tmp_path / "fits.npz", tmp_path / "large.npz"
+    rsnn.Network([rsnn.Linear(np.eye(4)), rsnn.IAF()], input_shape=4).save(fits)
+    rsnn.Network([rsnn.Conv2d(np.ones((1024, 2, 3, 3))), rsnn.IAF()], input_shape=(2, 32, 32)).save(large)
+    assert main(["check", str(fits), "--target", "dynapcnn"]) == 0
+    assert main(["check", str(large), "--target", "dynapcnn"]) == 1
+    assert "does not fit" in capsys.readouterr().err
+
+
+def test_bench_shows_every_neuron_beside_copying(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from rsnn.cli import bench
+
+    monkeypatch.setattr(bench, "ROUNDS", 1)
+    monkeypatch.setattr(bench, "CELLS", 64)
+    assert main(["bench"]) == 0
+    said = capsys.readouterr().out
+    assert "copy" in said
+    assert all(kind.__name__ in said for kind in rsnn.neurons.NAMED.values())
+
+
+@pytest.mark.parametrize("command", ["demo", "info", "simulate", "check", "bench"])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert f"example: rsnn {command}" in capsys.readouterr().out
