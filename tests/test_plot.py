@@ -69,6 +69,7 @@ def test_axes_come_back_as_they_went_in_and_a_new_figure_is_its_own() -> None:
     assert plot.raster(FIRED, axes) is axes
     figure: Any = plot.raster(FIRED).figure
     assert isinstance(figure, Figure)
+    assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
     assert figure.canvas.manager is None
 
 
