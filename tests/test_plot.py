@@ -69,6 +69,7 @@ def test_axes_come_back_as_they_went_in_and_a_new_figure_is_its_own() -> None:
     assert plot.raster(FIRED, axes) is axes
     figure: Any = plot.raster(FIRED).figure
     assert isinstance(figure, Figure)
+    assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
     assert figure.canvas.manager is None
 
 
@@ -207,6 +208,7 @@ def results() -> list[Any]:
     module = rt.Sequential(rt.Linear(4, 3), rt.LIF(beta=0.9), rt.Linear(3, 2), rt.LI(beta=0.9))
     chip = rsnn.chip.quantize(rsnn.Network([rsnn.Linear(RNG.normal(size=(3, 4))), rsnn.IAF()], 4))
     events = RNG.integers(0, 2, (20, 4))
+    torch.manual_seed(0)
     x = torch.rand(20, 2, 4)
     return [
         rsnn.lif(1.5, tau_mem=20.0, steps=50, record=("v", "u")),
@@ -240,7 +242,7 @@ def chips() -> list[tuple[rsnn.chip.ChipNetwork, int]]:
 
 @pytest.mark.parametrize(("chip", "axis"), chips(), ids=["dynapcnn", "batch first", "loihi", "xylo"])
 def test_the_result_of_a_chip_draws_the_sample_that_was_asked_for(chip: Any, axis: int) -> None:
-    x = RNG.integers(0, 3, (20, 5, 4))
+    x = RNG.integers(0, 2, (20, 5, 4))
     out = chip.run(x if axis else x.swapaxes(0, 1))
     alone = chip.run(x[:, 2])
     assert (out.batch_axis, alone.batch_axis) == (axis, None)
@@ -249,6 +251,7 @@ def test_the_result_of_a_chip_draws_the_sample_that_was_asked_for(chip: Any, axi
 
 
 def test_conversion_draws_rates_over_activations() -> None:
+    torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3))
     x = torch.rand(20, 4)
     found = rsnn.convert.compare(model, rsnn.convert.from_relu(model, x, 99.0), x)

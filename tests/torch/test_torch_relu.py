@@ -21,6 +21,11 @@ from rsnn import convert
 VALUE, TYPE = rsnn.InvalidValueError, rsnn.InvalidTypeError
 
 
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
+
+
 class Residual(nn.Module):
     """Functions in place of modules, a branch, and everything that is folded or left out."""
 
@@ -213,6 +218,8 @@ class Pair(nn.Module):
 
 LINEAR = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
 POOLED = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU(), nn.MaxPool2d(2))
+for layer in (LINEAR[0], POOLED[0]):
+    nn.init.ones_(layer.weight)  # so that every layer is active
 REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"model": "relu"}, TYPE, "model='relu': must be a torch module"),
     ({"model": nn.Sequential(nn.Linear(2, 2))}, VALUE, "it has no ReLU"),

@@ -13,7 +13,7 @@ import numpy as np
 from rsnn.arguments import choice, count, flag, scalar, shown
 from rsnn.errors import InvalidValueError
 
-from .report import Array, Candidate, Search, agreement, means
+from .report import Array, Candidate, Search, agreement, means, read_model
 from .units import scaled, sources, unit_before, units
 
 if TYPE_CHECKING:
@@ -239,13 +239,13 @@ def normalize_weights(model: Any, calibration: Any, percentile: float = 99.0, *,
     >>> torch.allclose(normal(x) / normal(x).max(), model(x) / model(x).max(), atol=1e-6)
     True
     """
+    at, keep = _percentile("percentile", percentile), flag("keep_function", keep_function)
+    read, data, _ = _begin(model, calibration, at, None, "spikes", "keep")
     import torch
 
     from .model import NORMS
     from .model import percentile as percentile_of
 
-    at, keep = _percentile("percentile", percentile), flag("keep_function", keep_function)
-    read, data, _ = _begin(model, calibration, at, None, "spikes", "keep")
     for entry in read.entries:
         if isinstance(entry.module, NORMS):
             raise InvalidValueError(
@@ -298,14 +298,11 @@ def _begin(
     model: Any, calibration: Any, percentile: Any, input_shape: Any, output: Any, max_pool: Any
 ) -> tuple[Analog, Any, dict[str, Any]]:
     """Check what every conversion is given."""
-    try:
-        from .model import MAX_POOL, Analog
-    except ModuleNotFoundError as error:
-        raise ImportError('rsnn.convert needs torch, which is not installed: pip install "rsnn[torch]"') from error
-
     if percentile is not None and percentile != "auto":
         _percentile("percentile", percentile)
-    read = Analog(model)
+    read = read_model(model)
+    from .model import MAX_POOL
+
     if choice("max_pool", max_pool, ("refuse", "keep")) == "refuse":
         for entry in read.entries:
             if isinstance(entry.module, MAX_POOL):

@@ -15,6 +15,8 @@ from rsnn.errors import InvalidTypeError, InvalidValueError
 if TYPE_CHECKING:
     from rsnn.network import Network
 
+    from .model import Analog
+
 Array = npt.NDArray[Any]
 
 ENTRIES = 2**25
@@ -185,6 +187,15 @@ def means(network: Network, data: Array, steps: int, *, rates: bool, threads: in
     return Means(np.concatenate(outputs), {k: np.concatenate(one) for k, one in found.items()}, total)
 
 
+def read_model(model: Any) -> Analog:
+    """Read a torch model, if there is torch."""
+    try:
+        from .model import Analog
+    except ModuleNotFoundError as error:
+        raise ImportError('rsnn.convert needs torch, which is not installed: pip install "rsnn[torch]"') from error
+    return Analog(model)
+
+
 def agreement(expected: Array, found: Array) -> float | None:
     """Give the part of samples with the same largest output."""
     if expected.ndim != 2 or expected.shape[1] < 2:
@@ -228,12 +239,10 @@ def compare(model: Any, network: Network, x: Any, *, steps: int = 64, threads: i
     """
     from rsnn.network import Network
 
-    from .model import Analog
-
     given: Any = network
     if not isinstance(given, Network):
         raise InvalidTypeError(f"network={shown(network)}: must be the rsnn.Network that from_relu made of the model")
-    read, steps = Analog(model), count("steps", steps, 1)
+    read, steps = read_model(model), count("steps", steps, 1)
     data = read.data("x", x)
     relus = read.of("relu")
     spiking = [k for k, neuron in network.neurons.items() if neuron.kernel().spiking]

@@ -1,8 +1,9 @@
 """Pictures of spikes, membranes, neurons and networks: axes or figures of matplotlib in, the same out.
 
 Nothing here keeps state, changes matplotlib's settings or leaves a figure with pyplot: every function draws into the axes it is handed, or
-into new ones, and returns them; ``axes.figure.savefig("picture.png")`` writes them. Results of runs go in as they are, so do arrays,
-tensors and `rsnn.Spikes`. Only `explore` opens a window. matplotlib comes with ``pip install "rsnn[plot]"``.
+into new ones, and returns them; ``axes.figure.savefig("picture.png")`` writes them, and a notebook shows ``axes.figure``. Results of runs
+go in as they are, so do arrays, tensors and `rsnn.Spikes`. Only `explore` opens a window.
+matplotlib comes with ``pip install "rsnn[plot]"``.
 
 >>> import rsnn
 >>> out = rsnn.lif(11.0, tau_mem=20.0, v_threshold=10.0, steps=100, record="v")

@@ -40,10 +40,10 @@ def new_figure(figure: Figure | SubFigure | None, width: float, height: float) -
             raise InvalidTypeError(f"figure={shown(figure)}: must be a matplotlib figure or subfigure, or None for a new one")
         return figure
     try:
-        from matplotlib.figure import Figure
+        from .picture import Picture
     except ModuleNotFoundError as error:
         raise missing(error) from error
-    return Figure(figsize=(width, height), layout="constrained")
+    return Picture(figsize=(width, height), layout="constrained")
 
 
 def new_axes(axes: Axes | None, width: float = 6.4, height: float = 3.6) -> Axes:
