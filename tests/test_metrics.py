@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -111,6 +115,18 @@ def test_the_native_victor_purpura_distance_equals_its_definition_bit_for_bit(se
             assert apart[i, j] == victor_purpura(times(a, i, 0.1), times(b, j, 0.1), q)
     for threads in (1, 3):
         np.testing.assert_array_equal(metrics.victor_purpura_distance(a[:, :, None], b[:, None, :], q=q, dt=0.1, threads=threads), apart)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_stops_a_long_comparison(threads: int) -> None:
+    always = np.ones((40_000, 2))  # 1.6e9 comparisons a pair: many seconds
+    timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    start = time.perf_counter()
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        metrics.victor_purpura_distance(always, always, q=0.1, threads=threads)
+    timer.join()
+    assert time.perf_counter() - start < 3.0
 
 
 @given(st.integers(0, 2**31), st.sampled_from([0.0, 0.07, 0.5, 3.0]))

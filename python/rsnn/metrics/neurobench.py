@@ -130,7 +130,7 @@ def footprint(network: Network, *, dtype: Any = np.float32) -> int:
 
     Examples
     --------
-    Two weights, and the membrane, beta, threshold, ... of one neuron:
+    Two weights in float32:
 
     >>> import rsnn
     >>> net = rsnn.Network([rsnn.Linear([[1.0, 1.0]])], input_shape=2)
