@@ -168,6 +168,15 @@ def test_layers_without_neurons_are_folded_into_one(kind: str) -> None:
     assert np.array_equal(chip.dequantize().run(shaped).output, single.dequantize().run(x).output)
 
 
+def test_neurons_of_a_map_keep_its_shape() -> None:
+    net = rsnn.Network([rsnn.Conv1d(w(0, 3, 1, 3), padding=1), HIDDEN, rsnn.Flatten(), rsnn.Linear(w(1, 4, 24, mean=0.05)), OUTPUT], (1, 8))
+    chip, x = rsnn.chip.quantize(net, "xylo_audio2"), events(40, 2, 1, 8)
+    result, report = chip.run(x, record="v"), chip.report(x)
+    assert (result.spikes[1].shape, result.traces[1]["v"].shape) == ((40, 2, 3, 8), (40, 2, 3, 8))
+    assert report.layers[0].neurons == 24
+    assert abs(report.layers[0].counts_error or 0) < 0.1
+
+
 def test_every_neuron_may_have_numbers_of_its_own() -> None:
     alpha, beta, threshold, bias = [0.5, 0.75, 0.875], [0.75, 0.5, 0.9375], [1.0, 2.0, 3.0], [0.0, 0.1, -0.1]
     hidden = rsnn.LIF(alpha=alpha, beta=beta, v_threshold=threshold, bias=bias, fire="multi")

@@ -14,11 +14,11 @@ import numpy as np
 from rsnn import stages
 from rsnn.composed import Neuron
 from rsnn.errors import InvalidValueError
-from rsnn.layers import Linear
 
 from .integers import Array
 from .loihi_synapses import Dense
 from .options import Options
+from .populations import Population
 from .quantize import refuse
 
 if TYPE_CHECKING:
@@ -29,15 +29,12 @@ MOST_VTH = 131071
 MANTISSA = 4095
 
 
-def quantised(
-    options: Options, name: str, index: int, product: Linear, own: str, place: int, neuron: Any, limit: float, importance: Any
-) -> LoihiLayer:
+def quantised(options: Options, one: Population, limit: float, importance: Any) -> LoihiLayer:
     """Quantise weights and neurons together, at no larger scale than the limit."""
     from .loihi_target import LoihiLayer
 
-    target = options.target.name
-    if not hasattr(neuron, "coefficients"):
-        raise refuse(target, own, "its recurrence", "populations come one after the other here", "use rsnn.chip.loihi.network")
+    target, name, own, neuron = options.target.name, one.name, one.neuron_name, one.neuron
+    (matrix,) = one.synapses.values()
     c = {key: np.asarray(value, np.float64) for key, value in neuron.coefficients().items()}
     refractory = _accept(target, own, neuron, c)
     for key in ("alpha", "beta", "gain", "v_threshold"):
@@ -47,14 +44,14 @@ def quantised(
     threshold = float(c["v_threshold"].flat[0])
     if threshold <= 0:
         raise refuse(target, own, f"v_threshold={threshold:g}", "it would fire without input", "use a positive one")
-    weight = np.asarray(product.weight, np.float64) * gain
+    weight = matrix * gain
     bias = np.broadcast_to(c.get("bias", np.zeros(())), len(weight)) * gain
-    if product.bias is not None and np.any(product.bias != 0):
+    if one.bias.any():
         if "alpha" in c:
             raise refuse(
                 target, name, "a bias", "it would have to pass through the synapse", "give the neurons bias=, divided by 1 - alpha"
             )
-        bias = bias + np.asarray(product.bias, np.float64) * gain
+        bias = bias + one.bias * gain
     largest = float(np.abs(weight).max(initial=0))
     if largest == 0:
         raise refuse(target, name, "weights that are all 0", "there is nothing to scale", "leave the layer out")
@@ -86,8 +83,8 @@ def quantised(
     return LoihiLayer(
         target=target,
         name=name,
-        index=index,
-        neuron_index=place,
+        index=one.index,
+        neuron_index=one.neuron_index,
         synapses=Dense(used.astype(np.int64), num_weight_bits=options.weight_bits, sign_mode=None if not mixed else "mixed"),
         du=du,
         dv=dv,

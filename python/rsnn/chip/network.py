@@ -251,17 +251,25 @@ class ChipNetwork(ABC):
             result = layer.run(self.gather(k, flows), None if state is None else state[layer.neuron_index], recorded, workers)
             results[layer.neuron_index], flows[k] = result, layer.pass_on(result)
 
-        def layout(one: Array) -> Array:
-            return one.swapaxes(0, 1) if swap else one
+        def layout(one: Array, k: int) -> Array:
+            return self.layout(one, k, swap)
 
-        traces = {k: {name: layout(trace) for name, trace in one.traces.items()} for k, one in results.items()}
+        last = len(self.source.layers) - 1
+        traces = {k: {name: layout(trace, k) for name, trace in one.traces.items()} for k, one in results.items()}
         return ChipNetworkResult(
-            layout(result.out),
-            {k: layout(one.spikes) for k, one in results.items()},
+            layout(result.out, last),
+            {k: layout(one.spikes, k) for k, one in results.items()},
             {k: one.state for k, one in results.items()},
             {k: one.stats for k, one in results.items()},
             traces if recorded else {},
         )
+
+    def layout(self, one: Array, k: int, swap: bool) -> Array:
+        """Give what the chip computed, time first, the shape and the order of axes that layer k of the float network gives it."""
+        shape = self.source.shapes[k]
+        lead = one.ndim - 1 if math.prod(shape) == one.shape[-1] else one.ndim - len(shape)
+        shaped: Array = one.reshape(*one.shape[:lead], *shape)
+        return shaped.swapaxes(0, 1) if swap else shaped
 
     def check_state(self, state: Any, keys: tuple[int, ...]) -> None:
         """Refuse what is no state of this network."""

@@ -110,7 +110,8 @@ def _loihi(name: str, title: str, verified: str) -> Target:
     return Target(
         name,
         title,
-        "Linear, each followed by LIF(reset='zero'), with a synapse or without",
+        "populations of LIF(reset='zero'), with a synapse or without, one after the other; before each of them any layers that are linear, "
+        "which become dense synapses",
         ("lava_dl", "nir_lava"),
         8,
         verified,

@@ -202,17 +202,16 @@ class XyloNetwork(ChipNetwork):
         flow, swap = self.enter("x", x, workers)
         result = self.core.run(flow, None if state is None else state[first], record=("v", "v_out") if recorded else (), threads=workers)
 
-        def layout(one: Array) -> Array:
-            return one.swapaxes(0, 1) if swap else one
-
         own = self._spikes(result.spikes, result.out)
         earlier = None if state is None else state[first].s
         stats = self._stats(own, flow, result, earlier)
-        spikes = {k: layout(one) for k, one in own.items()}
-        traces = {}
-        if recorded:
-            traces = {one.neuron_index: {"v": layout((result.v_out if one.output else result.v)[..., one.places])} for one in self.layers}
-        return ChipNetworkResult(layout(result.out), spikes, {first: result.state}, stats, traces)
+        spikes = {k: self.layout(one, k, swap) for k, one in own.items()}
+        traces: dict[int, dict[str, Array]] = {}
+        for one in self.layers if recorded else ():
+            trace = (result.v_out if one.output else result.v)[..., one.places]
+            traces[one.neuron_index] = {"v": self.layout(trace, one.neuron_index, swap)}
+        output = self.layout(result.out, self.layers[-1].neuron_index, swap)
+        return ChipNetworkResult(output, spikes, {first: result.state}, stats, traces)
 
     def _spikes(self, hidden: Array, out: Array) -> dict[int, Array]:
         """Give the spikes of each population, without what aliases add."""
