@@ -57,7 +57,7 @@ def quantize(
         Halves to even, or away from 0; towards 0; downwards. Of weights, biases and thresholds.
     rule : str, optional
         A rule of the chip's maker in place of all this: ``"sinabs"`` (DynapCNN, Speck), ``"rockpool_global"``, ``"rockpool_channel"``
-        (Xylo), ``"lava_dl"``, ``"nir_lava"`` (Loihi).
+        (Xylo), ``"lava_dl"`` (Loihi).
     faults : name or tuple of names, default none
         Of `rsnn.chip.rockpool.FAULTS`, for rockpool's rules: what it does wrong and should be done wrong here too.
     weight_bits : int, optional
