@@ -205,12 +205,12 @@ class XyloNetwork(ChipNetwork):
         own = self._spikes(result.spikes, result.out)
         earlier = None if state is None else state[first].s
         stats = self._stats(own, flow, result, earlier)
-        spikes = {k: self.layout(one, k, swap) for k, one in own.items()}
+        spikes = {k: self.layout(one, k, flow.ndim - 1, swap) for k, one in own.items()}
         traces: dict[int, dict[str, Array]] = {}
         for one in self.layers if recorded else ():
             trace = (result.v_out if one.output else result.v)[..., one.places]
-            traces[one.neuron_index] = {"v": self.layout(trace, one.neuron_index, swap)}
-        output = self.layout(result.out, self.layers[-1].neuron_index, swap)
+            traces[one.neuron_index] = {"v": self.layout(trace, one.neuron_index, flow.ndim - 1, swap)}
+        output = self.layout(result.out, self.layers[-1].neuron_index, flow.ndim - 1, swap)
         return ChipNetworkResult(output, spikes, {first: result.state}, stats, traces)
 
     def _spikes(self, hidden: Array, out: Array) -> dict[int, Array]:
