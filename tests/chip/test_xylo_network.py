@@ -83,6 +83,13 @@ def test_integers_stay_near_the_float_network_and_calibration_brings_them_nearer
     assert sum(row.moved["steps"] for row in reports[1].layers) < 0.9 * sum(row.moved["steps"] for row in reports[0].layers)
     assert all(one.beyond == 0 for row in reports[1].layers for one in row.states)
     assert calibrated.check().ok
+    first = calibrated.layers[0]
+    assert np.array_equal(first.weight[:16], calibrated.core.w_in[:, :20, 0] << calibrated.core.shifts[0])
+    # As the float network has it, in parts of the scale: rounded to a weight of the chip.
+    assert (
+        np.abs(first.weight[:16].T / first.scale[:, None] - w(0, 20, 16) / 0.75).max()
+        < 0.51 * 2 ** calibrated.core.shifts[0] / first.scale.min()
+    )
 
 
 def test_calibration_makes_membranes_that_leave_sixteen_bits_smaller() -> None:

@@ -75,7 +75,8 @@ class XyloLayer:
     name : the layer, as ``"0 Linear"``
     index, neuron_index : where the float network has its weights and its neurons
     first, size : its neurons among the hidden ones of the chip, or among the output ones
-    weight, dash_syn, dash_mem, threshold, bias : what the chip is given; weights (inputs and hidden neurons, or hidden neurons, n)
+    weight : (inputs and, where there are synapses between them, hidden neurons, n), or (hidden neurons, n): as the chip shifts them
+    dash_syn, dash_mem, threshold, bias : what the chip is given
     scale : K, one for each neuron
     delay : by how many steps it answers later than in the float network
     output : whether it is in the output neurons
@@ -264,8 +265,9 @@ class XyloNetwork(ChipNetwork):
         add(output.name, "neurons read out", first, f"the last {chip.reached}", first <= chip.reached)
         for layer in self.layers:
             dashes = np.concatenate([layer.dash_syn, layer.dash_mem])
+            given = layer.weight >> (self.core.shifts[2] if layer.output else self.core.shifts[0])
             for what, values, low, high in (
-                ("weights", layer.weight, -_WEIGHT - 1, _WEIGHT), ("thresholds", layer.threshold, 1, _STATE),
+                ("weights", given, -_WEIGHT - 1, _WEIGHT), ("thresholds", layer.threshold, 1, _STATE),
                 ("biases", layer.bias, -_STATE - 1, _STATE), ("dashes", dashes, 1, 15),
             ):  # fmt: skip
                 least, most = (int(values.min()), int(values.max())) if values.size else (low, low)
@@ -390,10 +392,11 @@ def _layer(
 ) -> XyloLayer:  # fmt: skip
     """Give a population's share of the core."""
     places = slice(first, first + size)
+    w_in, w_rec, w_out = shifted_weights(core)
     if output:
-        weight, own = core.w_out[:, places], (core.dash_syn_out, core.dash_mem_out, core.threshold_out, core.bias_out)
+        weight, own = w_out[:, places], (core.dash_syn_out, core.dash_mem_out, core.threshold_out, core.bias_out)
     else:
-        rows = [core.w_in[:, places, 0], *([core.w_rec[:, places, 0]] if core.w_rec[:, places].any() else [])]
+        rows = [w_in[:, places], *([w_rec[:, places]] if w_rec[:, places].any() else [])]
         weight, own = np.concatenate(rows), (core.dash_syn[:, 0], core.dash_mem, core.threshold, core.bias)
     dash_syn, dash_mem, threshold, bias = (integers(name, one[places]) for one in own)
     return XyloLayer(name, index, neuron_index, first, size, weight, dash_syn, dash_mem, threshold, bias, scale, delay, output)
