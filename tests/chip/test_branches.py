@@ -127,6 +127,8 @@ def test_speck_counts_classes_four_channels_apart_and_dynapcnn_counts_none() -> 
     assert needed <= mapping.KERNEL_MEMORY[core]
     assert "readout classes" not in {row.what for row in plain}
     assert "classes are read from channels 0, 4, 8, 12, 16 of layer 10 Linear" in str(speck)
+    assert {row.what: row.available for row in speck if row.layer == "input"}["map"] == "from the sensor, 2x128x128 at most"
+    assert "map" not in {row.what for row in plain if row.layer == "input"}
     many = rsnn.chip.quantize(residual(16), "speck2f").check()
     assert many.ok
     assert many.readout is None
@@ -135,6 +137,7 @@ def test_speck_counts_classes_four_channels_apart_and_dynapcnn_counts_none() -> 
 def test_the_channels_of_the_readout_need_room_and_say_where_there_is_none() -> None:
     wide = rsnn.Network([rsnn.Linear(w(0, 10, 2048)), IAF], (2048,))
     check = rsnn.chip.quantize(wide, "speck2f").check()
+    assert {row.what: row.available for row in check if row.layer == "input"}["map"].endswith("this one as events from outside")
     # 2048 << 4 fits a core, 2048 << 6 does not.
     assert check.readout is None
     assert {row.what: row.available for row in check}["cores, classes 4 channels apart"] == "no core holds that; read events instead"

@@ -98,12 +98,8 @@ def two(neuron: Any, **linear: Any) -> rsnn.Network:
 
 REFUSED = [
     (
-        lambda: rsnn.Network([rsnn.Linear([[1.0, 0.5]]), rsnn.LIF(beta=0.9, reset="zero")], input_shape=(3, 2)),
-        r"layer 0 Linear: an input of shape \(3, 2\) cannot be expressed on loihi_lava: a population takes a row; put rsnn.Flatten",
-    ),
-    (
         lambda: rsnn.Network([rsnn.Linear([[1.0]]), rsnn.Recurrent(rsnn.LIF(beta=0.9, reset="zero"), [[1.0]])], input_shape=1),
-        "layer 1 Recurrent: its recurrence cannot be expressed on loihi_lava",
+        "layer 1 Recurrent: what comes to it cannot be expressed on loihi_lava: .*; let every population",
     ),
     (lambda: two(rsnn.LIF(beta=0.9)), 'layer 1 LIF: its reset cannot be expressed on loihi_lava: .*; use reset="zero"'),
     (lambda: two(rsnn.LIF(beta=0.9, reset="zero", v_min=-1.0)), "v_min cannot be expressed"),
@@ -111,8 +107,11 @@ REFUSED = [
     (lambda: two(rsnn.LIF(beta=0.9, reset="zero", v_leak=0.5)), "v_leak cannot be expressed"),
     (lambda: two(rsnn.LIF(beta=0.9, reset="zero", alpha=0.5), bias=[1.0]), "layer 0 Linear: a bias cannot be expressed"),
     (lambda: two(rsnn.IAF()), "fire cannot be expressed"),
-    (lambda: rsnn.Network([rsnn.Linear([[1.0]]), rsnn.Linear([[1.0]])], input_shape=(1,)), "layer 1 Linear: the layer in its place"),
-    (lambda: rsnn.Network([rsnn.Linear([[1.0]])], input_shape=(1,)), "every Linear needs neurons after it"),
+    (
+        lambda: rsnn.Network([rsnn.Linear([[1.0]]), rsnn.Linear([[1.0]])], input_shape=(1,)),
+        "layer 1 Linear: a layer after the last neurons cannot",
+    ),
+    (lambda: rsnn.Network([rsnn.Linear([[1.0]])], input_shape=(1,)), "layer 0 Linear: a layer after the last neurons cannot"),
     (lambda: rsnn.Network([rsnn.Linear([[0.0]]), rsnn.LIF(beta=0.9, reset="zero")], input_shape=(1,)), "weights that are all 0"),
 ]
 
@@ -121,6 +120,22 @@ REFUSED = [
 def test_refuses_what_the_chip_does_not_have(make: Any, message: str) -> None:
     with pytest.raises(rsnn.InvalidValueError, match=message):
         rsnn.chip.quantize(make(), "loihi_lava")
+
+
+def test_convolutions_and_pools_become_dense_synapses() -> None:
+    rng = np.random.default_rng(9)
+    lif = rsnn.LIF(beta=0.9, reset="zero")
+    conv, pool = rsnn.Conv2d(rng.normal(0.1, 0.4, (3, 1, 3, 3)), padding=1), rsnn.AvgPool2d(2)
+    net = rsnn.Network([conv, lif, pool, rsnn.Flatten(), rsnn.Linear(rng.normal(0.2, 0.5, (4, 12))), lif], (1, 4, 4))
+    chip, x = rsnn.chip.quantize(net, "loihi_lava"), (rng.random((60, 2, 1, 4, 4)) < 0.3).astype(int)
+    matrix = np.stack([conv.run(one[None]).ravel() for one in np.eye(16).reshape(16, 1, 4, 4)], axis=1)
+    used = chip.layers[0].synapses.used
+    assert np.array_equal(used, 2 * np.rint(127 / np.abs(matrix).max() * matrix))
+    result = chip.run(x, record="v")
+    assert (result.spikes[1].shape, result.traces[1]["v"].shape, result.output.shape) == ((60, 2, 3, 4, 4), (60, 2, 3, 4, 4), (60, 2, 4))
+    report = chip.report(x)
+    assert all(row.spikes_float > 50 and row.agreement > 0.95 for row in report.layers)
+    assert np.array_equal(rsnn.chip.quantize(chip.dequantize(), "loihi_lava").layers[0].synapses.used, used)
 
 
 def test_refuses_counts() -> None:

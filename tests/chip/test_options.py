@@ -1,6 +1,8 @@
 """Scales, rounding, the makers' rules: what each does to the numbers, and which options contradict each other."""
 
 import math
+from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -136,17 +138,36 @@ def test_rockpools_rules_on_a_network_are_those_on_its_specification() -> None:
                 assert np.array_equal(value, q[name]), (rule, faults, name)
 
 
-def test_the_rules_for_loihi_by_hand() -> None:
+def test_the_rule_of_lava_dl_by_hand() -> None:
     net = rsnn.Network([rsnn.Linear([[0.5, -1.31]]), rsnn.LIF(beta=0.75, alpha=0.5, v_threshold=1.1, reset="zero")], 2)
     layer = rsnn.chip.quantize(net, "loihi_lava", rule="lava_dl").layers[0]
     # 32 and -83.84, to even numbers; 0.25 4096 and 0.5 4096 - 1; 70.4 is cut.
     assert (layer.synapses.used.tolist(), layer.dv, layer.du, layer.vth) == ([[32, -84]], 1024, 2047, 70)
-    plain = rsnn.Network([rsnn.Linear([[0.5, -1.31]]), rsnn.LIF(beta=0.75, v_threshold=0.9, reset="zero")], 2)
-    layer = rsnn.chip.quantize(plain, "loihi_lava", rule="nir_lava").layers[0]
-    # 128, and -335 that is clipped; 4095 / 4 cut; 131071 0.9 = 117963.9 cut, over 512.
-    assert (layer.synapses.used.tolist(), layer.dv, layer.du, layer.vth) == ([[128, -256]], 1023, 4095, 230)
-    with pytest.raises(rsnn.InvalidValueError, match="the rule nir_lava keeps no current"):
-        rsnn.chip.quantize(net, "loihi_lava", rule="nir_lava")
+    positive = rsnn.Network([rsnn.Linear([[0.5, 1.3]]), rsnn.LIF(beta=0.75, reset="zero", bias=0.1)], 2)
+    layer = rsnn.chip.quantize(positive, "loihi_lava", rule="lava_dl").layers[0]
+    # 83.2 to an even number also without a negative one; 6.4 << 6.
+    assert (layer.synapses.used.tolist(), layer.bias_mant.tolist(), layer.bias_exp.tolist()) == ([[32, 84]], [6], [6])
+
+
+def lava_dl() -> dict[str, dict[str, np.ndarray]]:
+    found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
+    with np.load(Path(__file__).parents[1] / "data" / "peers" / "lava_dl.npz") as file:
+        for key, array in file.items():
+            number, _, name = key.partition("/")
+            found[number][name] = array
+    return found
+
+
+LAVA_DL = lava_dl()
+
+
+@pytest.mark.parametrize("number", LAVA_DL)
+def test_the_rule_of_lava_dl_gives_its_integers(number: str) -> None:
+    case = LAVA_DL[number]
+    neuron = rsnn.LIF(alpha=float(case["alpha"]), beta=float(case["beta"]), v_threshold=float(case["threshold"]), reset="zero")
+    layer = rsnn.chip.quantize(rsnn.Network([rsnn.Linear(case["weight"]), neuron], 6), "loihi_lava", rule="lava_dl").layers[0]
+    assert np.array_equal(layer.synapses.used, case["q_weight"])
+    assert (layer.du, layer.dv, layer.vth) == (case["q_iDecay"] - 1, case["q_vDecay"], case["q_vThMant"])
 
 
 NET = rsnn.Network([rsnn.Linear([[0.5]]), IAF], 1)
@@ -158,7 +179,7 @@ NET = rsnn.Network([rsnn.Linear([[0.5]]), IAF], 1)
         ({"scale": "least"}, "scale='least': must be one of 'max', 'percentile', 'mse'"),
         ({"rounding": "up"}, "rounding='up': must be one of"),
         ({"percentile": 0}, "percentile=0: must be above 0 and at most 100"),
-        ({"weight_bits": 9}, "weight_bits=9: dynapcnn has 8"),
+        ({"weight_bits": 9}, "weight_bits=9: must be from 2 to 8, the sign included; dynapcnn has 8"),
         ({"weight_bits": 1}, "weight_bits=1: must be an integer of at least 2"),
         ({"rule": "rockpool_global"}, "rule='rockpool_global': must be one of 'sinabs'"),
         ({"rule": "sinabs", "scale": "mse"}, "scale='mse': the rule 'sinabs' has its own; leave one of the two out"),

@@ -84,6 +84,18 @@ def test_pieces_samples_threads_and_batch_first_give_the_whole() -> None:
     assert turned.report(x.swapaxes(0, 1)) == chip.report(x)
 
 
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("steps", [1, 6])
+def test_the_output_has_the_shape_of_the_float_networks(batch_first: bool, steps: int) -> None:
+    layers = [rsnn.Conv2d(random(0, 3, 1, 3, 3), padding=1), IAF, rsnn.SumPool2d(2), rsnn.Flatten()]
+    net = rsnn.Network(layers, (1, 4, 4), batch_first=batch_first)
+    for shape in ((steps, 1, 4, 4), (steps, 1, 1, 4, 4), (steps, 5, 1, 4, 4)):
+        x = events(3, *shape)
+        x = x.swapaxes(0, 1) if batch_first and len(shape) == 5 else x
+        assert rsnn.chip.quantize(net).run(x).output.shape == net.run(x.astype(float)).output.shape
+        assert rsnn.chip.quantize(net).report(x).samples == (shape[1] if len(shape) == 5 else 1)
+
+
 def test_no_steps_and_no_samples_give_empty_results() -> None:
     chip = rsnn.chip.quantize(network())
     assert chip.run(np.zeros((0, 2, 12, 12), int)).output.shape == (0, 5)

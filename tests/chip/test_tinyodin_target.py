@@ -124,7 +124,7 @@ def test_a_run_refuses_with_name_and_value() -> None:
         (np.ones((2, 3), int), {}, r"x has shape \(2, 3\) with time first: must be \(T, 12\)"),
         (-np.ones((2, 12), int), {}, "x: -1 came; the chip takes counts"),
         (np.ones((2, 12), int), {"record": "v"}, "record='v'.*events and no steps"),
-        (np.ones((2, 12), int), {"state": {3: None}}, "must be a dict with the key 1"),
+        (np.ones((2, 12), int), {"state": {3: None}}, "must be a dict with the keys 1"),
     ):
         with pytest.raises(rsnn.InvalidValueError, match=message):
             chip.run(x, **more)

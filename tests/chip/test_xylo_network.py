@@ -83,6 +83,13 @@ def test_integers_stay_near_the_float_network_and_calibration_brings_them_nearer
     assert sum(row.moved["steps"] for row in reports[1].layers) < 0.9 * sum(row.moved["steps"] for row in reports[0].layers)
     assert all(one.beyond == 0 for row in reports[1].layers for one in row.states)
     assert calibrated.check().ok
+    first = calibrated.layers[0]
+    assert np.array_equal(first.weight[:16], calibrated.core.w_in[:, :20, 0] << calibrated.core.shifts[0])
+    # As the float network has it, in parts of the scale: rounded to a weight of the chip.
+    assert (
+        np.abs(first.weight[:16].T / first.scale[:, None] - w(0, 20, 16) / 0.75).max()
+        < 0.51 * 2 ** calibrated.core.shifts[0] / first.scale.min()
+    )
 
 
 def test_calibration_makes_membranes_that_leave_sixteen_bits_smaller() -> None:
@@ -166,6 +173,15 @@ def test_layers_without_neurons_are_folded_into_one(kind: str) -> None:
     shaped = x.reshape(80, 2, *net.input_shape)
     assert np.array_equal(chip.run(shaped).output, single.run(x).output)
     assert np.array_equal(chip.dequantize().run(shaped).output, single.dequantize().run(x).output)
+
+
+def test_neurons_of_a_map_keep_its_shape() -> None:
+    net = rsnn.Network([rsnn.Conv1d(w(0, 3, 1, 3), padding=1), HIDDEN, rsnn.Flatten(), rsnn.Linear(w(1, 4, 24, mean=0.05)), OUTPUT], (1, 8))
+    chip, x = rsnn.chip.quantize(net, "xylo_audio2"), events(40, 2, 1, 8)
+    result, report = chip.run(x, record="v"), chip.report(x)
+    assert (result.spikes[1].shape, result.traces[1]["v"].shape) == ((40, 2, 3, 8), (40, 2, 3, 8))
+    assert report.layers[0].neurons == 24
+    assert abs(report.layers[0].counts_error or 0) < 0.1
 
 
 def test_every_neuron_may_have_numbers_of_its_own() -> None:

@@ -86,7 +86,7 @@ def test_a_network_goes_on_from_its_state_and_batches_as_the_source_does() -> No
     assert np.array_equal(rest.output, whole.output[25:])
     assert np.array_equal(rest.traces[1]["v"], whole.traces[1]["v"][25:])
     assert whole.stats[3].spikes == whole.output.sum()
-    with pytest.raises(rsnn.InvalidValueError, match="must be a dict with the key 1"):
+    with pytest.raises(rsnn.InvalidValueError, match="must be a dict with the keys 1"):
         chip.run(x, {3: None})
 
 

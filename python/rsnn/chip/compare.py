@@ -71,7 +71,7 @@ def _moved(before: Array, after: Array) -> int:
     stretch, total = max(1, BLOCK // max(1, after[:1].size)), 0
     for start in range(0, len(after), stretch):
         cut = slice(start, start + stretch)
-        total += int(np.abs(np.subtract(after[cut], before[cut], dtype=np.float64)).sum())
+        total += int(np.abs(np.subtract(after[cut], before[cut].reshape(after[cut].shape), dtype=np.float64)).sum())
     return total
 
 
@@ -86,7 +86,7 @@ def _constants(neuron: Any, layer: ChipLayer) -> tuple[TimeConstant, ...]:
             tau = np.where(part <= 0, 0.0, -dt / np.minimum(np.log(np.maximum(part, 1e-300)), -0.0))
         return float(tau.min(initial=np.inf)), float(tau.max(initial=0.0))
 
-    return tuple(TimeConstant(_TAUS[name], span(own.get(name, 0.0)), span(kept)) for name, kept in layer.kept.items())
+    return tuple(TimeConstant(_TAUS[name], span(own[name]), span(kept)) for name, kept in layer.kept.items() if name in own)
 
 
 def _layer(

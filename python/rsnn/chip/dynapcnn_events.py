@@ -204,12 +204,13 @@ def _run(chip: DynapcnnNetwork, flow: Array, seed: int | None) -> dict[Any, Arra
     batched = flow.ndim == 5
     samples = flow if batched else flow[:, None]
     steps, batch = samples.shape[:2]
-    shapes: dict[Any, tuple[int, ...]] = {}
+    shapes: dict[Any, tuple[int, int, int]] = {}
     size = samples.shape[-2:]
     for layer in chip.layers:
-        shapes[layer.neuron_index] = own = (len(layer.core.weight), *layer.core.output_map(*size))
-        size = (own[1] // layer.core.pool, own[2] // layer.core.pool)
-        shapes["out"] = (own[0], *size)
+        rows, columns = layer.core.output_map(*size)
+        shapes[layer.neuron_index] = (len(layer.core.weight), rows, columns)
+        size = (rows // layer.core.pool, columns // layer.core.pool)
+        shapes["out"] = (len(layer.core.weight), *size)
     found: dict[Any, Array] = {key: np.zeros((steps, batch, *own), np.int32) for key, own in shapes.items()}
     for b in range(batch):
         whole = [block for _, block in blocks("x", np.ascontiguousarray(samples[:, b]))]

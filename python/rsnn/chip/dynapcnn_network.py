@@ -21,10 +21,10 @@ from rsnn.threads import resolve
 from .dynapcnn import MODEL_BITS, Core
 from .dynapcnn_read import Part, cores
 from .integers import Array, blocks, convert, empty, integers, take_state
-from .mapping import LOWEST, STATE_BITS, network_limits
+from .mapping import LOWEST, SENSOR, STATE_BITS, network_limits
 from .network import ChipNetwork, Rung
 from .options import Options, mean_square
-from .report import Check, StateRange
+from .report import Check, Limit, StateRange
 from .result import ChipResult, Stats
 from .scale import Discretized, within_scale
 
@@ -178,7 +178,17 @@ class DynapcnnNetwork(ChipNetwork):
             shape = layer.core.shape(layer.name, *layer.input_map)
             shapes.append(dataclasses.replace(shape, pools=pools, destinations=max(1, len(taken))))
         rows, placed, readout = network_limits(shapes, self.input_pool, self.chip.readout)
+        if self.chip.readout is not None:  # what has a readout has a sensor
+            own = "x".join(map(str, shape_of("input_shape", self.source.input_shape)))
+            fits = f"from the sensor, {SENSOR[0]}x{SENSOR[1]}x{SENSOR[2]} at most"
+            rows.insert(0, Limit("input", "map", own, fits if self.from_sensor else f"{fits}; this one as events from outside", ok=True))
         return Check(self.target, tuple(rows), placed, readout)
+
+    @property
+    def from_sensor(self) -> bool:
+        """Whether what comes in can be cut out of what the sensor of Speck sends: one or two polarities, a map."""
+        shape = shape_of("input_shape", self.source.input_shape)
+        return len(shape) == 3 and all(one <= most for one, most in zip(shape, SENSOR, strict=True))
 
     def in_float(self, *, decays: bool = True) -> tuple[Network, dict[int, int]]:
         """Make the float network of the chip's rounded parameters; see `ChipNetwork.in_float`."""

@@ -14,11 +14,11 @@ import numpy as np
 from rsnn import stages
 from rsnn.composed import Neuron
 from rsnn.errors import InvalidValueError
-from rsnn.layers import Linear
 
 from .integers import Array
 from .loihi_synapses import Dense
 from .options import Options
+from .populations import Population
 from .quantize import refuse
 
 if TYPE_CHECKING:
@@ -27,17 +27,16 @@ if TYPE_CHECKING:
 LAVA = "loihi_lava"
 MOST_VTH = 131071
 MANTISSA = 4095
+LAVA_DL = 64.0
+"""By what lava-dl multiplies weights and thresholds of every network."""
 
 
-def quantised(
-    options: Options, name: str, index: int, product: Linear, own: str, place: int, neuron: Any, limit: float, importance: Any
-) -> LoihiLayer:
+def quantised(options: Options, one: Population, limit: float, importance: Any) -> LoihiLayer:
     """Quantise weights and neurons together, at no larger scale than the limit."""
     from .loihi_target import LoihiLayer
 
-    target = options.target.name
-    if not hasattr(neuron, "coefficients"):
-        raise refuse(target, own, "its recurrence", "populations come one after the other here", "use rsnn.chip.loihi.network")
+    target, name, own, neuron = options.target.name, one.name, one.neuron_name, one.neuron
+    (matrix,) = one.synapses.values()
     c = {key: np.asarray(value, np.float64) for key, value in neuron.coefficients().items()}
     refractory = _accept(target, own, neuron, c)
     for key in ("alpha", "beta", "gain", "v_threshold"):
@@ -47,47 +46,47 @@ def quantised(
     threshold = float(c["v_threshold"].flat[0])
     if threshold <= 0:
         raise refuse(target, own, f"v_threshold={threshold:g}", "it would fire without input", "use a positive one")
-    weight = np.asarray(product.weight, np.float64) * gain
+    weight = matrix * gain
     bias = np.broadcast_to(c.get("bias", np.zeros(())), len(weight)) * gain
-    if product.bias is not None and np.any(product.bias != 0):
+    if one.bias.any():
         if "alpha" in c:
             raise refuse(
                 target, name, "a bias", "it would have to pass through the synapse", "give the neurons bias=, divided by 1 - alpha"
             )
-        bias = bias + np.asarray(product.bias, np.float64) * gain
+        bias = bias + one.bias * gain
     largest = float(np.abs(weight).max(initial=0))
     if largest == 0:
         raise refuse(target, name, "weights that are all 0", "there is nothing to scale", "leave the layer out")
     mixed = bool((weight < 0).any() and (weight > 0).any())
     # In the mixed mode the chip holds even weights only, with fewer bits multiples of more: the nearest of them, so that nothing is cut.
-    step = 1 << (8 - options.weight_bits + int(mixed))
-    low, high = (-256 // step, 256 // step - 1) if mixed else (-(256 // step - 1), 256 // step - 1)
+    # So does lava-dl whatever their signs are.
+    even = mixed or options.rule is not None
+    step = 1 << (8 - options.weight_bits + int(even))
+    low, high = (-256 // step, 256 // step - 1) if even else (-(256 // step - 1), 256 // step - 1)
     if options.rule is None:
         free = step * float(options.scales(weight.reshape(1, -1), low, high, threshold, _spread(importance, weight))[0])
         scale = min(free if options.scale != "max" else high * step / largest, MOST_VTH / threshold, limit)
     else:
-        scale = _RULES[options.rule][0]
+        scale = LAVA_DL
     used = step * options.whole(scale * weight / step, low, high)
-    used = used if options.rule != "nir_lava" else np.clip(np.trunc(scale * weight), -256, 255).astype(np.int64)
     if not used.any():
         raise refuse(
             target, name, f"weights of at most {largest:g} at a threshold of {threshold:g}", "all become 0", "use a lower threshold"
         )
     total = np.rint(64 * scale * bias)
     exponent = np.maximum(0, np.ceil(np.log2(np.maximum(np.abs(total), 1) / MANTISSA))).astype(np.int64)
+    exponent = exponent if options.rule is None else np.full_like(exponent, 6)
     mantissa = np.rint(total / 2.0**exponent).astype(np.int64)
     alpha = float(c["alpha"].flat[0]) if "alpha" in c else 0.0
     beta = float(c["beta"].flat[0]) if "beta" in c else 1.0
-    du, dv, vth = min(4095, max(0, round(4096 * (1 - alpha)) - 1)), round(4096 * (1 - beta)), max(0, math.ceil(scale * threshold) - 1)
-    if options.rule == "nir_lava" and "alpha" in c:
-        raise refuse(target, own, "a synapse", "the rule nir_lava keeps no current", "leave tau_syn= out, or use another rule")
-    if options.rule is not None:
-        du, dv, vth = _RULES[options.rule][1](alpha, beta, threshold)
+    du, dv = min(4095, max(0, round(4096 * (1 - alpha)) - 1)), round(4096 * (1 - beta))
+    # The chip fires above its threshold, not at it; lava-dl trains with that in mind, and cuts.
+    vth = max(0, math.ceil(scale * threshold) - 1) if options.rule is None else int(scale * threshold)
     return LoihiLayer(
         target=target,
         name=name,
-        index=index,
-        neuron_index=place,
+        index=one.index,
+        neuron_index=one.neuron_index,
         synapses=Dense(used.astype(np.int64), num_weight_bits=options.weight_bits, sign_mode=None if not mixed else "mixed"),
         du=du,
         dv=dv,
@@ -103,20 +102,6 @@ def quantised(
 def _spread(importance: Any, weight: Array) -> Any:
     """Give how much each weight's error counts, as one row."""
     return None if importance is None else np.broadcast_to(importance, weight.shape).reshape(1, -1)
-
-
-def _lava_dl(alpha: float, beta: float, threshold: float) -> tuple[int, int, int]:
-    """Decays to the nearest part of 4096, the threshold cut: as lava-dl writes a network for Lava."""
-    return min(4095, max(0, round(4096 * (1 - alpha)) - 1)), min(4096, max(0, round(4096 * (1 - beta)))), int(64 * threshold)
-
-
-def _nir_lava(alpha: float, beta: float, threshold: float) -> tuple[int, int, int]:
-    """Everything cut, with one scale for all networks, and no current: as the scripts of the NIR paper do."""
-    return 4095, int(4095 * (1 - beta)), int(131071 * threshold) >> 9
-
-
-_RULES = {"lava_dl": (64.0, _lava_dl), "nir_lava": (256.0, _nir_lava)}
-"""The makers' rules: by what weights are multiplied, and what decays and the threshold become."""
 
 
 def _accept(target: str, name: str, neuron: Any, c: dict[str, Array]) -> int:

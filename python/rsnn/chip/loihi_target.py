@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from rsnn.arguments import shape_of
 from rsnn.errors import InvalidValueError
 from rsnn.layers import Flatten, Linear
 from rsnn.network import Network
@@ -29,7 +30,8 @@ from .loihi_synapses import Dense
 from .network import ChipNetwork, Rung
 from .neuron import IntegerNeuron, Register, run
 from .options import Options, mean_square
-from .quantize import index_names, refuse
+from .populations import Population, populations
+from .quantize import refuse
 from .report import Check, Limit, StateRange
 from .result import ChipResult, Stats
 
@@ -142,20 +144,24 @@ class LoihiTarget(ChipNetwork):
     def build(cls, network: Network, options: Options) -> LoihiTarget:
         """Quantise a network; see `rsnn.chip.quantize`."""
         target = options.target.name
-        names, found = index_names(network.layers), _pairs(target, network)
+        found = populations(target, network)
+        for k, one in enumerate(found):
+            if list(one.synapses) != [(k - 1, 0)]:
+                raise refuse(
+                    target, one.neuron_name, "what comes to it", "its populations come one after the other here, without a recurrence",
+                    "let every population take the one before it, or use rsnn.chip.loihi.network",
+                )  # fmt: skip
+        if not found:
+            raise InvalidValueError(f"network: there must be at least one population on {target}; add rsnn.LIF() after a Linear")
         chip = cls(target, network, ())
         threads = resolve(None)
         flow = None if options.calibration is None else chip.enter("calibration", options.calibration, threads)[0]
         layers: list[LoihiLayer] = []
-        for k, own in found:
-            product: Any = network.layers[k]
-            neuron = network.layers[own]
+        for one in found:
             counted = mean_square(flow, (-1,)) if flow is not None and options.scale == "mse" else None
 
-            def made(
-                limit: float, k: int = k, own: int = own, product: Any = product, neuron: Any = neuron, counted: Any = counted
-            ) -> LoihiLayer:
-                return quantised(options, names[k], k, product, names[own], own, neuron, limit, counted)
+            def made(limit: float, one: Population = one, counted: Any = counted) -> LoihiLayer:
+                return quantised(options, one, limit, counted)
 
             layer = made(math.inf)
             if flow is not None:
@@ -232,26 +238,22 @@ class LoihiTarget(ChipNetwork):
 
     def in_float(self, *, decays: bool = True) -> tuple[Network, dict[int, int]]:
         """Make the float network of the chip's rounded parameters; see `ChipNetwork.in_float`."""
-        layers: list[Any] = list(self.source.layers)
+        shape = shape_of("input_shape", self.source.input_shape)
+        layers: list[Any] = [Flatten()] if len(shape) > 1 else []
+        places = {}
         for layer in self.layers:
-            neuron: Any = layers[layer.neuron_index]
-            kind = layers[layer.index].weight.dtype
-            layers[layer.index] = Linear((layer.synapses.used / layer.scale).astype(kind))
-            c = neuron.coefficients()
+            neuron: Any = self.source.layers[layer.neuron_index]
+            kept = layer.kept if decays else neuron.coefficients()
             # Above an integer is at the next half: between two values that the membrane can have.
-            own: dict[str, Any] = {
-                "beta": layer.kept["beta"] if decays else c["beta"],
-                "v_threshold": (layer.v_threshold + 0.5) / (64 * layer.scale),
-            }
+            own: dict[str, Any] = {"beta": kept.get("beta", 1.0), "v_threshold": (layer.v_threshold + 0.5) / (64 * layer.scale)}
             if layer.du != 4095:
-                own["alpha"] = layer.kept["alpha"] if decays else c["alpha"]
+                own["alpha"] = kept["alpha"]
             if layer.refractory > 1:
-                own["refractory"] = (layer.refractory - 1) * neuron.dt
-            layers[layer.neuron_index] = FloatLIF(
-                **own, bias=layer.bias / (64 * layer.scale), reset="zero", gain="unit", dt=neuron.dt
-            )  # fmt: skip
-        made = Network(layers, input_shape=self.source.input_shape, batch_first=self.source.batch_first)
-        return made, {layer.neuron_index: layer.neuron_index for layer in self.layers}
+                own["refractory"] = (layer.refractory - 1) * neuron.stages.dt
+            form = FloatLIF(**own, bias=layer.bias / (64 * layer.scale), reset="zero", gain="unit", dt=neuron.stages.dt)
+            layers += [Linear(layer.synapses.used / layer.scale), form]
+            places[layer.neuron_index] = len(layers) - 1
+        return Network(layers, input_shape=shape, batch_first=self.source.batch_first), places
 
     def rungs(self, flow: Array, own: Mapping[int, Array], threads: int) -> list[Rung]:
         """Run with states of 32 bits; see `ChipNetwork.rungs`."""
@@ -277,37 +279,3 @@ class LoihiTarget(ChipNetwork):
                 f"{name}: the chip takes 0 and 1, a spike or none of a channel in a step; use (x > 0), or shorter steps"
             )
         return row
-
-
-def _pairs(target: str, network: Network) -> list[tuple[int, int]]:
-    """Find the weights and the neurons of each population."""
-    names = index_names(network.layers)
-    found: list[tuple[int, int]] = []
-    waiting: int | None = None
-    for k, (name, layer) in enumerate(zip(names, network.layers, strict=True)):
-        if network.graph.inputs[k] != (k - 1,):
-            raise refuse(
-                target,
-                name,
-                "its inputs",
-                "its populations come one after the other here",
-                "let every layer take the one before it in the list",
-            )
-        if isinstance(layer, Linear) and waiting is None:
-            if len(network.shape_before(k)) != 1:
-                raise refuse(
-                    target, name, f"an input of shape {network.shape_before(k)}", "a population takes a row", "put rsnn.Flatten() before it"
-                )
-            waiting = k
-        elif isinstance(layer, Flatten) and waiting is None:
-            continue
-        elif waiting is not None and not isinstance(layer, Linear) and hasattr(layer, "stages"):
-            found.append((waiting, k))
-            waiting = None
-        else:
-            raise refuse(
-                target, name, "the layer in its place", "the chip has weights, then neurons, in turn", "use Linear, LIF, Linear, LIF, ..."
-            )
-    if waiting is not None or not found:
-        raise InvalidValueError(f"network: every Linear needs neurons after it on {target}, and there must be at least one; add rsnn.LIF()")
-    return found

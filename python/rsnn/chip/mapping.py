@@ -25,6 +25,8 @@ STRIDES = (1, 2, 4, 8)
 PADDING = 7
 POOLS = (1, 2, 4)
 DESTINATIONS = 2
+SENSOR = (2, 128, 128)
+"""Polarities, rows and columns of Speck's sensor."""
 
 
 @dataclass(frozen=True)

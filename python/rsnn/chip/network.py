@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 from rsnn.arguments import names, shape_of, shown
@@ -255,13 +256,16 @@ class ChipNetwork(ABC):
             result = layer.run(self.gather(k, flows), None if state is None else state[layer.neuron_index], recorded, workers)
             results[layer.neuron_index], flows[k] = result, layer.pass_on(result)
 
-        def layout(one: Array) -> Array:
-            return one.swapaxes(0, 1) if swap else one
+        lead = np.ndim(x) - len(shape_of("input_shape", self.source.input_shape))
 
-        traces = {k: {name: layout(trace) for name, trace in one.traces.items()} for k, one in results.items()}
+        def layout(one: Array, k: int) -> Array:
+            return self.layout(one, k, lead, swap)
+
+        last = len(self.source.layers) - 1
+        traces = {k: {name: layout(trace, k) for name, trace in one.traces.items()} for k, one in results.items()}
         return ChipNetworkResult(
-            layout(result.out),
-            {k: layout(one.spikes) for k, one in results.items()},
+            layout(result.out, last),
+            {k: layout(one.spikes, k) for k, one in results.items()},
             {k: one.state for k, one in results.items()},
             {k: one.stats for k, one in results.items()},
             traces if recorded else {},
@@ -272,12 +276,17 @@ class ChipNetwork(ABC):
         """Tell from the output of the last layer, time first, where the batch is in the caller's layout."""
         return 1 - self.source.batch_first if output.ndim > 1 + len(self.source.shapes[-1]) else None
 
+    def layout(self, one: Array, k: int, lead: int, swap: bool) -> Array:
+        """Give what the chip computed the shape that layer k of the float network gives it after `lead` axes, and the order of axes."""
+        shaped: Array = one.reshape(*one.shape[:lead], *self.source.shapes[k])
+        return shaped.swapaxes(0, 1) if swap else shaped
+
     def check_state(self, state: Any, keys: tuple[int, ...]) -> None:
         """Refuse what is no state of this network."""
         if state is not None and (not isinstance(state, dict) or set(state) != set(keys)):
             came = f"the keys {', '.join(map(str, state))}" if isinstance(state, dict) else shown(state)
-            own = f"key{'s' if len(keys) > 1 else ''} {', '.join(map(str, keys))}"
-            raise InvalidValueError(f"state={came}: must be a dict with the {own}; give the .state of an earlier result")
+            own = ", ".join(map(str, keys))
+            raise InvalidValueError(f"state={came}: must be a dict with the keys {own}; give the .state of an earlier result")
 
     def report(self, x: npt.ArrayLike, *, joules_per_synop: float | None = None, causes: bool = True, threads: int | None = None) -> Report:
         """Run the float network and the integers on the same events, and compare them layer by layer.

@@ -12,7 +12,7 @@ from rsnn.arguments import choice, count, names, scalar, shown
 from rsnn.errors import InvalidValueError
 
 from .rockpool import FAULTS
-from .targets import Target
+from .targets import TARGETS, Target
 
 Array = npt.NDArray[Any]
 
@@ -53,11 +53,7 @@ class Options:
         part = scalar("percentile", percentile)
         if not 0 < part <= 100:
             raise InvalidValueError(f"percentile={part:g}: must be above 0 and at most 100")
-        bits = (
-            target.weight_bits if weight_bits is None else count("weight_bits", weight_bits, 2, f"{target.name} has {target.weight_bits}")
-        )
-        if bits > target.weight_bits:
-            raise InvalidValueError(f"weight_bits={bits}: {target.name} has {target.weight_bits}; use at most these")
+        bits = target.weight_bits if weight_bits is None else bits_of_weights(weight_bits, target.name)
         if rule is not None:
             if not target.rules:
                 raise InvalidValueError(f"rule={shown(rule)}: {target.name} has no rule of a maker; leave it out")
@@ -131,6 +127,15 @@ class Options:
             better = (error < least) & np.isfinite(largest)
             best, least = np.where(better, k, best), np.where(better, error, least)
         return best
+
+
+def bits_of_weights(weight_bits: Any, target: str) -> int:
+    """Check how many bits a weight is to have on a chip."""
+    most = TARGETS[target].weight_bits
+    bits = count("weight_bits", weight_bits, 2, f"{target} has {most}")
+    if bits > most:
+        raise InvalidValueError(f"weight_bits={bits}: must be from 2 to {most}, the sign included; {target} has {most}")
+    return bits
 
 
 def mean_square(x: Array, kept: tuple[int, ...]) -> npt.NDArray[np.float64]:

@@ -16,10 +16,10 @@ from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import Network
 
 from .network import ChipNetwork, ChipNetworkResult
-from .options import Options
+from .options import Options, bits_of_weights
 from .targets import TARGETS
 
-__all__ = ["ChipNetwork", "ChipNetworkResult", "index_names", "quantize", "refuse"]
+__all__ = ["TARGETS", "ChipNetwork", "ChipNetworkResult", "bits_of_weights", "index_names", "quantize", "refuse"]
 
 
 def quantize(
@@ -57,11 +57,12 @@ def quantize(
         Halves to even, or away from 0; towards 0; downwards. Of weights, biases and thresholds.
     rule : str, optional
         A rule of the chip's maker in place of all this: ``"sinabs"`` (DynapCNN, Speck), ``"rockpool_global"``, ``"rockpool_channel"``
-        (Xylo), ``"lava_dl"``, ``"nir_lava"`` (Loihi).
+        (Xylo), ``"lava_dl"`` (Loihi).
     faults : name or tuple of names, default none
         Of `rsnn.chip.rockpool.FAULTS`, for rockpool's rules: what it does wrong and should be done wrong here too.
     weight_bits : int, optional
-        Use fewer bits for weights than the chip has, 2 at least.
+        Bits of a weight, its sign included: fewer than the chip has, 2 at least. The largest weight is the largest of these numbers, so
+        thresholds become smaller numbers too.
 
     Returns
     -------

@@ -148,7 +148,8 @@ def within_scale(
         )
     if theta < 1:
         problems.append(
-            f"v_threshold={float(threshold):.4g} becomes 0: {why} makes the scale {float(scale):.4g}; reduce it to less than 254 thresholds"
+            f"v_threshold={float(threshold):.4g} becomes 0: {why} makes the scale {float(scale):.4g}; reduce it to less than "
+            f"{2 * top} thresholds"
         )
     return Discretized(
         whole.astype(np.int8),

@@ -110,11 +110,12 @@ def _loihi(name: str, title: str, verified: str) -> Target:
     return Target(
         name,
         title,
-        "Linear, each followed by LIF(reset='zero'), with a synapse or without",
-        ("lava_dl", "nir_lava"),
+        "populations of LIF(reset='zero'), with a synapse or without, one after the other; before each of them any layers that are linear, "
+        "which become dense synapses",
+        ("lava_dl",),
         8,
         verified,
-        (*_LOIHI_UNKNOWN, "the rules lava_dl and nir_lava were read in the makers' sources, not run"),
+        (*_LOIHI_UNKNOWN, "biases in the rule lava_dl: they were read in its source, not run"),
         ("loihi_target", "LoihiTarget"),
     )
 
@@ -139,7 +140,8 @@ TARGETS: dict[str, Target] = {
         _loihi(
             "loihi_lava",
             "Loihi as Lava's fixed-point models have it, Intel",
-            "lava-nc 0.10.0, its fixed-point CPU models: 30 populations, 30 dense synapses, 6 networks, every state at every step",
+            "lava-nc 0.10.0, its fixed-point CPU models: 30 populations, 30 dense synapses, 6 networks, every state at every step; the "
+            "rule of lava-dl 0.6.0: 20 populations",
         ),
         _loihi(
             "loihi1_nengo",

@@ -181,7 +181,7 @@ class TinyodinNetwork(ChipNetwork):
         for layer in self.layers:
             own = np.ascontiguousarray(sent[..., layer.places])
             number, density = int(own.sum(dtype=np.int64)), np.count_nonzero(own) / max(1, own.size)
-            spikes[layer.neuron_index] = own.swapaxes(0, 1) if swap else own
+            spikes[layer.neuron_index] = self.layout(own, layer.neuron_index, flow.ndim - 1, swap)
             stats[layer.neuron_index] = Stats(number, density, came * layer.size)
         output = spikes[self.layers[-1].neuron_index]
         return ChipNetworkResult(output, spikes, {first: make_state(("v",), (v,))}, stats, {}, self.batch_axis(output), lost)

@@ -75,7 +75,8 @@ class XyloLayer:
     name : the layer, as ``"0 Linear"``
     index, neuron_index : where the float network has its weights and its neurons
     first, size : its neurons among the hidden ones of the chip, or among the output ones
-    weight, dash_syn, dash_mem, threshold, bias : what the chip is given; weights (inputs and hidden neurons, or hidden neurons, n)
+    weight : (inputs and, where there are synapses between them, hidden neurons, n), or (hidden neurons, n): as the chip shifts them
+    dash_syn, dash_mem, threshold, bias : what the chip is given
     scale : K, one for each neuron
     delay : by how many steps it answers later than in the float network
     output : whether it is in the output neurons
@@ -202,17 +203,16 @@ class XyloNetwork(ChipNetwork):
         flow, swap = self.enter("x", x, workers)
         result = self.core.run(flow, None if state is None else state[first], record=("v", "v_out") if recorded else (), threads=workers)
 
-        def layout(one: Array) -> Array:
-            return one.swapaxes(0, 1) if swap else one
-
         own = self._spikes(result.spikes, result.out)
         earlier = None if state is None else state[first].s
         stats = self._stats(own, flow, result, earlier)
-        spikes = {k: layout(one) for k, one in own.items()}
-        traces = {}
-        if recorded:
-            traces = {one.neuron_index: {"v": layout((result.v_out if one.output else result.v)[..., one.places])} for one in self.layers}
-        return ChipNetworkResult(layout(result.out), spikes, {first: result.state}, stats, traces, self.batch_axis(result.out))
+        spikes = {k: self.layout(one, k, flow.ndim - 1, swap) for k, one in own.items()}
+        traces: dict[int, dict[str, Array]] = {}
+        for one in self.layers if recorded else ():
+            trace = (result.v_out if one.output else result.v)[..., one.places]
+            traces[one.neuron_index] = {"v": self.layout(trace, one.neuron_index, flow.ndim - 1, swap)}
+        output = self.layout(result.out, self.layers[-1].neuron_index, flow.ndim - 1, swap)
+        return ChipNetworkResult(output, spikes, {first: result.state}, stats, traces, self.batch_axis(result.out))
 
     def _spikes(self, hidden: Array, out: Array) -> dict[int, Array]:
         """Give the spikes of each population, without what aliases add."""
@@ -265,8 +265,9 @@ class XyloNetwork(ChipNetwork):
         add(output.name, "neurons read out", first, f"the last {chip.reached}", first <= chip.reached)
         for layer in self.layers:
             dashes = np.concatenate([layer.dash_syn, layer.dash_mem])
+            given = layer.weight >> (self.core.shifts[2] if layer.output else self.core.shifts[0])
             for what, values, low, high in (
-                ("weights", layer.weight, -_WEIGHT - 1, _WEIGHT), ("thresholds", layer.threshold, 1, _STATE),
+                ("weights", given, -_WEIGHT - 1, _WEIGHT), ("thresholds", layer.threshold, 1, _STATE),
                 ("biases", layer.bias, -_STATE - 1, _STATE), ("dashes", dashes, 1, 15),
             ):  # fmt: skip
                 least, most = (int(values.min()), int(values.max())) if values.size else (low, low)
@@ -391,10 +392,11 @@ def _layer(
 ) -> XyloLayer:  # fmt: skip
     """Give a population's share of the core."""
     places = slice(first, first + size)
+    w_in, w_rec, w_out = shifted_weights(core)
     if output:
-        weight, own = core.w_out[:, places], (core.dash_syn_out, core.dash_mem_out, core.threshold_out, core.bias_out)
+        weight, own = w_out[:, places], (core.dash_syn_out, core.dash_mem_out, core.threshold_out, core.bias_out)
     else:
-        rows = [core.w_in[:, places, 0], *([core.w_rec[:, places, 0]] if core.w_rec[:, places].any() else [])]
+        rows = [w_in[:, places], *([w_rec[:, places]] if w_rec[:, places].any() else [])]
         weight, own = np.concatenate(rows), (core.dash_syn[:, 0], core.dash_mem, core.threshold, core.bias)
     dash_syn, dash_mem, threshold, bias = (integers(name, one[places]) for one in own)
     return XyloLayer(name, index, neuron_index, first, size, weight, dash_syn, dash_mem, threshold, bias, scale, delay, output)
