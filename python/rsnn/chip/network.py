@@ -269,12 +269,12 @@ class ChipNetwork(ABC):
             {k: one.state for k, one in results.items()},
             {k: one.stats for k, one in results.items()},
             traces if recorded else {},
-            self.batch_axis(result.out),
+            self.batch_axis(lead),
         )
 
-    def batch_axis(self, output: Array) -> int | None:
-        """Tell from the output of the last layer, time first, where the batch is in the caller's layout."""
-        return 1 - self.source.batch_first if output.ndim > 1 + len(self.source.shapes[-1]) else None
+    def batch_axis(self, lead: int) -> int | None:
+        """Tell where the batch is in the caller's layout, from the number of axes before those of a layer."""
+        return 1 - self.source.batch_first if lead == 2 else None
 
     def layout(self, one: Array, k: int, lead: int, swap: bool) -> Array:
         """Give what the chip computed the shape that layer k of the float network gives it after `lead` axes, and the order of axes."""

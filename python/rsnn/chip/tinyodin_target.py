@@ -184,7 +184,7 @@ class TinyodinNetwork(ChipNetwork):
             spikes[layer.neuron_index] = self.layout(own, layer.neuron_index, flow.ndim - 1, swap)
             stats[layer.neuron_index] = Stats(number, density, came * layer.size)
         output = spikes[self.layers[-1].neuron_index]
-        return ChipNetworkResult(output, spikes, {first: make_state(("v",), (v,))}, stats, {}, self.batch_axis(output), lost)
+        return ChipNetworkResult(output, spikes, {first: make_state(("v",), (v,))}, stats, {}, self.batch_axis(flow.ndim - 1), lost)
 
     def run_flow(self, flow: Array, state: Any = None) -> tuple[Array, Array, int, int]:
         """Run samples one after the other: spikes of all addresses by step, inputs among them; membranes, spikes lost, events processed."""

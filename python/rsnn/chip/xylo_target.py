@@ -212,7 +212,7 @@ class XyloNetwork(ChipNetwork):
             trace = (result.v_out if one.output else result.v)[..., one.places]
             traces[one.neuron_index] = {"v": self.layout(trace, one.neuron_index, flow.ndim - 1, swap)}
         output = self.layout(result.out, self.layers[-1].neuron_index, flow.ndim - 1, swap)
-        return ChipNetworkResult(output, spikes, {first: result.state}, stats, traces, self.batch_axis(result.out))
+        return ChipNetworkResult(output, spikes, {first: result.state}, stats, traces, self.batch_axis(flow.ndim - 1))
 
     def _spikes(self, hidden: Array, out: Array) -> dict[int, Array]:
         """Give the spikes of each population, without what aliases add."""
