@@ -25,7 +25,7 @@ from rsnn.threads import resolve
 
 from .dynapcnn import MODEL_BITS, Core
 from .integers import Array, blocks, empty, pair, take_state
-from .mapping import LOWEST, STATE_BITS, network_limits
+from .mapping import LOWEST, STATE_BITS, WEIGHT_BITS, network_limits
 from .quantize import ChipNetwork, index_names, refuse
 from .report import Check
 from .result import ChipResult
@@ -142,11 +142,14 @@ class _Part:
     neuron_index: int = -1
     neuron: AnyNeuron | None = None
     pool: int = 1
+    weight_bits: int = WEIGHT_BITS
 
 
-def build(network: Network, calibration: Any) -> DynapcnnNetwork:
+def build(network: Network, calibration: Any, weight_bits: int = WEIGHT_BITS) -> DynapcnnNetwork:
     """Quantise a network for DynapCNN; see `rsnn.chip.quantize`."""
     parts, input_pool = _read(network)
+    for part in parts:
+        part.weight_bits = weight_bits
     made = DynapcnnNetwork(TARGET, network, tuple(_layer(part) for part in parts), input_pool)
     return made if calibration is None else _calibrate(made, parts, calibration)
 
@@ -282,7 +285,7 @@ def _layer(part: _Part, limit: float | None = None) -> DynapcnnLayer:
     weight = np.asarray(product.weight, np.float32) * np.float32(part.rescale)
     weight = weight.reshape(len(weight), *maps) if linear else weight
     v_min = float(p["v_min"].flat[0]) if "v_min" in p else None
-    q = within_scale(weight, product.bias, float(p["v_threshold"].flat[0]), v_min, limit=limit)
+    q = within_scale(weight, product.bias, float(p["v_threshold"].flat[0]), v_min, limit=limit, weight_bits=part.weight_bits)
     if q.problems:
         raise InvalidValueError(f"layer {part.name} cannot work on {TARGET}: {'; '.join(q.problems)}")
     core = Core.make(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from rsnn.arguments import choice, names, shape_of, shown
+from rsnn.arguments import choice, count, names, shape_of, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import Network
 from rsnn.state import State
@@ -39,6 +39,9 @@ TARGETS = {
     "xylo_imu": ("xylo_target", "build_imu"),
 }
 """Name of a target: the module beside this one that knows it, and its function ``(network, calibration) -> ChipNetwork``."""
+
+FEWER_BITS = ("dynapcnn", "speck2e", "speck2f", "xylo_audio2", "xylo_audio3", "xylo_imu")
+"""Targets whose function takes ``weight_bits=``."""
 
 
 class ChipLayer(Protocol):
@@ -286,7 +289,9 @@ def _decisions(expected: Array, found: Array, batched: bool) -> float | None:
     return float(np.mean(votes[0] == votes[1]))
 
 
-def quantize(network: Network, target: str = "dynapcnn", calibration: npt.ArrayLike | None = None) -> ChipNetwork:
+def quantize(
+    network: Network, target: str = "dynapcnn", calibration: npt.ArrayLike | None = None, *, weight_bits: int | None = None
+) -> ChipNetwork:
     """Turn a float network into the integers of a chip.
 
     Parameters
@@ -300,6 +305,9 @@ def quantize(network: Network, target: str = "dynapcnn", calibration: npt.ArrayL
         `rsnn.chip.dynapcnn`, `rsnn.chip.loihi` and `rsnn.chip.xylo` say what was verified against what.
     calibration : array_like of integers, as x of `ChipNetwork.run`, optional
         Typical events. A layer whose membranes rise beyond the chip's bits on them gets a smaller scale, so that they stay inside.
+    weight_bits : int, 2 to 8, optional
+        Bits of a weight, its sign included: fewer than the chip has, on DynapCNN and Xylo. The largest weight is the largest of these
+        numbers, so thresholds become smaller numbers too. Plain rounding to few bits costs accuracy: `rsnn.torch.chip.QAT` trains for it.
 
     Returns
     -------
@@ -337,8 +345,19 @@ def quantize(network: Network, target: str = "dynapcnn", calibration: npt.ArrayL
         raise InvalidTypeError(f"network={shown(network)}: must be a rsnn.Network{cure}")
     module, function = TARGETS[choice("target", target, tuple(TARGETS))]
     known: ModuleType = import_module(f".{module}", __package__)
-    build: Callable[[Network, Any], ChipNetwork] = getattr(known, function)
-    return replace(build(network, calibration), target=target)
+    build: Callable[..., ChipNetwork] = getattr(known, function)
+    if weight_bits is None:
+        return replace(build(network, calibration), target=target)
+    return replace(build(network, calibration, weight_bits=bits_of_weights(weight_bits, target)), target=target)
+
+
+def bits_of_weights(weight_bits: Any, target: str) -> int:
+    """Check how many bits a weight is to have."""
+    if count("weight_bits", weight_bits, 2) > 8:
+        raise InvalidValueError(f"weight_bits={weight_bits}: must be from 2 to 8, the sign included")
+    if target not in FEWER_BITS:
+        raise InvalidValueError(f"weight_bits={weight_bits}: {target} does not take it; leave it out, or use {', '.join(FEWER_BITS)}")
+    return int(weight_bits)
 
 
 def refuse(target: str, layer: str, parameter: str, why: str, cure: str) -> InvalidValueError:

@@ -89,8 +89,10 @@ def discretize(weight: npt.ArrayLike, bias: Any = None, *, v_threshold: Any, v_m
     return within_scale(weight, bias, v_threshold, v_min, state)
 
 
-def within_scale(weight: Any, bias: Any, v_threshold: Any, v_min: Any, state: Any = None, limit: float | None = None) -> Discretized:
-    """Quantise as `discretize`, at a scale of at most `limit`."""
+def within_scale(
+    weight: Any, bias: Any, v_threshold: Any, v_min: Any, state: Any = None, limit: float | None = None, weight_bits: int = WEIGHT_BITS
+) -> Discretized:
+    """Quantise as `discretize`, at a scale of at most `limit`, with weights of so many bits."""
     threshold = _floats("v_threshold", v_threshold)
     clip = None if v_min is None else _floats("v_min", v_min)
     for name, value in (("v_threshold", threshold), ("v_min", clip)):
@@ -105,7 +107,8 @@ def within_scale(weight: Any, bias: Any, v_threshold: Any, v_min: Any, state: An
     membranes = None if state is None else _floats("state", state)
     parts = {"weight": weights, "v_threshold": np.stack([threshold] if clip is None else [clip, threshold])}
     parts |= {name: values for name, values in (("bias", biases), ("state", membranes)) if values is not None}
-    scales = {name: _scale(values, BITS[name]) for name, values in parts.items()}
+    bits = BITS | {"weight": weight_bits}
+    scales = {name: _scale(values, bits[name]) for name, values in parts.items()}
     by = min(scales, key=lambda name: scales[name])
     if limit is not None and limit < scales[by]:
         by, scales["limit"] = "limit", np.float32(limit)
@@ -130,7 +133,8 @@ def within_scale(weight: Any, bias: Any, v_threshold: Any, v_min: Any, state: An
         )
     if top < 1:
         problems.append(
-            f"v_threshold={float(threshold):.4g} becomes 0: {why} makes the scale {float(scale):.4g}; reduce it to less than 254 thresholds"
+            f"v_threshold={float(threshold):.4g} becomes 0: {why} makes the scale {float(scale):.4g}; reduce it to less than "
+            f"{2 * ((1 << (weight_bits - 1)) - 1)} thresholds"
         )
     return Discretized(
         whole.astype(np.int8),

@@ -30,7 +30,7 @@ from .report import Check, Limit
 from .result import Stats
 from .xylo import Core
 
-STATE_BITS = 16
+STATE_BITS, WEIGHT_BITS = 16, 8
 _WEIGHT, _STATE = 127, 32767
 
 
@@ -178,8 +178,8 @@ class XyloNetwork(ChipNetwork):
 def _make(target: str) -> Any:
     """Make the function that quantises for one chip."""
 
-    def build(network: Network, calibration: Any) -> XyloNetwork:
-        return _build(target, network, calibration)
+    def build(network: Network, calibration: Any, weight_bits: int = WEIGHT_BITS) -> XyloNetwork:
+        return _build(target, network, calibration, (1 << (weight_bits - 1)) - 1)
 
     return build
 
@@ -187,11 +187,11 @@ def _make(target: str) -> Any:
 build_audio2, build_audio3, build_imu = (_make(target) for target in CHIPS)
 
 
-def _build(target: str, network: Network, calibration: Any) -> XyloNetwork:
+def _build(target: str, network: Network, calibration: Any, most: int) -> XyloNetwork:
     known = index_names(network.layers)
     if len(network.layers) != 4 or not all(isinstance(network.layers[k], Linear) for k in (0, 2)):
         raise InvalidValueError(f"network of {', '.join(known)}: {target} has hidden and output neurons; use Linear, LIF, Linear, LIF")
-    made = tuple(_layer(target, known, k, network.layers[k], network.layers[k + 1], output=k == 2) for k in (0, 2))
+    made = tuple(_layer(target, known, k, network.layers[k], network.layers[k + 1], k == 2, most) for k in (0, 2))
     if calibration is not None:
         # Thresholds and weights already use the whole of their bits; a smaller scale would lose weights first.
         integers("calibration", calibration)
@@ -203,8 +203,8 @@ def _build(target: str, network: Network, calibration: Any) -> XyloNetwork:
     return XyloNetwork(target, network, (hidden, output), core)
 
 
-def _layer(target: str, known: list[str], k: int, product: Any, neuron: Any, output: bool) -> XyloLayer:
-    """Quantise weights and neurons together."""
+def _layer(target: str, known: list[str], k: int, product: Any, neuron: Any, output: bool, most: int) -> XyloLayer:
+    """Quantise weights, to at most this number, and neurons together."""
     name, own, n = known[k], known[k + 1], len(product.weight)
     _accept(target, own, neuron, output)
     c = {key: np.asarray(value, np.float64) for key, value in neuron.coefficients().items()}
@@ -219,7 +219,7 @@ def _layer(target: str, known: list[str], k: int, product: Any, neuron: Any, out
     weight = np.asarray(product.weight, np.float64) * (gain / held)[:, None]
     largest = np.abs(weight).max(axis=1, initial=0)
     with np.errstate(divide="ignore"):
-        scale = np.minimum(_WEIGHT / largest, _STATE / np.maximum(threshold, np.abs(gain * bias)))
+        scale = np.minimum(most / largest, _STATE / np.maximum(threshold, np.abs(gain * bias)))
     used = np.rint(weight * scale[:, None]).astype(np.int64)
     dead = np.flatnonzero((largest > 0) & ~used.any(axis=1))
     if len(dead):

@@ -73,6 +73,7 @@ from rsnn.torch.sequential import Sequential, SequentialResult
 from rsnn.torch.swap import convert
 
 if TYPE_CHECKING:
+    from rsnn.torch import chip as chip
     from rsnn.torch import presets as presets
 
 __all__ = [
@@ -135,6 +136,7 @@ __all__ = [
     "Sequential",
     "SequentialResult",
     "SumPool2d",
+    "chip",
     "compare_spikes",
     "convert",
     "from_network",
@@ -147,7 +149,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the layers of other libraries when they are first used: they are many."""
-    if name == "presets":
-        return import_module("rsnn.torch.presets")
+    """Import the layers of other libraries, and training for chips, when they are first used."""
+    if name in ("chip", "presets"):
+        return import_module(f"rsnn.torch.{name}")
     raise AttributeError(f"module 'rsnn.torch' has no attribute {name!r}")
