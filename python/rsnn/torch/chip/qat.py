@@ -62,8 +62,9 @@ class QAT(nn.Module):
     dropout is left out, and batch normalisation is folded with its running statistics, which are not updated. Scales are no part of the
     gradient. ``torch.no_grad()`` runs the emulator alone.
 
-    The gradient's neurons compute in the model's own units. On DynapCNN one unit is ``1 / K`` to 8 significant bits, so that integers of 16
-    bits times it are exact in float32: their spikes are the chip's. On Xylo, whose decays are shifts of integers, they are near it.
+    The neurons of the gradient compute in the model's own units and are at the chip's own membranes. On DynapCNN an integer of the chip is
+    ``1 / K`` to 8 significant bits, so that 16 bits of them are exact in float32. On Xylo, whose decays are shifts of integers, they decay
+    by the factor that the shift stands for, and what the chip's rounding adds is added to their input.
 
     Examples
     --------
@@ -156,14 +157,15 @@ class QAT(nn.Module):
                 f"x has the shape {tuple(x.shape)}: must be (T, B, {', '.join(map(str, self.input_shape))}), or batch first"
             )
         chip, origins = self._made()
-        result = chip.run(x.detach().cpu().numpy(), None if state is None else dict(state), threads=torch.get_num_threads())
+        record = TWINS[self.target][1] if torch.is_grad_enabled() else ()
+        given = None if state is None else dict(state)
+        result = chip.run(x.detach().cpu().numpy(), given, record=record, threads=torch.get_num_threads())
         output, spikes = _tensor(result.output, x), {k: _tensor(each, x) for k, each in result.spikes.items()}
         if torch.is_grad_enabled():
-            turn = chip.source.batch_first
-            given = {k: each.transpose(0, 1) for k, each in spikes.items()} if turn else spikes
-            output, spikes = _backwards(chip, origins, x.transpose(0, 1) if turn else x, state, given)
-            if turn:
-                output, spikes = output.transpose(0, 1), {k: each.transpose(0, 1) for k, each in spikes.items()}
+            turn = _turned if chip.source.batch_first else _as_it_is
+            traces = {k: {name: turn(trace) for name, trace in each.items()} for k, each in result.traces.items()}
+            output, spikes = _backwards(chip, origins, turn(x), given, {k: turn(each) for k, each in spikes.items()}, traces)
+            output, spikes = turn(output), {k: turn(each) for k, each in spikes.items()}
         return SequentialResult(output, spikes, result.state, {})
 
     def quantized(self) -> ChipNetwork:
@@ -203,24 +205,38 @@ class QAT(nn.Module):
         return quantize(network, self.target, **self.options), origins
 
 
+def _turned(values: Any) -> Any:
+    """Exchange time and batch."""
+    return values.swapaxes(0, 1)
+
+
+def _as_it_is(values: Any) -> Any:
+    return values
+
+
 def _tensor(values: Any, like: Tensor) -> Tensor:
     """Give whole numbers as a tensor."""
     return torch.from_numpy(np.ascontiguousarray(values)).to(like)
 
 
 def _backwards(
-    chip: ChipNetwork, origins: list[Origin], x: Tensor, state: Mapping[int, Any] | None, spikes: dict[int, Tensor]
+    chip: ChipNetwork,
+    origins: list[Origin],
+    x: Tensor,
+    state: Mapping[int, Any] | None,
+    spikes: dict[int, Tensor],
+    traces: dict[int, dict[str, Any]],
 ) -> tuple[Tensor, dict[int, Tensor]]:
     """Give output and spikes, time first, the numbers of the emulator with the gradient of the float twins."""
     twins: dict[int, Twin] = {}
     for each in chip.layers:
         neurons: Any = origins[each.neuron_index].module
-        twin = TWINS[chip.target](each, origins[each.index], neurons, state)
+        twin = TWINS[chip.target][0](each, origins[each.index], neurons, state)
         twins |= {each.index: twin, each.neuron_index: twin}
     sent = {}
     for k, layer in enumerate(chip.source.layers):
         if k in spikes:
-            x = sent[k] = through(twins[k].neurons(x), spikes[k])
+            x = sent[k] = through(twins[k].neurons(x, spikes[k], traces.get(k, {}).get("v")), spikes[k])
         elif k in twins:
             x = twins[k].product(x, layer)
         elif isinstance(layer, (rsnn.SumPool2d, rsnn.AvgPool2d)):

@@ -1,7 +1,8 @@
 """The float twin of every layer of a chip: the same rounded numbers in the model's own units, differentiable in the float parameters.
 
 What a twin computes is used for its gradient alone; its values are put aside for those of the emulator. A rounded number that stands for a
-float one passes its gradient to it unchanged (`through`): the straight-through estimator of Bengio, Léonard and Courville 2013.
+float one passes its gradient to it unchanged (`through`): the straight-through estimator of Bengio, Léonard and Courville 2013. Twins are
+at the chip's own membranes at every step, so that a surrogate sees how near to its threshold a neuron of the chip was.
 """
 
 import math
@@ -39,6 +40,8 @@ class Twin:
     """Whose surrogate and rules of the gradient are used."""
     start: Mapping[str, Any] = field(default_factory=dict)
     """The neurons' state to go on from, by field; empty: at rest."""
+    scale: Any = None
+    """Of a leaky neuron: its membrane times this is an integer of the chip and a half. None: the twin computes the chip's integers."""
     carried: Any = None
     """What came in at the step before the first, where the layer hears the one before it a step later."""
     delayed: bool = False
@@ -52,18 +55,33 @@ class Twin:
             return functional.linear(x, self.weight, self.bias)
         return functional.conv2d(x, self.weight, self.bias, layer.stride, layer.padding)
 
-    def neurons(self, x: Tensor) -> Tensor:
-        """Run the neurons over (T, B, ...); give their spikes."""
+    def neurons(self, x: Tensor, spikes: Tensor, v: Any) -> Tensor:
+        """Run the neurons over (T, B, ...); give their spikes. The chip's, and its membranes, are for twins that ask for them."""
+        if self.scale is not None:
+            x = through(x, self._drive(spikes, v))
         options = self.layer._options
         state = None
         if self.start:
             fields = self.neuron.kernel(tuple(self.parameters)).states
-            state = make_state(fields, [torch.as_tensor(self.start[name]).to(x) for name in fields])
+            state = make_state(fields, [torch.as_tensor(self.start[name]).to(x).expand(x.shape[1:]) for name in fields])
         output: Tensor = functional.simulate(
             self.neuron, x, state, parameters=self.parameters, surrogate=options.surrogate, detach_reset=options.detach_reset,
             detach=options.detach, checkpoint=options.checkpoint, backend=options.backend,
         ).output  # fmt: skip
         return output
+
+    def _drive(self, spikes: Tensor, v: Any) -> Tensor:
+        """Give the input that brings a leaky neuron with a synapse to the chip's membranes.
+
+        Its decays are those of floats, the chip's those of integers: the difference is in here. Every membrane is half an integer above
+        the chip's, before and after its reset, so that none lies on the threshold.
+        """
+        c = {name: torch.as_tensor(value) for name, value in self.neuron.coefficients().items()}
+        after = (torch.as_tensor(v).double() + HALF) / torch.as_tensor(self.scale)
+        before = torch.cat([torch.as_tensor(self.start["v"]).expand(after.shape[1:])[None], after])[: len(after)]
+        current = after + c["v_threshold"] * spikes.detach().cpu() - c["beta"] * before - c["bias"]
+        previous = torch.cat([torch.as_tensor(self.start["i"]).expand(after.shape[1:])[None], current])[: len(after)]
+        return current - c["alpha"] * previous
 
 
 def _weights(origin: Origin) -> tuple[Tensor, Tensor | None]:
@@ -84,6 +102,9 @@ def _learned(values: Mapping[str, Tensor], rounded: Mapping[str, Any]) -> dict[s
     """Give the rounded values of what is learned."""
     pairs = ((values[name], value, name) for name, value in rounded.items() if name in values and values[name].requires_grad)
     return {name: through(torch.broadcast_to(own, np.broadcast_shapes(own.shape, np.shape(value))), value) for own, value, name in pairs}
+
+
+HALF = 0.5
 
 
 def unit_of(scale: float, bits: int = 8) -> float:
@@ -121,31 +142,32 @@ def xylo(layer: Any, product: Origin, neurons: Layer, state: Any) -> Twin:
     # The chip's current decays after a spike arrived, the twin's before: its weights have that decay in them.
     weight = weight * (gain if synapse.order == "decay_jump_use" else gain * own["alpha"]).expand(n)[:, None].to(weight)
     rounded = {"alpha": alpha, "beta": beta, "v_threshold": layer.threshold / layer.scale, "bias": layer.bias / layer.scale}
-    start, carried = {}, None
+    isyn: Any = np.zeros(n)
+    v: Any = np.zeros(n)
+    carried = None
     if state is not None:
         (kept,) = state.values()
         isyn, v = (kept.isyn_out, kept.v_out) if layer.delay else (kept.isyn[..., 0], kept.v)
-        start, carried = {"v": v / layer.scale, "i": isyn / layer.scale}, kept.s
+        carried = kept.s
     return Twin(
         through(weight, layer.weight.T * (alpha / layer.scale)[:, None]),
         None,
-        rsnn.LIF(
-            **rounded, gain="unit", fire="single" if layer.delay else "multi", max_spikes=None if layer.delay else 31
-        ),
+        rsnn.LIF(**rounded, gain="unit", fire="single" if layer.delay else "multi", max_spikes=None if layer.delay else 31),
         _learned(own, rounded),
         neurons,
-        start,
+        {"v": (v + HALF) / layer.scale, "i": isyn / layer.scale},
+        layer.scale,
         carried,
         bool(layer.delay),
-    )  # fmt: skip
+    )
 
 
-TWINS: dict[str, Callable[[Any, Origin, Layer, Any], Twin]] = {
-    "dynapcnn": dynapcnn,
-    "speck2e": dynapcnn,
-    "speck2f": dynapcnn,
-    "xylo_audio2": xylo,
-    "xylo_audio3": xylo,
-    "xylo_imu": xylo,
+TWINS: dict[str, tuple[Callable[[Any, Origin, Layer, Any], Twin], tuple[str, ...]]] = {
+    "dynapcnn": (dynapcnn, ()),
+    "speck2e": (dynapcnn, ()),
+    "speck2f": (dynapcnn, ()),
+    "xylo_audio2": (xylo, ("v",)),
+    "xylo_audio3": (xylo, ("v",)),
+    "xylo_imu": (xylo, ("v",)),
 }
-"""How the twin of a layer is made, for every target that is trained for."""
+"""For every target that is trained for: how the twin of a layer is made, and what the emulator records for it."""
