@@ -167,6 +167,53 @@ def test_each_layer_has_the_gradient_of_its_float_neurons_at_the_rounded_weights
     torch.testing.assert_close(x.grad, outer.grad)
 
 
+class Fire(torch.autograd.Function):
+    """Spikes that were counted elsewhere, with a slope that was computed elsewhere."""
+
+    @staticmethod
+    def forward(ctx: Any, v: Tensor, slope: Tensor, spikes: Tensor) -> Tensor:
+        ctx.save_for_backward(slope)
+        return spikes.clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
+        return grad * ctx.saved_tensors[0], None, None
+
+
+def test_on_xylo_the_gradient_is_that_of_the_chips_linear_filters_with_slopes_at_its_membranes() -> None:
+    surrogate, x = rsnn.surrogate.Sigmoid(4.0), sound(8, 60, 4)
+    qat = rt.chip.QAT(audio(surrogate=surrogate), "xylo_audio3")
+    output, _ = qat(x)
+    weights = torch.from_numpy(np.random.default_rng(1).normal(size=output.shape))
+    (output * weights.float()).sum().backward()
+
+    chip = qat.quantized()
+    result = chip.run(x.numpy(), record="v")
+    flow, mine = x.double(), []
+    for layer in chip.layers:
+        k = layer.neuron_index
+        scale, threshold = torch.from_numpy(layer.scale), torch.from_numpy(layer.threshold)
+        alpha, beta = (1 - 0.5 ** torch.from_numpy(dash).double() for dash in (layer.dash_syn, layer.dash_mem))
+        spikes = torch.from_numpy(result.spikes[k]).double()
+        before = torch.from_numpy(result.traces[k]["v"]) + threshold * spikes
+        slope = surrogate((before + 0.5) / scale, threshold / scale)
+        weight = torch.from_numpy(layer.weight.T * 1.0) * (alpha / scale)[:, None]
+        mine.append(weight.requires_grad_())
+        i = v = torch.zeros(spikes.shape[1:], dtype=torch.float64)
+        fired = []
+        for t in range(len(x)):
+            came = flow[t] if layer is chip.layers[0] else (flow[t - 1] if t else torch.zeros_like(flow[0]))
+            i = alpha * i + came @ weight.T
+            v = beta * v + i
+            fired.append(Fire.apply(v, slope[t], spikes[t]))
+        flow = torch.stack(fired)
+    (flow * weights).sum().backward()
+    for k, own in zip((0, 2), mine, strict=True):
+        found: Any = qat.model[k].weight.grad  # type: ignore[index, union-attr]
+        assert found.abs().max() > 0.1
+        torch.testing.assert_close(found.double(), own.grad, rtol=1e-4, atol=1e-5 * float(found.abs().max()))
+
+
 def test_a_loss_on_hidden_spikes_reaches_the_weights_before_them_alone() -> None:
     qat = rt.chip.QAT(audio(), "xylo_audio3")
     spikes = qat.run(sound(6, 30, 2)).spikes
