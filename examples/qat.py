@@ -14,9 +14,11 @@ Came out (FILL).
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import command
 import numpy as np
+import numpy.typing as npt
 import torch
 from command import Settings
 from matplotlib.axes import Axes
@@ -41,7 +43,7 @@ TRAINED = (4, 3)
 BATCH = 64
 RATES = {"float": 4e-3, "chip": 2e-3}
 """The largest learning rates; on the chip the network begins with what it knows."""
-LOGITS = 0.5
+LOGITS = 0.25
 """The count of output spikes times this goes into the softmax."""
 SEEDS = 5
 
@@ -65,7 +67,7 @@ def load(seed: int) -> Digits:
     rng = np.random.default_rng(seed)
     encoder = rsnn.IAF(fire="single")
 
-    def spikes(pictures: np.ndarray) -> Tensor:
+    def spikes(pictures: npt.NDArray[np.float32]) -> Tensor:
         phase = rng.random(pictures.shape, dtype=np.float32)
         return torch.from_numpy(rsnn.simulate(encoder, pictures, encoder.init_state(pictures.shape, v=phase), steps=STEPS).spikes)
 
@@ -73,7 +75,7 @@ def load(seed: int) -> Digits:
 
 
 def build(spikes: Tensor) -> rt.Sequential:
-    """Make the network, of what the chip has, scaled so that its neurons fire in 0.15 of the steps when they see `spikes`."""
+    """Make the network, of what the chip has, scaled so that its neurons fire in a tenth of the steps when they see `spikes`."""
     model = rt.Sequential(
         rt.Conv2d(1, 8, 3, padding=1, bias=False),
         rt.IAF(v_min=-1.0),
@@ -83,10 +85,18 @@ def build(spikes: Tensor) -> rt.Sequential:
         rt.SumPool2d(2),
         nn.Flatten(),
         rt.Linear(64, 10, bias=False),
-        rt.IAF(v_min=-1.0),
+        rt.IAF(),
     )
-    rt.init.calibrate_(model, spikes, rate=0.15)
+    rt.init.calibrate_(model, spikes, rate=0.1)
     return model
+
+
+def logits(module: nn.Module, spikes: Tensor) -> Tensor:
+    """Count the output's spikes; in float with what is left on the membranes, so that a class that does not fire yet learns to."""
+    counts, state = module(spikes)
+    left = state[len(module) - 1].v if isinstance(module, rt.Sequential) else 0.0
+    total: Tensor = LOGITS * (counts.sum(0) + left)
+    return total
 
 
 def train(module: nn.Module, digits: Digits, epochs: int, rate: float, what: str) -> list[float]:
@@ -98,8 +108,7 @@ def train(module: nn.Module, digits: Digits, epochs: int, rate: float, what: str
     with command.progress(what, epochs * batches) as advance:
         for epoch in range(epochs):
             for chosen in torch.split(torch.randperm(len(digits.train_labels)), BATCH):
-                counts, _ = module(digits.train[:, chosen])
-                loss = cross_entropy(LOGITS * counts.sum(0), digits.train_labels[chosen])
+                loss = cross_entropy(logits(module, digits.train[:, chosen]), digits.train_labels[chosen])
                 optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 optimizer.step()
@@ -123,7 +132,7 @@ class Found:
     in_float: float
     rounded: dict[int, float]
     trained: dict[int, list[float]]
-    integers: dict[str, np.ndarray]
+    integers: dict[str, npt.NDArray[np.int8]]
     """Of the second convolution with 4 bits, before and after training."""
 
 
@@ -133,7 +142,9 @@ def compare(seed: int, settings: Settings) -> Found:
     digits = load(seed)
     model = build(digits.train[:, :BATCH])
     in_float = train(model, digits, settings.epochs, RATES["float"], f"seed {seed}, float")[-1]
-    rounded, trained, integers = {}, {}, {}
+    rounded: dict[int, float] = {}
+    trained: dict[int, list[float]] = {}
+    integers: dict[str, npt.NDArray[np.int8]] = {}
     network = rt.to_network(model, SHAPE)
     for bits in ROUNDED:
         chip = rsnn.chip.quantize(network, TARGET, weight_bits=bits)
@@ -172,9 +183,9 @@ def run(settings: Settings) -> command.Outcome:
     return results, draw(every, mean)
 
 
-def draw(every: list[Found], mean: dict) -> Figure:
+def draw(every: list[Found], mean: dict[str, Any]) -> Figure:
     """Draw accuracy over bits, accuracy over epochs, and what training does to the integers."""
-    figure = Figure(figsize=(13.0, 4.6))
+    figure = Figure(figsize=(13.5, 4.8))
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.5, 1.2, 1.2))
     draw_bits(left, every, mean)
     draw_epochs(middle, every, mean)
@@ -182,34 +193,44 @@ def draw(every: list[Found], mean: dict) -> Figure:
     return figure
 
 
-def draw_bits(axes: Axes, every: list[Found], mean: dict) -> None:
+def draw_bits(axes: Axes, every: list[Found], mean: dict[str, Any]) -> None:
     """Draw what a weight of fewer bits costs, without and with training."""
-    axes.axhline(100 * mean["float"], color=plot.FLOAT, linewidth=1.5)
+    axes.axhline(100 * mean["float"], color=plot.FLOAT, linewidth=1.5, label=f"float: {mean['float']:.1%}")
     for one in every:
-        axes.plot(ROUNDED, [100 * one.rounded[bits] for bits in ROUNDED], color=plot.QUIET, linewidth=1)
-    axes.plot(ROUNDED, [100 * mean["rounded"][bits] for bits in ROUNDED], "o-", color=plot.INK)
+        axes.plot(ROUNDED, [100 * one.rounded[bits] for bits in ROUNDED], color=plot.QUIET, linewidth=1, zorder=1)
+    axes.plot(ROUNDED, [100 * mean["rounded"][bits] for bits in ROUNDED], "o-", color=plot.INK, label="rounded")
     trained = list(mean["trained"])
-    axes.plot(trained, [100 * mean["trained"][bits] for bits in trained], "o-", color=plot.INTEGER, markersize=8, linewidth=2.5)
-    axes.set(xlabel="bits of a weight", ylabel="held-out digits right, %", title="Rounding to few bits costs accuracy; training wins it back")
+    points = [100 * mean["trained"][bits] for bits in trained]
+    axes.plot(trained, points, "o-", color=plot.INTEGER, markersize=9, linewidth=2.5, label="trained on the chip")
+    for bits, point in zip(trained, points, strict=True):
+        low = 100 * mean["rounded"][bits]
+        axes.annotate("", (bits, point), (bits, low), arrowprops={"arrowstyle": "->", "color": plot.INTEGER, "shrinkA": 6, "shrinkB": 7})
+        axes.text(bits + 0.08, (low + point) / 2, f"+{point - low:.1f}", color=plot.INTEGER, ha="right", va="center")
+    axes.set(xlabel="bits of a weight", ylabel="held-out digits right, %", title="Few bits: what rounding loses, training wins back")
     axes.invert_xaxis()
     axes.set_xticks(ROUNDED)
+    axes.legend(loc="lower left")
 
 
-def draw_epochs(axes: Axes, every: list[Found], mean: dict) -> None:
+def draw_epochs(axes: Axes, every: list[Found], mean: dict[str, Any]) -> None:
     """Draw how accuracy comes back."""
-    axes.axhline(100 * mean["float"], color=plot.FLOAT, linewidth=1.5)
-    for bits in mean["trained"]:
+    axes.axhline(100 * mean["float"], color=plot.FLOAT, linewidth=1.5, label="float")
+    for bits, style in zip(mean["trained"], ("-", "--"), strict=False):
         curves = 100 * np.array([one.trained[bits] for one in every])
-        axes.plot(curves.mean(0), color=plot.INTEGER)
-    axes.set(xlabel="epoch of training on the chip")
+        axes.plot(curves.mean(0), style, color=plot.INTEGER, linewidth=2, label=f"{bits} bits")
+        axes.fill_between(range(curves.shape[1]), curves.min(0), curves.max(0), color=plot.INTEGER, alpha=0.12, linewidth=0)
+    axes.set(xlabel="epoch on the chip (0: rounded)", title=f"On the way: mean and range of {len(every)} seeds")
+    axes.legend(loc="lower right")
 
 
 def draw_integers(axes: Axes, every: list[Found]) -> None:
-    """Draw the integers before and after."""
-    values = np.arange(-8, 8)
-    for name in ("rounded", "trained"):
+    """Draw the integers of the second convolution before and after."""
+    values = np.arange(-(2 ** (TRAINED[0] - 1)), 2 ** (TRAINED[0] - 1))
+    for shift, name, color in ((-0.2, "rounded", plot.INK), (0.2, "trained", plot.INTEGER)):
         weights = np.concatenate([one.integers[name].ravel() for one in every])
-        axes.plot(values, [np.mean(weights == k) for k in values], label=name)
+        axes.bar(values + shift, [100 * np.mean(weights == k) for k in values], width=0.4, color=color, label=name)
+    axes.set(xlabel="integer", ylabel="weights of the second convolution, %", title=f"The integers of {TRAINED[0]} bits")
+    axes.legend()
 
 
 if __name__ == "__main__":
