@@ -168,7 +168,7 @@ def run(settings: Settings) -> command.Outcome:
         said = ", ".join(f"{bits} bits: rounded {one.rounded[bits]:.2%}, trained {curve[-1]:.2%}" for bits, curve in one.trained.items())
         print(f"seed {seed}: float {one.in_float:.2%}; {said}")
     every = list(found.values())
-    mean = {
+    mean: dict[str, Any] = {
         "float": float(np.mean([one.in_float for one in every])),
         "rounded": {bits: float(np.mean([one.rounded[bits] for one in every])) for bits in ROUNDED},
         "trained": {bits: float(np.mean([one.trained[bits][-1] for one in every])) for bits in every[0].trained},

@@ -10,7 +10,6 @@ which are what the chip spends its energy on. Accuracies and operations are thos
 Came out (FILL).
 """
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +133,7 @@ def run(settings: Settings) -> command.Outcome:
     def mean(points: list[Point]) -> dict[str, float]:
         return {"accuracy": float(np.mean([one.accuracy for one in points])), "synops": float(np.mean([one.synops for one in points]))}
 
-    results = {
+    results: dict[str, Any] = {
         "float": float(np.mean([one.in_float for one in every])),
         "rounded": mean([one.rounded for one in every]),
         "trained": mean([one.trained[-1] for one in every]),
@@ -160,9 +159,9 @@ def draw(every: list[Found], results: dict[str, Any], saved: float) -> Figure:
         f"with {saved:.0%} fewer operations after training on the chip",
         x=0.01, ha="left", fontsize=15, fontweight="bold",
     )  # fmt: skip
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.0, 1.35))
-    draw_way(upper.subplots(1, 5, width_ratios=(0.8, 1.3, 1.5, 1.5, 1.1)), first)
-    left, middle, right = lower.subplots(1, 3, width_ratios=(1.1, 1.0, 1.5))
+    rows: Any = figure.subfigures(2, 1, height_ratios=(1.0, 1.35))
+    draw_way(rows[0].subplots(1, 5, width_ratios=(0.8, 1.3, 1.5, 1.5, 1.1)), first)
+    left, middle, right = rows[1].subplots(1, 3, width_ratios=(1.1, 1.0, 1.5))
     draw_cores(left, first.tuned)
     draw_agreement(middle, first)
     draw_tuning(right, every)
@@ -215,10 +214,9 @@ def draw_cores(axes: Axes, chip: rsnn.chip.ChipNetwork) -> None:
 def draw_agreement(axes: Axes, found: Found) -> None:
     """Draw float against integers: the spikes of every output neuron for every held-out digit."""
     x = found.digits.test.numpy()
-    counts = [network.run(x).output.sum(0) for network in (found.network, found.chip)]
-    plot.agreement(*counts, axes).set(
-        xlabel="spikes in float", ylabel="spikes in 8-bit integers", title="Rounding alone: every output neuron"
-    )
+    in_float, in_integers = found.network.run(x).output.sum(0), found.chip.run(x).output.sum(0)
+    plot.agreement(in_float, in_integers, axes).legend(loc="lower right")
+    axes.set(xlabel="spikes in float", ylabel="spikes in 8-bit integers", title="Rounding alone: output neurons, every digit")
 
 
 def draw_tuning(axes: Axes, every: list[Found]) -> None:
