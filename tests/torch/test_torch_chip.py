@@ -256,6 +256,18 @@ def test_learned_thresholds_and_time_constants_have_gradients() -> None:
         assert grad != 0
 
 
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("leading", [(0, 2), (3, 0), (1, 1)])
+def test_no_steps_and_no_samples_have_empty_results_and_gradients_of_0(case: str, leading: tuple[int, int]) -> None:
+    target, build, data = CASES[case]
+    model = build()
+    output, state = rt.chip.QAT(model, target)(0 * data(0, *leading))
+    assert output.shape[:2] == leading
+    assert len(state) == (1 if target.startswith("xylo") else 4)
+    output.sum().backward()
+    assert all(each.grad is not None and not each.grad.isnan().any() for each in model.parameters())
+
+
 def test_without_gradients_the_emulator_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     def called(*_: Any) -> None:
         raise AssertionError
@@ -341,6 +353,7 @@ IAF = rt.Sequential(rt.Linear(3, 2), rt.IAF())
         (lambda: rt.chip.QAT(IAF, input_shape=0.5), TypeError, "input_shape"),  # type: ignore[arg-type]
         (lambda: rt.chip.QAT(IAF).quantized(), ValueError, "input_shape: is not known before data were seen; give it to QAT"),
         (lambda: rt.chip.QAT(IAF)(np.zeros((2, 2, 3))), TypeError, "x is ndarray: must be a tensor"),
+        (lambda: rt.chip.QAT(IAF)(torch.zeros(2, 2, 3).bfloat16()), TypeError, "x is torch.bfloat16: must be float32 or float64"),
         (lambda: rt.chip.QAT(IAF)(torch.full((2, 2, 3), 0.5)), ValueError, "x.*0.5"),
         (lambda: rt.chip.QAT(IAF)(torch.full((2, 2, 3), torch.nan)), ValueError, "x"),
         (lambda: rt.chip.QAT(IAF)(torch.zeros(3)), ValueError, "x has the shape .3,.: must have at least 2 axes"),

@@ -148,7 +148,8 @@ class QAT(nn.Module):
         InvalidTypeError, InvalidValueError
             As of `forward`.
         """
-        _checks.floating("x", x)
+        if _checks.floating("x", x).dtype not in _checks.NATIVE:
+            raise InvalidTypeError(f"x is {x.dtype}: must be float32 or float64; x.float() converts it")
         _checks.axes("x", x, 2, "(T, B, ...), or (B, T, ...) where the model has batch first")
         if self.input_shape is None:
             self.input_shape = tuple(x.shape[2:])

@@ -21,6 +21,9 @@ from rsnn.torch import functional
 from rsnn.torch.modules import Layer
 from rsnn.torch.network import Origin
 
+HALF = 0.5
+"""How far above the chip's integers a twin's membranes are, where it decays as floats do."""
+
 
 def through(own: Tensor, values: Any) -> Tensor:
     """Give exactly these values, with the gradient of `own`, which is finite: ``values + (own - own)``, the latter held apart."""
@@ -102,9 +105,6 @@ def _learned(values: Mapping[str, Tensor], rounded: Mapping[str, Any]) -> dict[s
     """Give the rounded values of what is learned."""
     pairs = ((values[name], value, name) for name, value in rounded.items() if name in values and values[name].requires_grad)
     return {name: through(torch.broadcast_to(own, np.broadcast_shapes(own.shape, np.shape(value))), value) for own, value, name in pairs}
-
-
-HALF = 0.5
 
 
 def unit_of(scale: float, bits: int = 8) -> float:
