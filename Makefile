@@ -37,6 +37,8 @@ examples: $(STAMPS)/extra-demo $(STAMPS)/extra-distributed ## train the tasks in
 	$(BIN)/python examples/memory.py $(ARGS)
 	$(BIN)/python examples/cluster_sweep.py $(ARGS)
 	$(BIN)/python examples/conversion.py $(ARGS)
+	$(BIN)/python examples/qat.py $(ARGS)
+	$(BIN)/python examples/speck_digits.py $(ARGS)
 	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 examples/distributed.py $(ARGS)
 
 test: $(STAMPS)/extra-test ## run every test: Rust, Python, docstrings, README

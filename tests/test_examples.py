@@ -62,6 +62,22 @@ def test_adaptive_neurons_begin_to_recall(tmp_path: Path) -> None:
     assert len(found["not adaptive"]["by_delay"][0]) == 11
 
 
+def test_training_on_the_chip_wins_back_what_rounding_to_four_bits_lost(tmp_path: Path) -> None:
+    found = run("qat", tmp_path)["mean"]
+    assert found["float"] >= 0.8
+    assert found["rounded"]["8"] >= found["float"] - 0.02
+    assert found["trained"]["4"] >= found["rounded"]["4"]
+    assert found["trained"]["4"] >= found["float"] - 0.05
+
+
+def test_digits_fit_on_speck_and_need_fewer_operations_after_training_there(tmp_path: Path) -> None:
+    found = run("speck_digits", tmp_path)
+    assert found["fits"]
+    assert len(set(found["cores"].values())) == 3
+    assert found["trained"]["accuracy"] >= 0.8
+    assert found["trained"]["synops"] < found["rounded"]["synops"]
+
+
 def test_one_process_and_two_under_torchrun_learn_the_same(tmp_path: Path) -> None:
     one = run("distributed", tmp_path / "1")
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -148,6 +164,15 @@ runpy.run_path(sys.argv[0], run_name="__main__")"""
 
 def test_make_runs_every_example() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    assert EXAMPLES == ["cluster_sweep", "conversion", "digits", "distributed", "memory", "time_constants"]
+    assert EXAMPLES == [
+        "cluster_sweep",
+        "conversion",
+        "digits",
+        "distributed",
+        "memory",
+        "qat",
+        "speck_digits",
+        "time_constants",
+    ]
     for name in EXAMPLES:
         assert f"examples/{name}.py $(ARGS)" in makefile

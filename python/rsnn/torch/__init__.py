@@ -73,6 +73,7 @@ from rsnn.torch.sequential import Sequential, SequentialResult
 from rsnn.torch.swap import convert
 
 if TYPE_CHECKING:
+    from rsnn.torch import chip as chip
     from rsnn.torch import losses as losses
     from rsnn.torch import presets as presets
 
@@ -136,6 +137,7 @@ __all__ = [
     "Sequential",
     "SequentialResult",
     "SumPool2d",
+    "chip",
     "compare_spikes",
     "convert",
     "from_network",
@@ -149,7 +151,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the losses, and the layers of other libraries, when they are first used: they are many."""
-    if name in ("losses", "presets"):
+    """Import the losses, the layers of other libraries, and training for chips, when they are first used."""
+    if name in ("chip", "losses", "presets"):
         return import_module(f"rsnn.torch.{name}")
     raise AttributeError(f"module 'rsnn.torch' has no attribute {name!r}")

@@ -275,6 +275,12 @@ def _flow(kernel: Kernel, name: str, value: Tensor) -> Tensor:
     return value.detach() if name == "rest" and "masked" not in kernel.spec.split() else value
 
 
+def coefficients(neuron: AnyNeuron, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Form the coefficients of a neuron whose parameters are these tensors."""
+    formed: dict[str, Tensor] = neuron.coefficients(values, _NAMESPACE)
+    return formed
+
+
 def effective(plan: Plan, name: str, value: Tensor) -> Tensor:
     """Give the value of a parameter at use: a learned one held in its valid range."""
     return apply_clamp(value, *plan.ranges[name]) if name in plan.ranges else value
@@ -315,7 +321,7 @@ def _stack_coefficients(plan: Plan, values: Mapping[str, Tensor], trailing: tupl
     And the names of those whose gradient is needed: what learned parameters reach (known beforehand, because inside vmap a tensor does
     not say whether it requires grad), and what was put in a buffer's place by `torch.func.functional_call`.
     """
-    formed = plan.neuron.coefficients(values, _NAMESPACE)
+    formed = coefficients(plan.neuron, values)
     rows = [formed[name] for name in plan.kernel.coefficients]
     for name, value in (*values.items(), *zip(plan.kernel.coefficients, rows, strict=True)):
         sizes = zip(reversed(value.shape), reversed(trailing), strict=False)

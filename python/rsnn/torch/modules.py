@@ -212,8 +212,12 @@ class Layer(nn.Module):
         if self._is_meta():
             return self._plan.neuron
         with torch.no_grad():
-            values = {name: functional.effective(self._plan, name, self._value(name).double()) for name in self._plan.neuron.parameters}
+            values = self._used()
         return self._plan.neuron.replace(**{name: np.array(value.tolist()) for name, value in values.items()})
+
+    def _used(self) -> dict[str, Tensor]:
+        """Give the parameters as they are used, in float64."""
+        return {name: functional.effective(self._plan, name, self._value(name).double()) for name in self._plan.neuron.parameters}
 
     @property
     def spiking(self) -> bool:

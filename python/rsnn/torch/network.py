@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -54,19 +55,35 @@ def to_network(module: nn.Module, input_shape: int | Sequence[int]) -> "rsnn.Net
     >>> rt.to_network(module, input_shape=(3,)).run(np.zeros((10, 4, 3), np.float32)).output.shape
     (10, 4, 2)
     """
+    return traced(module, input_shape)[0]
+
+
+@dataclass
+class Origin:
+    """Where a layer of the network comes from."""
+
+    module: nn.Module | None
+    """None: it is there for the sum of what comes in."""
+    norms: list[nn.Module] = field(default_factory=list)
+    """Batch normalisations that were folded into it, in order."""
+
+
+def traced(module: nn.Module, input_shape: int | Sequence[int]) -> "tuple[rsnn.Network, list[Origin]]":
+    """Make a network as `to_network` does; tell for each of its layers where it comes from."""
     if not isinstance(module, nn.Module):
         raise InvalidTypeError(f"module is {type(module).__name__}: must be a torch module, such as rsnn.torch.Sequential(...)")
     reader = _Reader()
     last = reader.read(module, "", None, (-1,), alone=False)
     if last != len(reader.layers) - 1:  # the last module leaves no layer behind, and what it passes on is not the last layer's
         reader.add(rsnn.Add(), None, (last,))
-    return rsnn.Network(
+    network = rsnn.Network(
         reader.layers,
         input_shape=input_shape,
         batch_first=getattr(module, "batch_first", False),
         names=reader.names,
         inputs=reader.inputs,
     )
+    return network, reader.origins
 
 
 class _Reader:
@@ -76,12 +93,14 @@ class _Reader:
         self.layers: list[Any] = []
         self.names: list[str | None] = []
         self.inputs: list[tuple[int, ...]] = []
+        self.origins: list[Origin] = []
 
-    def add(self, layer: Any, name: str | None, sources: tuple[int, ...]) -> int:
+    def add(self, layer: Any, name: str | None, sources: tuple[int, ...], module: nn.Module | None = None) -> int:
         """Add a layer; give its index."""
         self.layers.append(layer)
         self.names.append(name if name not in self.names else None)
         self.inputs.append(sources)
+        self.origins.append(Origin(module))
         return len(self.layers) - 1
 
     def read(self, module: nn.Module, position: str, name: str | None, sources: tuple[int, ...], *, alone: bool) -> int:
@@ -107,7 +126,7 @@ class _Reader:
             known = ", ".join(dict.fromkeys(kind.__name__ for kind in (*_CONVERSIONS, *_NORMS)))
             why = f"has no counterpart in rsnn.Network, which has {known}; replace it by these or leave it outside"
             raise _refusal(position, module, why)
-        return self.add(convert(position, module), name, sources)
+        return self.add(convert(position, module), name, sources, module)
 
     def _graph(self, module: Graph, position: str, name: str | None, source: int, *, alone: bool) -> int:
         sent = {-1: source}
@@ -132,6 +151,7 @@ class _Reader:
                 position, module, "is not the only one that takes what the layer before it sends on, so it cannot be folded into it"
             )
         self.layers[k] = _folded(position, module, self.layers[k])
+        self.origins[k].norms.append(module)
         return k
 
 
