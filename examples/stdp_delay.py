@@ -6,8 +6,9 @@ besides. Spike-timing-dependent plasticity strengthens the synapse whose spikes 
 others: their spikes come at other times, and meet the long trace of what was fired before. In the end each neuron has kept one synapse,
 the one with its delay. Then the teachers fall silent, and the neurons answer the source by themselves, in time.
 
-The rule: Song, Miller, Abbott: Competitive Hebbian learning through spike-timing-dependent synaptic plasticity, Nature Neuroscience 3, 2000;
-delays chosen by it: Gerstner, Kempter, van Hemmen, Wagner: A neuronal learning rule for sub-millisecond temporal coding, Nature 383, 1996.
+The rule: Song, Miller, Abbott: Competitive Hebbian learning through spike-timing-dependent synaptic plasticity, Nature Neuroscience 3,
+2000; delays chosen by it: Gerstner, Kempter, van Hemmen, Wagner: A neuronal learning rule for sub-millisecond temporal coding, Nature 383,
+1996.
 
     python examples/stdp_delay.py [--help]
 

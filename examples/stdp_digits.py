@@ -1,10 +1,10 @@
 """Handwritten digits learned without labels, by spike-timing-dependent plasticity.
 
 A hundred neurons see the 8 x 8 pictures of scikit-learn as random spikes. Whoever fires first holds the others down, and its synapses move
-towards what it saw: with every spike those grow whose inputs fired lately, the others shrink, and their sum is kept. A threshold that rises
-with every spike, and falls slowly, gives each neuron its share of the pictures. So every neuron comes to stand for one way to write a digit,
-and nobody told it which. Only at the end labels are looked at: each neuron is called after the digit of the training set that it fires for
-most, and a new picture after the neurons that fire for it.
+towards what it saw: with every spike those grow whose inputs fired lately, the others shrink, and their sum is kept. A threshold that
+rises with every spike, and falls slowly, gives each neuron its share of the pictures. So every neuron comes to stand for one way to write
+a digit, and nobody told it which. Only at the end labels are looked at: each neuron is called after the digit of the training set that it
+fires for most, and a new picture after the neurons that fire for it.
 
 A quarter of the pictures, with every digit in equal share, is held out by the seed and used for nothing but the accuracies told.
 
@@ -59,7 +59,7 @@ class Digits:
 
 @dataclass
 class Learned:
-    """What a network has become: weights, the adaptation of the thresholds, the digit of every neuron (-1: silent), test accuracies."""
+    """What a network has become: weights, the adaptation of the thresholds, the digit of every neuron (-1: silent), test accuracies by epoch."""
 
     weight: Array
     adaptation: Array
@@ -121,6 +121,7 @@ def train(digits: Digits, settings: Settings, seed: int) -> Learned:
     """Show all training pictures one by one, in new order in every epoch, while the synapses change."""
     rng = np.random.default_rng(seed)
     learned = Learned(rsnn.plasticity.normalize(rng.random((NEURONS, 64), np.float32), TOTAL), np.zeros(NEURONS, np.float32))
+    name(learned, digits, rng)
     with command.progress(f"seed {seed}", settings.epochs * len(digits.train)) as advance:
         for epoch in range(settings.epochs):
             for k in rng.permutation(len(digits.train)):
@@ -157,15 +158,21 @@ def draw(learned: Learned, digits: Digits, curves: dict[int, list[float]]) -> Fi
     order = np.argsort(learned.digit, kind="stable")
     tiles = np.pad(learned.weight[order].reshape(10, 10, 8, 8), ((0, 0), (0, 0), (1, 1), (1, 1)))
     plot.image(tiles.transpose(0, 2, 1, 3).reshape(100, 100), weights).set_title(
-        "Synapses of all neurons, by the digit that each has been called"
+        "Synapses of all neurons, and the digit each is called after"
     )
     for place, neuron in enumerate(order):
         said = "-" if learned.digit[neuron] < 0 else str(learned.digit[neuron])
         weights.text(place % 10 * 10 + 0.2, place // 10 * 10 + 2.2, said, color=plot.INTEGER, fontsize=8)
     for accuracy in curves.values():
-        course.plot(range(1, len(accuracy) + 1), accuracy, ".-", color=plot.FLOAT, alpha=0.7)
+        course.plot(range(len(accuracy)), accuracy, ".-", color=plot.FLOAT, alpha=0.7)
     mean = np.mean([accuracy[-1] for accuracy in curves.values()])
-    course.set(xlabel="epoch", ylabel="accuracy", ylim=(0.0, 1.0), title=f"Held-out digits: mean over {len(curves)} seeds {mean:.1%}")
+    course.set(
+        xlabel="epoch",
+        xticks=range(max(map(len, curves.values()))),
+        ylabel="accuracy",
+        ylim=(0.0, 1.0),
+        title=f"Held-out digits: mean over {len(curves)} seeds {mean:.1%}",
+    )
     table = np.zeros((10, 10), dtype=np.int64)
     np.add.at(table, (digits.test_labels, learned.answers), 1)
     plot.confusion(table, matrix).set_title("All held-out digits of this split")

@@ -96,7 +96,7 @@ def test_short_term_plasticity_stands_in_front_of_the_weights_and_traces_see_the
     assert out.any()
     assert np.array_equal(got.weights[0], weight)
     assert got.state[0]._fields == ("u", "x", "pre", "post")
-    assert np.array_equal(got.state[0].pre, traces.pre)  # type: ignore[attr-defined]
+    assert np.array_equal(got.state[0].pre, traces.pre)
     alone = run(rsnn.Network([layer, neuron], 8), x, {0: fading})
     assert np.array_equal(alone.output, rsnn.Network([layer, neuron], 8).run(drive).output)
     assert not alone.weights
@@ -203,7 +203,7 @@ def test_what_cannot_be_run_is_refused_by_name() -> None:
         with pytest.raises(rsnn.RsnnError, match=says):
             run(network, x, rules, **options)
     with pytest.raises(rsnn.InvalidTypeError, match="network="):
-        run([rsnn.LIF()], x, {0: rule})  # type: ignore[arg-type]
+        run([rsnn.LIF()], x, {0: rule})
     image = rsnn.Network([rsnn.Conv2d(np.ones((1, 1, 1, 1))), rsnn.Recurrent(rsnn.LIF(), np.eye(4))], (1, 4, 4))
     with pytest.raises(rsnn.InvalidValueError, match="act on each other"):
         run(image, np.ones((5, 1, 4, 4)), {0: rule})

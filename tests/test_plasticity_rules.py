@@ -245,7 +245,7 @@ def test_short_term_plasticity_equals_its_definition_and_goes_on(dtype: Any, n: 
     numbers = [np.asarray(value, dtype) for value in rule.coefficients().values()]
     out, u, x = reference.short_term(z, *numbers, np.zeros(n, dtype), np.ones(n, dtype))
     assert np.array_equal(got.output, out)
-    assert np.array_equal(got.state.u, u)  # type: ignore[attr-defined]
+    assert np.array_equal(got.state.u, u)
     assert np.array_equal(got.traces["x"][-1], x)
     late = short_term(rule, z[5:], short_term(rule, z[:5]).state)
     assert np.array_equal(late.output, out[5:])
@@ -308,7 +308,7 @@ def test_a_rule_that_makes_no_sense_is_refused_by_name(options: dict[str, Any], 
 def test_data_that_do_not_fit_are_refused_by_name() -> None:
     rule, ones = STDP(), np.ones((4, 2))
     with pytest.raises(rsnn.InvalidTypeError, match="rule="):
-        learn("stdp", ones, ones, np.eye(2))  # type: ignore[arg-type]
+        learn("stdp", ones, ones, np.eye(2))
     with pytest.raises(rsnn.InvalidValueError, match="post has shape"):
         learn(rule, ones, ones[:3], np.eye(2))
     with pytest.raises(rsnn.InvalidValueError, match="pre has shape"):
@@ -324,13 +324,13 @@ def test_data_that_do_not_fit_are_refused_by_name() -> None:
     with pytest.raises(rsnn.InvalidValueError, match="stride"):
         learn(rule, ones, ones, np.eye(2), stride=2)
     with pytest.raises(rsnn.InvalidTypeError, match="fields pre, post"):
-        learn(rule, ones, ones, np.eye(2), (1, 2))  # type: ignore[arg-type]
+        learn(rule, ones, ones, np.eye(2), (1, 2))
     with pytest.raises(rsnn.InvalidValueError, match="infinite or undefined"):
         learn(STDP(bounded=False, a_plus=1e38), np.full((9, 2), 1e30, np.float32), np.ones((9, 2)), np.eye(2))
     with pytest.raises(rsnn.InvalidValueError, match="weight_every"):
         learn(rule, ones, ones, np.eye(2), weight_every=0)
     with pytest.raises(rsnn.InvalidTypeError, match="rule="):
-        RewardModulated(RewardModulated(rule))  # type: ignore[arg-type]
+        RewardModulated(RewardModulated(rule))
 
 
 def test_nothing_of_the_caller_is_changed() -> None:

@@ -97,7 +97,7 @@ def correlation_sensor(
     >>> import rsnn
     >>> out = rsnn.plasticity.correlation_sensor([[1.0], [0.0]], [[0.0], [1.0]], tau_correlation=2.0, discretization="euler")
     >>> out.state
-    State(post_pre=array([[1.]], dtype=float64), ...
+    State(post_pre=array([[1.]]), correlation=array([[0.5]]), anticorrelation=array([[1.]]))
     """
     arrived, dtype = spikes("pre", pre)
     sent, _ = spikes("post", post, dtype)

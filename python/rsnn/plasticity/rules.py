@@ -104,7 +104,7 @@ class STDP(Description):
     >>> import numpy as np, rsnn
     >>> rule = rsnn.plasticity.STDP(tau_plus=10.0, a_plus=0.1, a_minus=0.1)
     >>> out = rsnn.plasticity.learn(rule, [[1], [0], [0]], [[0], [0], [1]], [[0.5]])
-    >>> round(float(out.weight[0, 0]), 6), round(0.5 + 0.1 * np.exp(-2 / 10), 6)
+    >>> round(float(out.weight[0, 0]), 6), round(float(0.5 + 0.1 * np.exp(-2 / 10)), 6)
     (0.581873, 0.581873)
     """
 

@@ -74,7 +74,7 @@ class TsodyksMarkram(Description):
     >>> import rsnn
     >>> depressing = rsnn.plasticity.TsodyksMarkram(tau_facilitation=20.0, tau_depression=800.0, utilization=0.5)
     >>> [round(float(y), 3) for y in rsnn.plasticity.short_term(depressing, [1.0, 1.0, 1.0]).output]
-    [0.5, 0.363, 0.115]
+    [0.5, 0.363, 0.114]
     """
 
     tau_facilitation: Parameter = 50.0
