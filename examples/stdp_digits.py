@@ -59,7 +59,11 @@ class Digits:
 
 @dataclass
 class Learned:
-    """What a network has become: weights, the adaptation of the thresholds, the digit of every neuron (-1: silent), test accuracies by epoch."""
+    """What a network has become.
+
+    Weights, the adaptation of the thresholds, the digit of every neuron (-1: silent), and of the held-out pictures the accuracy, before the
+    first epoch and after each, and the answers.
+    """
 
     weight: Array
     adaptation: Array
