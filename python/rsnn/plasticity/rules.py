@@ -95,7 +95,8 @@ class STDP(Description):
 
     Sources: Song, Miller, Abbott, Nature Neuroscience 3 (2000), whose numbers are the defaults; for the power Gütig, Aharonov, Rotter,
     Sompolinsky, Journal of Neuroscience 23 (2003); for triplets Pfister, Gerstner, Journal of Neuroscience 26 (2006); for pairings
-    Morrison, Diesmann, Gerstner, Biological Cybernetics 98 (2008); for x_target Diehl, Cook, Frontiers in Computational Neuroscience 9 (2015).
+    Morrison, Diesmann, Gerstner, Biological Cybernetics 98 (2008); for x_target Diehl, Cook, Frontiers in Computational Neuroscience 9
+    (2015).
 
     Examples
     --------
