@@ -236,18 +236,18 @@ def _is_ready(array: Array, dtype: np.dtype[Any]) -> bool:
     return array.dtype == dtype and array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned
 
 
-def data(x: Any) -> tuple[Any, np.dtype[Any]]:
-    """Check that x is an array of numbers, or packed spikes; give it, and the dtype to compute in."""
+def data(x: Any, name: str = "x") -> tuple[Any, np.dtype[Any]]:
+    """Check that x, or what else it is called, is an array of numbers, or packed spikes; give it, and the dtype to compute in."""
     if isinstance(x, Spikes):
         return x, np.dtype(np.float32)
     if is_tensor(x):
-        raise InvalidTypeError("x: a torch tensor; numpy arrays are accepted here: use rsnn.torch.Layer(neuron), or x.numpy()")
-    array = array_of("x", x)
+        raise InvalidTypeError(f"{name}: a torch tensor; numpy arrays are accepted here: use rsnn.torch.Layer(neuron), or {name}.numpy()")
+    array = array_of(name, x)
     kind = array.dtype
     if kind.kind not in "biuf" or kind.itemsize > 8:
-        cure = "take its real part, or run both parts" if kind.kind == "c" else "convert it, for example x.astype(np.float32)"
+        cure = "take its real part, or run both parts" if kind.kind == "c" else f"convert it, for example {name}.astype(np.float32)"
         raise InvalidTypeError(
-            f"x: {kind} came; accepted are float32, float64, and bool, integers and float16, which become float32; {cure}"
+            f"{name}: {kind} came; accepted are float32, float64, and bool, integers and float16, which become float32; {cure}"
         )
     dtype = np.dtype(np.float64 if kind.kind == "f" and kind.itemsize == 8 else np.float32)
     return array, dtype

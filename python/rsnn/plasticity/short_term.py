@@ -141,7 +141,7 @@ def short_term(
         raise InvalidTypeError(f"rule={shown(rule)}: must be rsnn.plasticity.TsodyksMarkram(...)")
     turned = flag("batch_first", batch_first)
     wanted = names("record", record, rule.states)
-    array, dtype = spikes("z", z)
+    array, dtype = spikes("z", z, batch_first=turned)
     if turned and array.ndim > 1:
         array = np.ascontiguousarray(array.swapaxes(0, 1))
     own = array.shape[1:]
