@@ -35,6 +35,8 @@ examples: $(STAMPS)/extra-demo $(STAMPS)/extra-distributed ## train the tasks in
 	$(BIN)/python examples/digits.py $(ARGS)
 	$(BIN)/python examples/time_constants.py $(ARGS)
 	$(BIN)/python examples/memory.py $(ARGS)
+	$(BIN)/python examples/stdp_delay.py $(ARGS)
+	$(BIN)/python examples/stdp_digits.py $(ARGS)
 	$(BIN)/python examples/cluster_sweep.py $(ARGS)
 	$(BIN)/python examples/conversion.py $(ARGS)
 	$(BIN)/python examples/qat.py $(ARGS)

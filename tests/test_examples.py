@@ -78,6 +78,18 @@ def test_digits_fit_on_speck_and_need_fewer_operations_after_training_there(tmp_
     assert found["trained"]["synops"] < found["rounded"]["synops"]
 
 
+def test_a_synapse_learns_the_delay_between_two_trains(tmp_path: Path) -> None:
+    found = run("stdp_delay", tmp_path)
+    assert found["found"]["0"] == found["delays"] == [8, 19, 30]
+    assert min(found["in_time"][0]) >= 0.95  # without teachers
+
+
+def test_digits_are_read_that_were_learned_without_labels(tmp_path: Path) -> None:
+    found = run("stdp_digits", tmp_path)
+    assert found["accuracy"]["0"] >= 0.75
+    assert found["curves"]["0"][0] <= 0.6  # before anything was learned
+
+
 def test_one_process_and_two_under_torchrun_learn_the_same(tmp_path: Path) -> None:
     one = run("distributed", tmp_path / "1")
     torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -172,6 +184,8 @@ def test_make_runs_every_example() -> None:
         "memory",
         "qat",
         "speck_digits",
+        "stdp_delay",
+        "stdp_digits",
         "time_constants",
     ]
     for name in EXAMPLES:

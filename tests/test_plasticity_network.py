@@ -53,8 +53,8 @@ def test_a_plastic_layer_is_its_product_its_neurons_and_its_rule_at_every_step(k
     layer, neuron, shape = {
         "linear": (rsnn.Linear(rng.random((6, 8)), rng.random(6) * 0.1), rsnn.LIF(tau_mem=5.0, tau_syn=3.0, v_threshold=theta), (8,)),
         "recurrent": (rsnn.Linear(rng.random((6, 8))), rsnn.Recurrent(rsnn.LIF(beta=0.8), -0.5 * (1 - np.eye(6))), (8,)),
-        "competing": (rsnn.Linear(rng.random((6, 8))), rsnn.Neuron(rsnn.stages.Leaky(beta=0.8), inhibition=True), (8,)),
-        "multi": (rsnn.Linear(rng.random((6, 4))), rsnn.IAF(v_threshold=0.3), (2, 4)),
+        "competing": (rsnn.Linear(rng.random((6, 8))), rsnn.presets.snntorch.Leaky(beta=0.8, inhibition=True), (8,)),
+        "multi": (rsnn.Linear(rng.random((6, 4))), rsnn.IAF(v_threshold=0.3), (4,)),
         "conv1d": (rsnn.Conv1d(rng.random((6, 2, 3)), stride=2, padding=1), rsnn.ALIF(beta=0.8), (2, 7)),
         "conv2d": (
             rsnn.Conv2d(rng.random((6, 2, 2, 3)), rng.random(6), (1, 2), 1),
@@ -73,6 +73,17 @@ def test_a_plastic_layer_is_its_product_its_neurons_and_its_rule_at_every_step(k
     assert np.array_equal(got.spikes[1], got.output)
 
 
+def test_a_linear_layer_on_the_last_axis_learns_from_every_row_as_from_a_sample() -> None:
+    rng = np.random.default_rng(6)
+    x = (rng.random((30, 3, 2, 4)) < 0.3).astype(np.float64)
+    net = rsnn.Network([rsnn.Linear(rng.random((6, 4))), rsnn.LIF(beta=0.8)], input_shape=(2, 4))
+    got = run(net, x, {0: RULES[0]})
+    flat = run(rsnn.Network(net.layers, 4), x.reshape(30, 6, 4), {0: RULES[0]})
+    assert np.array_equal(got.output.reshape(30, 6, 6), flat.output)
+    assert np.array_equal(got.weights[0], flat.weights[0])
+    assert got.output.any()
+
+
 def test_short_term_plasticity_stands_in_front_of_the_weights_and_traces_see_the_spikes() -> None:
     rng = np.random.default_rng(1)
     layer, neuron, rule = rsnn.Linear(rng.random((6, 8))), rsnn.LIF(beta=0.8, v_threshold=0.3), STDP(a_plus=0.05)
@@ -85,7 +96,7 @@ def test_short_term_plasticity_stands_in_front_of_the_weights_and_traces_see_the
     assert out.any()
     assert np.array_equal(got.weights[0], weight)
     assert got.state[0]._fields == ("u", "x", "pre", "post")
-    assert np.array_equal(got.state[0].pre, traces.pre)  # type: ignore[attr-defined]
+    assert np.array_equal(got.state[0].pre, traces.pre)
     alone = run(rsnn.Network([layer, neuron], 8), x, {0: fading})
     assert np.array_equal(alone.output, rsnn.Network([layer, neuron], 8).run(drive).output)
     assert not alone.weights
@@ -192,7 +203,7 @@ def test_what_cannot_be_run_is_refused_by_name() -> None:
         with pytest.raises(rsnn.RsnnError, match=says):
             run(network, x, rules, **options)
     with pytest.raises(rsnn.InvalidTypeError, match="network="):
-        run([rsnn.LIF()], x, {0: rule})  # type: ignore[arg-type]
+        run([rsnn.LIF()], x, {0: rule})
     image = rsnn.Network([rsnn.Conv2d(np.ones((1, 1, 1, 1))), rsnn.Recurrent(rsnn.LIF(), np.eye(4))], (1, 4, 4))
     with pytest.raises(rsnn.InvalidValueError, match="act on each other"):
         run(image, np.ones((5, 1, 4, 4)), {0: rule})

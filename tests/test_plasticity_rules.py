@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -245,7 +248,7 @@ def test_short_term_plasticity_equals_its_definition_and_goes_on(dtype: Any, n: 
     numbers = [np.asarray(value, dtype) for value in rule.coefficients().values()]
     out, u, x = reference.short_term(z, *numbers, np.zeros(n, dtype), np.ones(n, dtype))
     assert np.array_equal(got.output, out)
-    assert np.array_equal(got.state.u, u)  # type: ignore[attr-defined]
+    assert np.array_equal(got.state.u, u)
     assert np.array_equal(got.traces["x"][-1], x)
     late = short_term(rule, z[5:], short_term(rule, z[:5]).state)
     assert np.array_equal(late.output, out[5:])
@@ -308,7 +311,7 @@ def test_a_rule_that_makes_no_sense_is_refused_by_name(options: dict[str, Any], 
 def test_data_that_do_not_fit_are_refused_by_name() -> None:
     rule, ones = STDP(), np.ones((4, 2))
     with pytest.raises(rsnn.InvalidTypeError, match="rule="):
-        learn("stdp", ones, ones, np.eye(2))  # type: ignore[arg-type]
+        learn("stdp", ones, ones, np.eye(2))
     with pytest.raises(rsnn.InvalidValueError, match="post has shape"):
         learn(rule, ones, ones[:3], np.eye(2))
     with pytest.raises(rsnn.InvalidValueError, match="pre has shape"):
@@ -324,13 +327,17 @@ def test_data_that_do_not_fit_are_refused_by_name() -> None:
     with pytest.raises(rsnn.InvalidValueError, match="stride"):
         learn(rule, ones, ones, np.eye(2), stride=2)
     with pytest.raises(rsnn.InvalidTypeError, match="fields pre, post"):
-        learn(rule, ones, ones, np.eye(2), (1, 2))  # type: ignore[arg-type]
+        learn(rule, ones, ones, np.eye(2), (1, 2))
     with pytest.raises(rsnn.InvalidValueError, match="infinite or undefined"):
         learn(STDP(bounded=False, a_plus=1e38), np.full((9, 2), 1e30, np.float32), np.ones((9, 2)), np.eye(2))
     with pytest.raises(rsnn.InvalidValueError, match="weight_every"):
         learn(rule, ones, ones, np.eye(2), weight_every=0)
+    with pytest.raises(rsnn.InvalidTypeError, match="post: complex128 came"):
+        learn(rule, ones, ones * 1j, np.eye(2))
+    with pytest.raises(rsnn.InvalidValueError, match="pre: packed spikes with batch_first=True"):
+        learn(rule, rsnn.Spikes.pack(np.ones((3, 4, 2)), batch_first=True), ones, np.eye(2))
     with pytest.raises(rsnn.InvalidTypeError, match="rule="):
-        RewardModulated(RewardModulated(rule))  # type: ignore[arg-type]
+        RewardModulated(RewardModulated(rule))
 
 
 def test_nothing_of_the_caller_is_changed() -> None:
@@ -348,3 +355,30 @@ def test_rules_are_values() -> None:
     assert rule == RewardModulated(STDP(10.0, a_plus=0.1), 100.0)
     assert hash(rule) == hash(RewardModulated(STDP(10.0, a_plus=0.1), 100.0))
     assert repr(rule) == "RewardModulated(rule=STDP(tau_plus=10.0, a_plus=0.1), tau_eligibility=100.0)"
+
+
+def test_short_term_plasticity_takes_batches_first_and_packed_spikes() -> None:
+    z = np.asarray(np.random.default_rng(0).random((6, 3, 2)) < 0.4, np.float32)
+    wanted = short_term(TsodyksMarkram(), z, record="u")
+    for turned in (z.swapaxes(0, 1), rsnn.Spikes.pack(z.swapaxes(0, 1), batch_first=True)):
+        got = short_term(TsodyksMarkram(), turned, record="u", batch_first=True)
+        assert np.array_equal(got.output.swapaxes(0, 1), wanted.output)
+        assert np.array_equal(got.traces["u"].swapaxes(0, 1), wanted.traces["u"])
+        assert np.array_equal(got.state.x, wanted.state.x)
+    for bad in ({"utilization": 1.5}, {"tau_depression": 0.0}, {"tau_facilitation": [1.0, -1.0]}, {"discretization": "eule"}, {"dt": -1.0}):
+        with pytest.raises(rsnn.InvalidValueError, match=next(iter(bad))):
+            TsodyksMarkram(**bad)  # type: ignore[arg-type]
+    with pytest.raises(rsnn.InvalidValueError, match="tau_facilitation"):
+        short_term(TsodyksMarkram([1.0, 2.0, 3.0]), z)
+
+
+def test_ctrl_c_stops_a_run_soon_and_changes_nothing_of_the_caller() -> None:
+    weight = np.full((400, 700), 0.5, np.float32)
+    pre, post = np.ones((4000, 700), np.float32), np.ones((4000, 400), np.float32)
+    stopped = threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,))
+    stopped.start()
+    start = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        learn(STDP(dependence="power", mu=0.4), pre, post, weight)
+    assert time.perf_counter() - start < 10.0
+    assert (weight == 0.5).all()

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
         _fields: tuple[str, ...]
         v: Any
         i: Any
+        a: Any
         rest: Any
         s: Any
+        pre: Any
+        post: Any
+        eligibility: Any
 
         def _asdict(self) -> dict[str, Any]: ...
         def _replace(self, **values: Any) -> State: ...

@@ -39,8 +39,8 @@ def linear(case: Case, arguments: Any) -> None:
     assert out.history is not None
     close(out.history, case["out_w"])
     for spikes, tau, gain, wanted, end in (
-        (pre, rule.tau_plus, rule.gain_plus, case["out_t_pre"], out.state.pre),  # type: ignore[attr-defined]
-        (post, rule.tau_minus, rule.gain_minus, case["out_t_post"], out.state.post),  # type: ignore[attr-defined]
+        (pre, rule.tau_plus, rule.gain_plus, case["out_t_pre"], out.state.pre),
+        (post, rule.tau_minus, rule.gain_minus, case["out_t_post"], out.state.post),
     ):
         traces = plasticity.trace(spikes, tau, gain=gain, dt=rule.dt, discretization="euler")
         close(traces, wanted)

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from rsnn import _rsnn
@@ -97,7 +96,7 @@ def correlation_sensor(
     >>> import rsnn
     >>> out = rsnn.plasticity.correlation_sensor([[1.0], [0.0]], [[0.0], [1.0]], tau_correlation=2.0, discretization="euler")
     >>> out.state
-    State(post_pre=array([[1.]], dtype=float64), ...
+    State(post_pre=array([[1.]]), correlation=array([[0.5]]), anticorrelation=array([[1.]]))
     """
     arrived, dtype = spikes("pre", pre)
     sent, _ = spikes("post", post, dtype)

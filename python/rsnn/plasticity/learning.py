@@ -121,20 +121,20 @@ def learn(
     _rsnn.plasticity_run(
         pre=connection.lay(arrived, connection.before).reshape(steps, samples, -1 if arrived.size else _size(connection.before)),
         post=connection.lay(sent, connection.after).reshape(steps, samples, -1 if sent.size else _size(connection.after)),
-        kept=None if history is None else (weight_every, history),
+        kept=history,
         **learning.arguments(given),
     )
-    found = None if history is None else connection.weight(history)
+    found = None if history is None else connection.weight(history[1])
     return LearnResult(learning.weight(), learning.state(lead[1:]), found)
 
 
-def history_of(learning: Learning, steps: int, every: int | None) -> Array | None:
-    """Make room for the weights of every so many steps."""
+def history_of(learning: Learning, steps: int, every: int | None) -> tuple[int, Array] | None:
+    """Make room for the weights of every so many steps: give how many steps, and the array."""
     if every is None:
         return None
     kept_steps = steps // count("weight_every", every, 1)
     try:
-        return empty((kept_steps, *learning.rows.shape), learning.dtype)
+        return every, empty((kept_steps, *learning.rows.shape), learning.dtype)
     except (MemoryError, ValueError, OverflowError):
         raise InvalidValueError(f"weight_every={every}: {kept_steps} weights are more than memory can hold; keep fewer") from None
 

@@ -143,13 +143,13 @@ def run(
     A neuron that is driven by one of two inputs comes to listen to it alone:
 
     >>> import numpy as np, rsnn
-    >>> net = rsnn.Network([rsnn.Linear([[0.6, 0.6]]), rsnn.LIF(beta=0.5)], input_shape=2)
-    >>> x = np.zeros((200, 2))
+    >>> net = rsnn.Network([rsnn.Linear([[0.8, 0.8]]), rsnn.LIF(beta=0.5)], input_shape=2)
+    >>> x = np.zeros((400, 2))
     >>> x[::10, 0] = x[1::10, 0] = 1.0
     >>> x[3::10, 1] = 1.0
     >>> out = rsnn.plasticity.run(net, x, {0: rsnn.plasticity.STDP(5.0, 5.0, a_plus=0.05, a_minus=0.05)})
     >>> out
-    PlasticResult(output: float64 (200, 1); spikes: {1: 20}; weights changed: 0)
+    PlasticResult(output: float64 (400, 1); spikes: {1: 77}; weights changed: 0)
     >>> out.weights[0].round(2).tolist()
     [[1.0, 0.0]]
     """
@@ -252,7 +252,7 @@ class _Run:
         self.reward: Array | None = None
         self.learning: dict[int, Learning] = {}
         self.stp: dict[int, State] = {}
-        self.kept: dict[int, Array | None] = {}
+        self.kept: dict[int, tuple[int, Array] | None] = {}
         self.states: dict[int, State] = {}
         self.weights: dict[int, Array] = {}
         self.traces: dict[int, dict[str, Array]] = {}
@@ -312,14 +312,13 @@ class _Run:
         out = empty((steps, self.samples, entries), self.dtype)
         recorded = {name: empty(out.shape, self.dtype) for name in wanted}
         pre = self._laid(connection, x)
-        kept = self.kept[k]
         _rsnn.plasticity_run(
             pre=pre,
             neurons=(kernel.spec, np.ascontiguousarray(table), current, out),
             bias=connection.layer.weights(self.dtype)[1],
             drive=None if drive is x else self._laid(connection, drive),
             record=list(recorded.items()),
-            kept=None if kept is None else (self.every, kept),
+            kept=self.kept[k],
             **options,
             **learning.arguments(self.reward if isinstance(learning.rule, RewardModulated) else None),
         )
@@ -348,7 +347,7 @@ class _Run:
             parts = [self.stp[k]] if k in self.stp else []
             parts += [self.learning[k].state(self.batch)] if k in self.learning else []
             self.states[k] = make_state([name for one in parts for name in one._fields], [value for one in parts for value in one])
-        history = {k: self.learning[k].connection.weight(one) for k, one in self.kept.items() if one is not None}
+        history = {k: self.learning[k].connection.weight(one[1]) for k, one in self.kept.items() if one is not None}
         spikes = {k: layout(values[k]) for k, neurons in self.network.neurons.items() if neurons.kernel().spiking}
         return PlasticResult(
             layout(values[len(self.network.layers) - 1]),

@@ -69,7 +69,7 @@ def places(image: Pair, kernel: Pair, stride: Pair, padding: Pair, after: Pair) 
         for entry in np.ndindex(*kernel):
             y, x = (pixel[k] * stride[k] + entry[k] - padding[k] for k in range(2))
             if 0 <= y < image[0] and 0 <= x < image[1]:
-                yield pixel, (entry[0], entry[1]), (y, x)  # type: ignore[misc]
+                yield pixel, (entry[0], entry[1]), (y, x)
 
 
 def sums(
@@ -79,7 +79,7 @@ def sums(
     dp, dm = np.zeros_like(w), np.zeros_like(w)
     (arrived, sent), (x, y) = spikes, traces
     for b in range(len(arrived)):
-        for (p, q), (j, i), (row, column) in places(arrived.shape[2:], w.shape[2:], stride, padding, sent.shape[2:]):  # type: ignore[arg-type]
+        for (p, q), (j, i), (row, column) in places(arrived.shape[2:], w.shape[2:], stride, padding, sent.shape[2:]):
             fired, came = sent[b, :, p, q][:, None], arrived[b, :, row, column]
             dp[:, :, j, i] += np.where(fired == 0, 0, (x[b, :, row, column] - x_target) * fired)
             dm[:, :, j, i] += np.where(came == 0, 0, y[b, :, p, q][:, None] * came)

@@ -93,9 +93,10 @@ class STDP(Description):
     Inputs and spikes that are no 0 or 1 count by their size. Work on weights follows the spikes: one that arrives touches the synapses of
     its input, one that is sent those of its neuron. Sums are taken in the order of `rsnn.plasticity.reference`, to the bit.
 
-    Sources: Song, Miller, Abbott, Nature Neuroscience 3 (2000), whose numbers are the defaults; Gütig, Aharonov, Rotter, Sompolinsky,
-    Journal of Neuroscience 23 (2003), for the power; Pfister, Gerstner, Journal of Neuroscience 26 (2006), for triplets; Morrison, Diesmann,
-    Gerstner, Biological Cybernetics 98 (2008), for pairings; Diehl, Cook, Frontiers in Computational Neuroscience 9 (2015), for x_target.
+    Sources: Song, Miller, Abbott, Nature Neuroscience 3 (2000), whose numbers are the defaults; for the power Gütig, Aharonov, Rotter,
+    Sompolinsky, Journal of Neuroscience 23 (2003); for triplets Pfister, Gerstner, Journal of Neuroscience 26 (2006); for pairings
+    Morrison, Diesmann, Gerstner, Biological Cybernetics 98 (2008); for x_target Diehl, Cook, Frontiers in Computational Neuroscience 9
+    (2015).
 
     Examples
     --------
@@ -104,7 +105,7 @@ class STDP(Description):
     >>> import numpy as np, rsnn
     >>> rule = rsnn.plasticity.STDP(tau_plus=10.0, a_plus=0.1, a_minus=0.1)
     >>> out = rsnn.plasticity.learn(rule, [[1], [0], [0]], [[0], [0], [1]], [[0.5]])
-    >>> round(float(out.weight[0, 0]), 6), round(0.5 + 0.1 * np.exp(-2 / 10), 6)
+    >>> round(float(out.weight[0, 0]), 6), round(float(0.5 + 0.1 * np.exp(-2 / 10)), 6)
     (0.581873, 0.581873)
     """
 

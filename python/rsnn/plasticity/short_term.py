@@ -74,7 +74,7 @@ class TsodyksMarkram(Description):
     >>> import rsnn
     >>> depressing = rsnn.plasticity.TsodyksMarkram(tau_facilitation=20.0, tau_depression=800.0, utilization=0.5)
     >>> [round(float(y), 3) for y in rsnn.plasticity.short_term(depressing, [1.0, 1.0, 1.0]).output]
-    [0.5, 0.363, 0.115]
+    [0.5, 0.363, 0.114]
     """
 
     tau_facilitation: Parameter = 50.0
@@ -141,7 +141,7 @@ def short_term(
         raise InvalidTypeError(f"rule={shown(rule)}: must be rsnn.plasticity.TsodyksMarkram(...)")
     turned = flag("batch_first", batch_first)
     wanted = names("record", record, rule.states)
-    array, dtype = spikes("z", z)
+    array, dtype = spikes("z", z, batch_first=turned)
     if turned and array.ndim > 1:
         array = np.ascontiguousarray(array.swapaxes(0, 1))
     own = array.shape[1:]

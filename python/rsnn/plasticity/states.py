@@ -10,6 +10,7 @@ import numpy.typing as npt
 from rsnn.arguments import array_of, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.simulation import data
+from rsnn.spikes import Spikes
 from rsnn.state import State, make_state
 
 Array = npt.NDArray[Any]
@@ -35,9 +36,14 @@ def begin(name: str, state: Any, fields: dict[str, Shape], dtype: np.dtype[Any],
     return make_state(fields, values)
 
 
-def spikes(name: str, value: Any, dtype: np.dtype[Any] | None = None) -> tuple[Array, np.dtype[Any]]:
+def spikes(name: str, value: Any, dtype: np.dtype[Any] | None = None, *, batch_first: bool = False) -> tuple[Array, np.dtype[Any]]:
     """Give spikes over time as an array of native floats, and their dtype: another one where that is wanted."""
-    array, own = data(value)
+    array, own = data(value, name)
+    if isinstance(array, Spikes) and array.batch_first != batch_first:
+        raise InvalidValueError(
+            f"{name}: packed spikes with batch_first={array.batch_first} came; "
+            f"pack them with rsnn.Spikes.pack(array, batch_first={batch_first})"
+        )
     dtype = own if dtype is None else dtype
     if array.ndim == 0:
         raise InvalidValueError(f"{name}: a single number came; must have time as its first axis")
