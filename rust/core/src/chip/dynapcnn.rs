@@ -10,7 +10,7 @@ use fearless_simd::Level;
 use crate::chip::neuron::Neuron;
 use crate::chip::product::{Geometry, Product};
 use crate::chip::scan::{Coefficients, State, Trace, scan};
-use crate::chip::step::Extent;
+use crate::chip::rows::Extent;
 use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, for_each};
