@@ -7,6 +7,7 @@
 pub mod dynapcnn;
 pub mod events;
 pub mod fire;
+mod follow;
 pub mod lanes;
 pub mod neuron;
 pub mod product;

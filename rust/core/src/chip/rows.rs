@@ -9,9 +9,9 @@ use crate::chip::word::Word;
 use crate::elem::on_level;
 
 /// Registers side by side: their chains of operations fill each other's gaps.
-const COLUMN: usize = 2;
+const COLUMN: usize = 4;
 /// Rows are padded to a multiple of this: a column of the widest registers of the narrowest word.
-pub const WIDTH: usize = 64;
+pub const WIDTH: usize = COLUMN * 16;
 /// Steps of a block at most: a lane of any word counts its spikes of at most one a step.
 pub const STEPS: usize = 32;
 
@@ -85,6 +85,8 @@ pub(crate) fn padded<W: Word>(values: &[i64], with: i64) -> Vec<W> {
 pub struct Flow<'a, W> {
     /// At most [`STEPS`].
     pub steps: usize,
+    /// How many lanes of the rows, a multiple of [`WIDTH`].
+    pub lanes: usize,
     /// In; the padding is 0.
     pub x: &'a [W],
     /// Out: the spikes.
@@ -184,7 +186,7 @@ fn store<L: Lanes, const K: usize>(column: &Column<L, K>, row: &mut [L::Word], f
 /// All columns of the rows, each through all steps of the block.
 #[inline(always)]
 fn columns<L: Lanes, const K: usize>(token: L::Token, neuron: &Neuron, rows: &mut Rows<L::Word>, flow: &mut Flow<'_, L::Word>) -> Reached {
-    let (lanes, zero) = (rows.v.len(), L::splat(token, L::Word::ZERO));
+    let (lanes, zero) = (flow.lanes, L::splat(token, L::Word::ZERO));
     let mut tally = Tally { low: zero, high: zero, ones: zero, beyond: 0, spikes: 0, fired: 0 };
     let mut overrun: Option<(usize, Overrun)> = None;
     for from in (0..lanes).step_by(K * L::LEN) {

@@ -399,7 +399,7 @@ impl<X: Number> Shared<'_, X> {
             restarts = steps.clone().enumerate().map(|(k, t)| u32::from(self.neuron.restarts(self.first_step + t)) << k).sum();
         }
         let traces = scratch.traces.each_mut().map(Vec::as_mut_slice);
-        let mut flow = Flow { steps: steps.len(), x: &scratch.x, s: &mut scratch.s, traces, restarts };
+        let mut flow = Flow { steps: steps.len(), lanes: rows.v.len(), x: &scratch.x, s: &mut scratch.s, traces, restarts };
         let (extent, overrun) = W::run(self.level, self.neuron, rows, &mut flow);
         if let Some((t, (lane, value, name))) = overrun {
             return (extent, Some((steps.start + t, tile.first + lanes.start + lane, value, name)));

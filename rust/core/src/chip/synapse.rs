@@ -106,6 +106,12 @@ impl<W: Word> Synapses<W> {
 pub struct Active<W>(Vec<(usize, W)>);
 
 impl<W: Word> Active<W> {
+    /// Who fired, and how often.
+    #[must_use]
+    pub fn entries(&self) -> &[(usize, W)] {
+        &self.0
+    }
+
     /// Find them; at most `most` spikes of a source count.
     pub fn find<X: Number>(&mut self, counts: &[X], most: i64) {
         // Whether a source fired can not be foreseen: each is written, and the place moves on where it did.

@@ -185,7 +185,7 @@ impl Neurons {
         }
         on_level!(level, simd => currents::<Vector<i32, _>>(simd, &mut self.isyn, &self.dash_syn, &mut self.drive));
         let traces = [&mut [] as &mut [i32], &mut self.u, &mut []];
-        let mut flow = Flow { steps: 1, x: &self.drive, s: &mut self.s, traces, restarts: 0 };
+        let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.s, traces, restarts: 0 };
         i32::run(level, &self.line, &mut self.rows, &mut flow).0
     }
 
