@@ -1,4 +1,5 @@
-"""Measure the integer emulators of chips on one thread: Loihi's neurons against copying their input, and a Xylo core.
+"""Measure the integer emulators of chips on one thread: Loihi's neurons against copying their input, a Xylo core, and a convolutional
+network on DynapCNN against the same integers in floats, as sinabs has them (torch alone where sinabs is not installed).
 
 Times are those of the thread, so that a busy neighbour disturbs them less; contestants take turns, and the least of several rounds counts.
 """
@@ -9,8 +10,12 @@ import argparse
 import math
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
 
+import inference
 import numpy as np
+import torch
 
 import rsnn
 from rsnn.chip import loihi, xylo
@@ -56,6 +61,83 @@ def core(rounds: int) -> tuple[float, float]:
     return least({"rsnn": lambda: made.run(raster, threads=1)}, rounds)["rsnn"], density
 
 
+class Neurons(torch.nn.Module):
+    """The neurons of a core in floats that hold integers, a step after the other: what sinabs' IAF computes."""
+
+    def __init__(self, v_threshold: int) -> None:
+        super().__init__()
+        self.v_threshold = float(v_threshold)
+
+    def forward(self, sums: torch.Tensor) -> torch.Tensor:
+        """Run over (T, ...)."""
+        v = torch.zeros_like(sums[0])
+        spikes = []
+        for x in sums:
+            v = v + x
+            s = torch.where(v > 0, torch.div(v, self.v_threshold, rounding_mode="trunc"), torch.zeros_like(v))
+            v = v - s * self.v_threshold
+            spikes.append(s)
+        return torch.stack(spikes)
+
+
+class SumPool(torch.nn.Module):
+    """Sums over windows."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Pool (T, C, H, W)."""
+        return torch.nn.functional.avg_pool2d(x, self.side) * (self.side * self.side) if self.side > 1 else x
+
+
+def emulation(network: Any) -> tuple[str, torch.nn.Module]:
+    """Make the layers of a quantised network in floats: with sinabs' neurons and pooling, or in torch alone; says which."""
+    modules: list[torch.nn.Module] = []
+    with_sinabs = find_spec("sinabs") is not None
+    if with_sinabs:
+        import sinabs.layers as sl
+        from sinabs.activation import MembraneSubtract, MultiSpike
+    for layer in network.layers:
+        core = layer.core
+        features, channels, *kernel = core.weight.shape
+        conv = torch.nn.Conv2d(channels, features, tuple(kernel), core.stride, core.padding, bias=False)
+        conv.weight.data = torch.from_numpy(core.weight.astype(np.float32))
+        modules.append(conv)
+        if with_sinabs:
+            modules.append(
+                sl.IAFSqueeze(
+                    batch_size=1, spike_threshold=torch.tensor(float(core.v_threshold)), spike_fn=MultiSpike, reset_fn=MembraneSubtract()
+                )
+            )
+            modules.extend([sl.SumPool2d(core.pool)] if core.pool > 1 else [])
+        else:
+            modules += [Neurons(core.v_threshold), SumPool(core.pool)]
+    return "sinabs" if with_sinabs else "torch, as sinabs computes", torch.nn.Sequential(*modules)
+
+
+def convolutions(rounds: int, density: float) -> tuple[str, dict[str, float], int]:
+    """Run the network of `inference` in integers, and its float emulation; which one, seconds, and spikes of the last layer."""
+    torch.set_num_threads(1)
+    source = inference.network(rsnn.IAF())
+    network = rsnn.chip.quantize(rsnn.Network([*source.layers, rsnn.IAF()], inference.SIZE), target="dynapcnn")
+    frames = inference.events(density, 0)
+    counts = frames.astype(np.uint8)
+    name, floats = emulation(network)
+
+    def emulate() -> torch.Tensor:
+        with torch.inference_mode():
+            for module in floats:
+                if hasattr(module, "reset_states"):
+                    module.reset_states()
+            return floats(torch.from_numpy(frames))
+
+    ours, theirs = network.run(counts, threads=1).output, emulate().numpy().reshape(len(frames), -1)
+    assert (ours == theirs).all(), "the emulations differ"
+    return name, least({"rsnn": lambda: network.run(counts, threads=1), "floats": emulate}, rounds), int(ours.sum())
+
+
 def table(rounds: int) -> str:
     """Measure; the result is a table in Markdown for `speed`."""
     found = neurons(rounds)
@@ -69,6 +151,13 @@ def table(rounds: int) -> str:
         f"| Xylo core 16-{HIDDEN}-8, {TARGETS} targets each | {XYLO_STEPS} steps, {density:.1%} fire "
         f"| {seconds / (XYLO_STEPS * HIDDEN) * 1e9:.2f} | | |",
     ]
+    rows += ["", "| DynapCNN, one thread | work | input | ms | ms of the float emulation | emulation / rsnn |", "|---|---|---|---|---|---|"]
+    for density in (0.001, 0.01, 0.1):
+        name, times, _ = convolutions(max(2, rounds // 4), density)
+        rows.append(
+            f"| conv(2-8-16-16), dense(11) on 2x128x128, {inference.STEPS} steps | beside {name} | {density:.1%} | {times['rsnn'] * 1e3:.1f} "
+            f"| {times['floats'] * 1e3:.0f} | {times['floats'] / times['rsnn']:.1f} |"
+        )
     return "\n".join(rows)
 
 

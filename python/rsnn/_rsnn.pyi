@@ -231,22 +231,29 @@ def integer_recurrent(
     threads: int = 1,
 ) -> tuple[_Extent, int]: ...
 
-# raster (T, B, inputs); weights w_in, w_rec, w_out; hidden and output: dash_syn, dash_mem, threshold, bias; state isyn, v, isyn_out,
-# v_out, last spikes; spikes hidden and out; record the first four states. What hidden and output membranes reached, synaptic operations
-def xylo_run(
-    version: int,
-    raster: _Array,
-    weights: Sequence[npt.NDArray[np.int64]],
-    shifts: Sequence[int],
-    hidden: Sequence[npt.NDArray[np.int64]],
-    output: Sequence[npt.NDArray[np.int64]],
-    alias: npt.NDArray[np.int64],
-    state: Sequence[npt.NDArray[np.int32]],
-    spikes: Sequence[npt.NDArray[np.int32]],
-    record: Sequence[npt.NDArray[np.int32] | None],
-    *,
-    threads: int = 1,
-) -> tuple[_Extent, _Extent, int]: ...
+# A Xylo core, laid out once: weights w_in (inputs, synapses, hidden), w_rec, w_out; hidden and output: dash_syn, dash_mem, threshold, bias.
+# run: raster (T, B, inputs); state isyn, v, isyn_out, v_out, last spikes; spikes hidden and out; record the first four states. Gives what
+# hidden and output membranes reached, and the synaptic operations
+@final
+class XyloCore:
+    def __new__(
+        cls,
+        version: int,
+        weights: Sequence[npt.NDArray[np.int64]],
+        shifts: Sequence[int],
+        hidden: Sequence[npt.NDArray[np.int64]],
+        output: Sequence[npt.NDArray[np.int64]],
+        alias: npt.NDArray[np.int64],
+    ) -> XyloCore: ...
+    def run(
+        self,
+        raster: _Array,
+        state: Sequence[npt.NDArray[np.int32]],
+        spikes: Sequence[npt.NDArray[np.int32]],
+        record: Sequence[npt.NDArray[np.int32] | None],
+        *,
+        threads: int = 1,
+    ) -> tuple[_Extent, _Extent, int]: ...
 
 # addresses, counts for each event, synaptic operations, spikes lost
 def tinyodin_run(

@@ -137,12 +137,29 @@ class Core:
             integer(name, value, 0, 15) for name, value in (("shift_in", shift_in), ("shift_rec", shift_rec), ("shift_out", shift_out))
         )
 
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Lay the core out natively, once: its arrays do not change any more."""
+        arrays = [value for value in self.__dict__.values() if isinstance(value, np.ndarray)]
+        for array in arrays:
+            array.setflags(write=False)
         # Synapse by synapse, as the native half reads them.
-        self._weights = [np.ascontiguousarray(w.transpose(0, 2, 1)) for w in (self.w_in, self.w_rec)] + [np.ascontiguousarray(self.w_out)]
-        self._populations = (
+        self._native = _rsnn.XyloCore(
+            self.version,
+            [np.ascontiguousarray(w.transpose(0, 2, 1)) for w in (self.w_in, self.w_rec)] + [np.ascontiguousarray(self.w_out)],
+            self.shifts,
             [np.ascontiguousarray(self.dash_syn.T), self.dash_mem, self.threshold, self.bias],
             [self.dash_syn_out, self.dash_mem_out, self.threshold_out, self.bias_out],
+            self.alias,
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_native"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._freeze()
 
     def run(self, raster: npt.ArrayLike, state: State | None = None, *, record: Any = (), threads: int | None = None) -> ChipResult:
         """Run the core.
@@ -186,10 +203,9 @@ class Core:
         counter = Counter()
         for cut, block in blocks("raster", array):
             record_ = [traces[name][cut] if name in traces else None for name in TRACES]
-            extent, _, synops = _rsnn.xylo_run(
-                self.version, block.reshape(len(block), batch, n_in), self._weights, self.shifts, *self._populations, self.alias, states,
-                [spikes[cut], out[cut]], record_, threads=workers,
-            )  # fmt: skip
+            extent, _, synops = self._native.run(
+                block.reshape(len(block), batch, n_in), states, [spikes[cut], out[cut]], record_, threads=workers
+            )
             counter.add(extent, synops)
         if "isyn" in traces:
             traces["isyn"] = np.ascontiguousarray(traces["isyn"].swapaxes(-1, -2))

@@ -6,10 +6,12 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Level, SimdFloatElement, f32x4, f32x8, f32x16, f64x2, f64x4, f64x8};
 
 use crate::math::Constants;
+use crate::raw::Plain;
 
 /// A float that kernels compute with: `f32` or `f64`.
 pub trait Elem:
     SimdFloatElement
+    + Plain
     + 'static
     + Copy
     + Default

@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use fearless_simd::Level;
 
-use crate::elem::Elem;
-
 /// A list that only grows and never frees: reading takes no lock, so a forked child cannot inherit one that is held.
 pub(crate) struct List<T: Send + Sync + 'static> {
     newest: AtomicPtr<Entry<T>>,
@@ -53,10 +51,18 @@ impl<T: Send + Sync + 'static> List<T> {
     }
 }
 
+/// A number all of whose bytes, a divisor of 64, are part of it.
+pub trait Plain: Copy {}
+
+macro_rules! plain {
+    ($($number:ty),*) => {$(impl Plain for $number {})*};
+}
+plain!(f32, f64, i8, u8, i16, i32, i64);
+
 /// Copy past the cache: what is written is not read into it first, which saves a third of the traffic of a large output.
 ///
 /// [`fence`] must come before another thread reads it.
-pub(crate) fn stream<E: Elem>(level: Level, to: &mut [E], from: &[E]) {
+pub(crate) fn stream<E: Plain>(level: Level, to: &mut [E], from: &[E]) {
     assert_eq!(to.len(), from.len(), "rows of one length");
     #[cfg(target_arch = "x86_64")]
     {

@@ -17,7 +17,7 @@ use crate::error::{InvalidTypeError, InvalidValueError, borrowed, compute};
 pub type Extent = (u64, i128, i128, i128, u64);
 
 /// As Python gets it.
-pub fn plain(extent: &rsnn_core::chip::step::Extent) -> Extent {
+pub fn plain(extent: &rsnn_core::chip::rows::Extent) -> Extent {
     (extent.beyond, extent.lowest, extent.highest, extent.spikes, extent.fired)
 }
 

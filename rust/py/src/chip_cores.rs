@@ -11,7 +11,7 @@ use rsnn_core::chip::product::{Geometry, Product};
 use rsnn_core::chip::recurrent::{Own, recurrent};
 use rsnn_core::chip::scan::{Coefficients, Row, Trace};
 use rsnn_core::chip::word::Number;
-use rsnn_core::chip::xylo::{Arrays, Core, Population, Sizes};
+use rsnn_core::chip::xylo::{Arrays, Core, Population, Sizes, Wired};
 use rsnn_core::chip::{tinyodin, xylo};
 
 use crate::array::{expect_shape, lengths, read, write};
@@ -113,71 +113,82 @@ fn integer_recurrent(
     Ok((plain(&extent), operations))
 }
 
-/// Xylo over `raster (T, B, inputs)`. `weights`: `w_in (inputs, synapses, hidden)`, `w_rec (hidden, synapses, hidden)`,
-/// `w_out (hidden, outputs)`. `hidden` and `output`: `dash_syn`, `dash_mem`, threshold, bias. `state`: isyn `(B, synapses, hidden)`,
-/// v, `isyn_out`, `v_out`, last spikes; `spikes`: hidden and output; `record`: the first four states after each step, or None.
-#[allow(clippy::needless_pass_by_value, reason = "lists come from Python as vectors of their own")]
-#[pyfunction]
-#[pyo3(signature = (version, raster, weights, shifts, hidden, output, alias, state, spikes, record, *, threads=1))]
-fn xylo_run(
-    py: Python<'_>,
-    version: usize,
-    raster: &Bound<'_, PyAny>,
-    weights: [Bound<'_, PyAny>; 3],
-    shifts: [u32; 3],
-    hidden: [Bound<'_, PyAny>; 4],
-    output: [Bound<'_, PyAny>; 4],
-    alias: &Bound<'_, PyAny>,
-    state: [Bound<'_, PyAny>; 5],
-    spikes: [Bound<'_, PyAny>; 2],
-    record: [Option<Bound<'_, PyAny>>; 4],
-    threads: usize,
-) -> PyResult<(Extent, Extent, u64)> {
-    by_dtype!(raster, xylo_of::<_>(py, version, raster, &weights, shifts, &hidden, &output, alias, &state, &spikes, &record, threads))
-}
+/// A Xylo core, its weights laid out for events. `weights`: `w_in (inputs, synapses, hidden)`, `w_rec (hidden, synapses, hidden)`,
+/// `w_out (hidden, outputs)`. `hidden` and `output`: `dash_syn`, `dash_mem`, threshold, bias.
+#[pyclass(frozen, module = "rsnn._rsnn")]
+struct XyloCore(Wired);
 
 const POPULATION: [&str; 4] = ["dash_syn", "dash_mem", "threshold", "bias"];
 
+#[pymethods]
+impl XyloCore {
+    #[allow(clippy::needless_pass_by_value, reason = "lists come from Python as vectors of their own")]
+    #[new]
+    fn new<'py>(
+        py: Python<'py>,
+        version: usize,
+        weights: [Bound<'py, PyAny>; 3],
+        shifts: [u32; 3],
+        hidden: [Bound<'py, PyAny>; 4],
+        output: [Bound<'py, PyAny>; 4],
+        alias: &Bound<'py, PyAny>,
+    ) -> PyResult<Self> {
+        let reads = |names: &[&str], arrays: &[Bound<'py, PyAny>]| -> PyResult<Vec<PyReadonlyArrayDyn<'py, i64>>> {
+            names.iter().zip(arrays).map(|(name, array)| read::<i64>(name, array)).collect()
+        };
+        let [inputs, synapses, neurons] = lengths("w_in", read::<i64>("w_in", &weights[0])?.shape())?;
+        let [_, outputs] = lengths("w_out", read::<i64>("w_out", &weights[2])?.shape())?;
+        let arrays = [reads(&["w_in", "w_rec", "w_out"], &weights)?, reads(&POPULATION, &hidden)?, reads(&POPULATION, &output)?];
+        let [weights, hidden, output] =
+            arrays.each_ref().map(|all| all.iter().map(|one| slice("weights", one)).collect::<PyResult<Vec<_>>>());
+        let (weights, hidden, output) = (weights?, hidden?, output?);
+        let alias = read::<i64>("alias", alias)?;
+        let core = Core {
+            sizes: Sizes { inputs, hidden: neurons, synapses, outputs },
+            version,
+            w_in: weights[0],
+            w_rec: weights[1],
+            w_out: weights[2],
+            shifts,
+            hidden: Population { dash_syn: hidden[0], dash_mem: hidden[1], threshold: hidden[2], bias: hidden[3] },
+            output: Population { dash_syn: output[0], dash_mem: output[1], threshold: output[2], bias: output[3] },
+            alias: slice("alias", &alias)?,
+        };
+        Ok(Self(compute(py, 1, |_| Wired::new(&core))?))
+    }
+
+    /// Over `raster (T, B, inputs)`. `state`: isyn `(B, synapses, hidden)`, v, `isyn_out`, `v_out`, last spikes; `spikes`: hidden and
+    /// output; `record`: the first four states after each step, or None.
+    #[allow(clippy::needless_pass_by_value, reason = "lists come from Python as vectors of their own")]
+    #[pyo3(signature = (raster, state, spikes, record, *, threads=1))]
+    fn run(
+        &self,
+        py: Python<'_>,
+        raster: &Bound<'_, PyAny>,
+        state: [Bound<'_, PyAny>; 5],
+        spikes: [Bound<'_, PyAny>; 2],
+        record: [Option<Bound<'_, PyAny>>; 4],
+        threads: usize,
+    ) -> PyResult<(Extent, Extent, u64)> {
+        by_dtype!(raster, xylo_of::<_>(py, &self.0, raster, &state, &spikes, &record, threads))
+    }
+}
+
 fn xylo_of<'py, X: Number + Element>(
     py: Python<'py>,
-    version: usize,
+    core: &Wired,
     raster: &Bound<'py, PyAny>,
-    weights: &[Bound<'py, PyAny>; 3],
-    shifts: [u32; 3],
-    hidden: &[Bound<'py, PyAny>; 4],
-    output: &[Bound<'py, PyAny>; 4],
-    alias: &Bound<'py, PyAny>,
     state: &[Bound<'py, PyAny>; 5],
     spikes: &[Bound<'py, PyAny>; 2],
     record: &[Option<Bound<'py, PyAny>>; 4],
     threads: usize,
 ) -> PyResult<(Extent, Extent, u64)> {
-    let reads = |names: &[&str], arrays: &[Bound<'py, PyAny>]| -> PyResult<Vec<PyReadonlyArrayDyn<'py, i64>>> {
-        names.iter().zip(arrays).map(|(name, array)| read::<i64>(name, array)).collect()
-    };
     let raster = read::<X>("raster", raster)?;
-    let [steps, batch, inputs] = lengths("raster", raster.shape())?;
-    let [_, synapses, neurons] = lengths("w_in", read::<i64>("w_in", &weights[0])?.shape())?;
-    let [_, outputs] = lengths("w_out", read::<i64>("w_out", &weights[2])?.shape())?;
-    let arrays = [reads(&["w_in", "w_rec", "w_out"], weights)?, reads(&POPULATION, hidden)?, reads(&POPULATION, output)?];
-    let [weights, hidden, output] = arrays.each_ref().map(|all| all.iter().map(|one| slice("weights", one)).collect::<PyResult<Vec<_>>>());
-    let (weights, hidden, output) = (weights?, hidden?, output?);
-    let alias = read::<i64>("alias", alias)?;
+    let [steps, batch, _] = lengths("raster", raster.shape())?;
     let mut states = state.iter().map(|array| write::<i32>("state", array)).collect::<PyResult<Vec<_>>>()?;
     let mut fired = spikes.iter().map(|array| write::<i32>("spikes", array)).collect::<PyResult<Vec<_>>>()?;
     let mut kept =
         record.iter().map(|one| one.as_ref().map(|array| write::<i32>("record", array)).transpose()).collect::<PyResult<Vec<_>>>()?;
-    let core = Core {
-        sizes: Sizes { inputs, hidden: neurons, synapses, outputs },
-        version,
-        w_in: weights[0],
-        w_rec: weights[1],
-        w_out: weights[2],
-        shifts,
-        hidden: Population { dash_syn: hidden[0], dash_mem: hidden[1], threshold: hidden[2], bias: hidden[3] },
-        output: Population { dash_syn: output[0], dash_mem: output[1], threshold: output[2], bias: output[3] },
-        alias: slice("alias", &alias)?,
-    };
     let raster = slice("raster", &raster)?;
     let mut arrays = Arrays { state: Default::default(), spikes: Default::default(), record: Default::default() };
     for (to, from) in arrays.state.iter_mut().zip(&mut states) {
@@ -258,6 +269,6 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(integer_events, module)?)?;
     module.add_function(wrap_pyfunction!(integer_product, module)?)?;
     module.add_function(wrap_pyfunction!(integer_recurrent, module)?)?;
-    module.add_function(wrap_pyfunction!(xylo_run, module)?)?;
+    module.add_class::<XyloCore>()?;
     module.add_function(wrap_pyfunction!(tinyodin_run, module)?)
 }

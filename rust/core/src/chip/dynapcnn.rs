@@ -1,16 +1,18 @@
 //! A layer of `DynapCNN` in time steps, as sinabs simulates a core: product, integer neurons, sum pooling.
 //!
 //! Arrays are `(T, batch, channels, rows, columns)`. Layers follow each other within a step, so one layer runs over the whole
-//! sequence before the next; here in blocks of steps, so the sums between product and neurons stay small.
+//! sequence before the next; here in blocks of steps, so the sums between product and neurons stay small. Where few inputs are not 0 and
+//! neurons that get nothing stay as they are, the layer follows its events instead (`follow.rs`).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fearless_simd::Level;
 
+use crate::chip::follow::follow;
 use crate::chip::neuron::Neuron;
 use crate::chip::product::{Geometry, Product};
 use crate::chip::scan::{Coefficients, State, Trace, scan};
-use crate::chip::step::Extent;
+use crate::chip::rows::Extent;
 use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, for_each};
@@ -63,6 +65,13 @@ pub fn layer<X: Number>(
     let inputs = batch * geometry.inputs();
     if x.len() != steps * inputs {
         return Err(Error::value(format!("x: {} entries do not belong to {steps} steps of {inputs} inputs", x.len())));
+    }
+    if outputs.traces.is_empty()
+        && let Some(stats) = follow(
+            context, level, neuron, &product, x, batch, coefficients, pool, state.v, outputs.spikes, outputs.pooled.as_deref_mut(),
+        )?
+    {
+        return Ok(stats);
     }
     let chunk = (SUMS / lanes).clamp(1, steps.max(1));
     for first in (0..steps).step_by(chunk) {

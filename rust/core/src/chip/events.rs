@@ -10,7 +10,7 @@
 
 use crate::chip::neuron::{Neuron, Overflow, Reset, outside, range};
 use crate::chip::product::Geometry;
-use crate::chip::step::Extent;
+use crate::chip::rows::Extent;
 use crate::error::{Error, Result};
 use crate::pool::{Context, for_each};
 

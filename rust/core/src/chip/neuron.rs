@@ -121,6 +121,51 @@ pub struct Neuron {
     pub restart: Option<(usize, usize)>,
 }
 
+const fn scaled(overflow: Overflow) -> Register {
+    Register { bits: 24, overflow, decay: Decay::Scale(12), when: When::Before }
+}
+
+/// The neuron of Loihi as Lava runs it.
+pub const LOIHI: Neuron = Neuron {
+    shift: 6,
+    input_bits: None,
+    current: Some(scaled(Overflow::WrapOnce)),
+    membrane: scaled(Overflow::Saturate),
+    bias_to_current: false,
+    change: false,
+    low: Some(Clip::Before),
+    high: Some(Clip::Before),
+    fire: Fire::Single,
+    reset: Reset::Zero,
+    above: true,
+    refractory: false,
+    watch: 24,
+    restart: None,
+};
+
+/// The neuron of `DynapCNN` as sinabs runs it, with a lower clip.
+pub const DYNAPCNN: Neuron = Neuron {
+    shift: 0,
+    current: None,
+    membrane: Register { bits: 32, overflow: Overflow::Error, decay: Decay::None, when: When::Before },
+    low: Some(Clip::After),
+    high: None,
+    fire: Fire::Multi(None),
+    reset: Reset::Subtract,
+    above: false,
+    watch: 16,
+    ..LOIHI
+};
+
+/// The hidden neuron of Xylo's second version.
+pub const XYLO: Neuron = Neuron {
+    membrane: Register { bits: 16, overflow: Overflow::Saturate, decay: Decay::Shift, when: When::Before },
+    change: true,
+    low: None,
+    fire: Fire::Multi(Some(31)),
+    ..DYNAPCNN
+};
+
 impl Neuron {
     /// Read a line of words: those of the match below, in any order. Words that are left out stand for a 16 bit membrane that
     /// saturates, keeps everything and fires as often as thresholds fit into it.

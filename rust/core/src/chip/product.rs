@@ -125,6 +125,24 @@ impl Product {
         &self.geometry
     }
 
+    /// The weight `(channel, ky, kx, feature)`.
+    #[must_use]
+    pub fn weight(&self) -> &[i64] {
+        &self.weight
+    }
+
+    /// The kernel rows that meet a row of the input, each with the row of the output it leads to.
+    #[must_use]
+    pub fn rows(&self, row: usize) -> &[(usize, usize)] {
+        &self.rows[row]
+    }
+
+    /// The same of a column.
+    #[must_use]
+    pub fn columns(&self, column: usize) -> &[(usize, usize)] {
+        &self.columns[column]
+    }
+
     /// The largest absolute value that a sum over these inputs, or any part of it, can take.
     #[must_use]
     pub fn bound<X: Number>(&self, x: &[X]) -> i128 {

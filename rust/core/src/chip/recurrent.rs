@@ -10,10 +10,10 @@ use std::sync::{Mutex, PoisonError};
 use fearless_simd::Level;
 
 use crate::chip::neuron::{Fire, Neuron, range};
-use crate::chip::scan::{Bounds, Coefficients, Columns, State, Trace, check, columns_of, pieces, rows_of};
-use crate::chip::step::{Extent, Rows, step};
+use crate::chip::rows::{Extent, Flow, Rows, RunWord};
+use crate::chip::scan::{Bounds, Coefficients, Columns, State, TRACES, Trace, check, columns_of, pieces, rows_of};
 use crate::chip::synapse::{Active, Synapses, gain};
-use crate::chip::word::{Number, Word, largest};
+use crate::chip::word::{Number, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
 
@@ -123,7 +123,7 @@ pub(crate) fn by_sample<O>(out: &mut [O], batch: usize, n: usize) -> Vec<Vec<&mu
 
 type Overrun = (usize, usize, i128, &'static str);
 
-fn run<'x, W: Word>(
+fn run<'x, W: RunWord>(
     level: Level,
     neuron: &Neuron,
     own: &Own<'_>,
@@ -136,38 +136,35 @@ fn run<'x, W: Word>(
     let synapses = Synapses::<W>::new(own.weights, n, |w| w);
     let mut active = Active::default();
     let mut rows: Rows<W> = rows_of(columns, &sample.state);
+    let row = || vec![W::ZERO; rows.v.len()];
+    let (mut drive, mut s) = (row(), row());
+    let mut kept = TRACES.map(|which| if sample.traces.iter().any(|(trace, _)| *trace == which) { row() } else { Vec::new() });
     let (mut extent, mut operations) = (Extent::default(), 0);
     let (up, down) = (own.exponent.max(0).unsigned_abs(), (-own.exponent).max(0).unsigned_abs());
     for t in 0..sample.spikes.len() {
         if t % PAUSE == 0 && stop.now() {
             break;
         }
-        if neuron.restarts(t) {
-            rows.v.fill(W::ZERO);
-            rows.i.fill(W::ZERO);
-        }
         if !own.graded {
             sample.sent.iter_mut().for_each(|s| *s = i64::from(*s != 0));
         }
-        rows.u.fill(W::ZERO);
+        drive.fill(W::ZERO);
         active.find(sample.sent, i64::MAX);
-        operations += synapses.total(level, &active, &mut rows.u);
-        rows.u.iter_mut().zip(x(t)).for_each(|(u, &x)| *u = ((*u << up) >> down) + W::narrow(x));
-        let (reached, overrun) = step(level, neuron, &mut rows);
+        operations += synapses.total(level, &active, &mut drive[..n]);
+        drive.iter_mut().zip(x(t)).for_each(|(drive, &x)| *drive = ((*drive << up) >> down) + W::narrow(x));
+        let traces = kept.each_mut().map(Vec::as_mut_slice);
+        let mut flow = Flow { steps: 1, lanes: rows.v.len(), x: &drive, s: &mut s, traces, restarts: u32::from(neuron.restarts(t)) };
+        let (reached, overrun) = W::run(level, neuron, &mut rows, &mut flow);
         extent.join(&reached);
-        if let Some((lane, value, name)) = overrun {
+        if let Some((_, (lane, value, name))) = overrun {
             return (extent, operations, Some((t, lane, value, name)));
         }
-        for ((out, sent), s) in sample.spikes[t].iter_mut().zip(sample.sent.iter_mut()).zip(&rows.s) {
+        for ((out, sent), s) in sample.spikes[t].iter_mut().zip(sample.sent.iter_mut()).zip(&s) {
             *sent = s.wide();
             *out = Number::narrow(*sent);
         }
         for (trace, out) in &mut sample.traces {
-            let row = match trace {
-                Trace::V => &rows.v,
-                Trace::U => &rows.u,
-                Trace::I => &rows.i,
-            };
+            let row = &kept[TRACES.iter().position(|which| which == trace).unwrap_or(0)];
             out[t].iter_mut().zip(row).for_each(|(out, value)| *out = Number::narrow(value.wide()));
         }
     }

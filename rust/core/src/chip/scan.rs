@@ -1,25 +1,25 @@
 //! Integer neurons over time: one loop for every neuron of [`crate::chip::neuron`].
 //!
-//! Arrays are `(T, lanes)`. Lanes do not meet: a task is a tile of lanes that stays in the first cache while time runs over it.
-//! Every [`BLOCK`] steps a bound on all that can occur picks the word to compute in (`i32`, `i64` or `i128`), so no operation overflows.
+//! Arrays are `(T, lanes)`. Lanes do not meet: a task is a tile of lanes. It goes through blocks of [`STEPS`] steps, and in each through
+//! pieces of [`WIDTH`] lanes: their input is gathered in the first cache, their spikes leave from there, past the cache where the array is
+//! large. For every piece and block a bound on all that can occur picks the word to compute in (`i32`, `i64` or `i128`), so no operation
+//! overflows.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use fearless_simd::{Level, dispatch};
 
 use crate::chip::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, range};
-use crate::chip::step::{Extent, Rows, step};
+use crate::chip::rows::{Extent, Flow, Rows, RunWord, STEPS, WIDTH, padded};
 use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
-use crate::raw::prefetch;
+use crate::raw::{fence, prefetch, stream};
+use crate::scan::is_large;
 
-/// Lanes of a task: a dozen rows of words in the first cache.
-const TILE: usize = 512;
-/// Steps between two choices of the word.
-const BLOCK: usize = 32;
-/// Rows that are asked for ahead.
-const AHEAD: usize = 6;
+/// Lanes of a task.
+const TILE: usize = 8 * WIDTH;
 /// Steps cut into row slices at once.
 const CHUNK: usize = 1024;
 /// Neuron-steps below which threads cost more than they save.
@@ -94,10 +94,19 @@ impl<'a> State<'a> {
     }
 
     /// Take over the states of a row.
+    #[inline(always)]
     pub(crate) fn keep<W: Word>(&mut self, rows: &Rows<W>) {
         for (state, row) in [(&mut *self.v, &rows.v), (&mut *self.i, &rows.i), (&mut *self.rest, &rows.rest)] {
             state.iter_mut().zip(row).for_each(|(state, value)| *state = value.wide());
         }
+    }
+
+    /// Those of some lanes.
+    fn part(&mut self, lanes: &Range<usize>) -> State<'_> {
+        fn cut<'s>(state: &'s mut [i64], lanes: &Range<usize>) -> &'s mut [i64] {
+            if state.is_empty() { state } else { &mut state[lanes.clone()] }
+        }
+        State { v: cut(self.v, lanes), i: cut(self.i, lanes), rest: cut(self.rest, lanes) }
     }
 
     /// The same, for a shorter time.
@@ -116,6 +125,9 @@ pub enum Trace {
     /// The current after the step.
     I,
 }
+
+/// The traces of a block, in the order of [`Flow::traces`].
+pub(crate) const TRACES: [Trace; 3] = [Trace::V, Trace::U, Trace::I];
 
 /// The first state that did not fit, where that is an error: step, lane, value, which state.
 type Overrun = (usize, usize, i128, &'static str);
@@ -152,10 +164,8 @@ struct Shared<'a, X> {
     lanes: usize,
     coefficients: Coefficients<'a>,
     first_step: usize,
-}
-
-fn narrow<W: Word>(values: &[i64]) -> Vec<W> {
-    values.iter().map(|&value| W::narrow(value)).collect()
+    /// Whether spikes and traces pass by the cache.
+    streamed: bool,
 }
 
 /// What bounds everything that a step can meet, apart from input and state: it does not change while time runs.
@@ -187,6 +197,7 @@ impl Bounds {
     }
 
     /// The largest absolute value in `steps` steps from this state, of inputs up to `x`.
+    #[inline(always)]
     pub(crate) fn most(&self, neuron: &Neuron, x: i128, state: &State<'_>, steps: usize) -> i128 {
         let input = x << neuron.shift;
         let mut drive = neuron.input_bits.map_or(input, |bits| input.min(1 << (bits - 1)));
@@ -233,26 +244,59 @@ pub(crate) fn columns_of(neuron: &Neuron, coefficients: &Coefficients<'_>, first
     ROWS.map(|(row, _)| if reads(neuron, row) { lanes_of(coefficients.row(row), coefficients.repeat, first, count) } else { Vec::new() })
 }
 
-/// Coefficients and states as columns of a word.
+/// Coefficients and states as rows of a word.
 pub(crate) fn rows_of<W: Word>(columns: &Columns, state: &State<'_>) -> Rows<W> {
-    let count = state.v.len();
-    let [bias, v_threshold, v_low, v_min, v_max, decay_v, decay_i, refractory] = columns.each_ref().map(|column| narrow::<W>(column));
-    Rows {
-        u: vec![W::ZERO; count],
-        s: vec![W::ZERO; count],
-        v: narrow(state.v),
-        i: narrow(state.i),
-        rest: narrow(state.rest),
-        low_thresholds: v_threshold.iter().any(|&threshold| threshold < W::ONE),
-        bias,
-        v_threshold,
-        v_low,
-        v_min,
-        v_max,
-        decay_v,
-        decay_i,
-        refractory,
+    // The padding is at rest: nothing reaches it, and its thresholds are not at 0.
+    let [bias, v_threshold, v_low, v_min, v_max, decay_v, decay_i, refractory] =
+        std::array::from_fn(|row| padded(&columns[row], if row == Row::Threshold as usize { 1 } else { -i64::from(row == Row::Low as usize) }));
+    let low_thresholds = columns[Row::Threshold as usize].iter().any(|&threshold| threshold < 1);
+    let (v, i, rest) = (padded(state.v, 0), padded(state.i, 0), padded(state.rest, 0));
+    Rows { v, i, rest, bias, low_thresholds, v_threshold, v_low, v_min, v_max, decay_v, decay_i, refractory }
+}
+
+/// Up to [`WIDTH`] neighbouring lanes of a tile: what does not change while time runs.
+struct Piece {
+    /// In the tile.
+    lanes: Range<usize>,
+    columns: Columns,
+    bounds: Bounds,
+    /// In the usual word, if that holds them.
+    usual: Option<Rows<i32>>,
+}
+
+/// A block of a piece: `(steps, WIDTH)` of input, spikes and traces, in the first cache.
+struct Scratch<W> {
+    x: Vec<W>,
+    s: Vec<W>,
+    traces: [Vec<W>; 3],
+}
+
+impl<W: Word> Scratch<W> {
+    fn new<O>(traces: &[(Trace, Vec<&mut [O]>)]) -> Self {
+        let row = || vec![W::ZERO; STEPS * WIDTH];
+        let kept = TRACES.map(|which| if traces.iter().any(|(trace, _)| *trace == which) { row() } else { Vec::new() });
+        Self { x: row(), s: row(), traces: kept }
     }
+}
+
+/// Fill a row of [`WIDTH`], the rest with 0; gives the least and the greatest.
+#[inline(always)]
+fn fill<X: Number, W: Word>(to: &mut [W], x: &[X]) -> (X, X) {
+    let (mut low, mut high) = (X::default(), X::default());
+    // Whole rows are by far the most: a length that is known needs no calls.
+    if let (Ok(to), Ok(x)) = (<&mut [W; WIDTH]>::try_from(&mut *to), <&[X; WIDTH]>::try_from(x)) {
+        for (to, &x) in to.iter_mut().zip(x) {
+            *to = W::narrow(x.wide());
+            (low, high) = (low.min(x), high.max(x));
+        }
+        return (low, high);
+    }
+    for (to, &x) in to.iter_mut().zip(x) {
+        *to = W::narrow(x.wide());
+        (low, high) = (low.min(x), high.max(x));
+    }
+    to[x.len()..].fill(W::ZERO);
+    (low, high)
 }
 
 impl<X: Number> Shared<'_, X> {
@@ -262,72 +306,125 @@ impl<X: Number> Shared<'_, X> {
 
     fn tile<O: Number>(&self, tile: &mut Tile<'_, O>, stop: &Stop<'_>) -> (Extent, Option<Overrun>) {
         let (first, count, steps) = (tile.first, tile.state.v.len(), tile.spikes.len());
-        let columns = columns_of(self.neuron, &self.coefficients, first, count);
-        let bounds = Bounds::new(self.neuron, &columns);
+        let mut pieces: Vec<Piece> = Vec::new();
+        for from in (0..count).step_by(WIDTH) {
+            let lanes = from..count.min(from + WIDTH);
+            let columns = columns_of(self.neuron, &self.coefficients, first + from, lanes.len());
+            let bounds = Bounds::new(self.neuron, &columns);
+            let fits = bounds.fixed <= i128::from(i32::MAX);
+            let usual = fits.then(|| rows_of(&columns, &tile.state.part(&lanes)));
+            pieces.push(Piece { lanes, columns, bounds, usual });
+        }
         let mut extent = Extent::default();
-        for start in (0..steps).step_by(BLOCK) {
+        let mut overrun = None;
+        let mut scratch = Scratch::<i32>::new(&tile.traces);
+        for start in (0..steps).step_by(STEPS) {
             if stop.now() {
                 break;
             }
-            let block = start..steps.min(start + BLOCK);
-            // Rows of a tile lie far apart: they are asked for before they are read, and so is where spikes will be written.
-            let rows = block.clone().map(|t| {
-                prefetch(self.x, (t + AHEAD) * self.lanes + first, count);
-                prefetch(tile.spikes[t], 0, count);
-                dispatch!(self.level, _simd => largest(self.row(t, first, count)))
-            });
-            let most = bounds.most(self.neuron, rows.max().unwrap_or(0), &tile.state, block.len());
-            let (reached, overrun) = if most <= i128::from(i32::MAX) {
-                self.block::<i32, O>(tile, block, &columns)
-            } else if most <= i128::from(i64::MAX) {
-                self.block::<i64, O>(tile, block, &columns)
-            } else {
-                self.block::<i128, O>(tile, block, &columns)
-            };
-            extent.join(&reached);
-            if overrun.is_some() {
-                return (extent, overrun);
+            let block = start..steps.min(start + STEPS);
+            for piece in &mut pieces {
+                let (reached, over) = self.piece(tile, piece, block.clone(), &mut scratch);
+                extent.join(&reached);
+                // The earliest, whatever the piece.
+                overrun = [overrun, over].into_iter().flatten().min();
             }
+            if overrun.is_some() {
+                break;
+            }
+        }
+        if self.streamed {
+            fence();
+        }
+        (extent, overrun)
+    }
+
+    /// A block of a piece, in the narrowest word that holds everything.
+    fn piece<O: Number>(
+        &self,
+        tile: &mut Tile<'_, O>,
+        piece: &mut Piece,
+        steps: Range<usize>,
+        scratch: &mut Scratch<i32>,
+    ) -> (Extent, Option<Overrun>) {
+        // What does not fit is seen by its size.
+        let x = self.gather(tile.first, piece, &steps, &mut scratch.x);
+        let state = tile.state.part(&piece.lanes);
+        let mut most = 0;
+        dispatch!(self.level, _simd => most = piece.bounds.most(self.neuron, x, &state, steps.len()));
+        match &mut piece.usual {
+            Some(rows) if most <= i128::from(i32::MAX) => {
+                dispatch!(self.level, _simd => for (row, state) in [(&mut rows.v, &*state.v), (&mut rows.i, &*state.i), (&mut rows.rest, &*state.rest)] {
+                    row.iter_mut().zip(state).for_each(|(row, &state)| *row = Word::narrow(state));
+                });
+                self.block(tile, &piece.lanes, rows, steps, scratch)
+            }
+            _ if most <= i128::from(i64::MAX) => {
+                let mut rows = rows_of::<i64>(&piece.columns, &state);
+                let mut wide = Scratch::new(&tile.traces);
+                self.gather(tile.first, piece, &steps, &mut wide.x);
+                self.block(tile, &piece.lanes, &mut rows, steps, &mut wide)
+            }
+            _ => {
+                let mut rows = rows_of::<i128>(&piece.columns, &state);
+                let mut wide = Scratch::new(&tile.traces);
+                self.gather(tile.first, piece, &steps, &mut wide.x);
+                self.block(tile, &piece.lanes, &mut rows, steps, &mut wide)
+            }
+        }
+    }
+
+    /// Bring the input of a block into a word; gives the largest absolute value. Rows lie far apart: those of the next block are asked for.
+    fn gather<W: Word>(&self, first: usize, piece: &Piece, steps: &Range<usize>, to: &mut [W]) -> i128 {
+        let (first, count) = (first + piece.lanes.start, piece.lanes.len());
+        let (mut low, mut high) = (X::default(), X::default());
+        dispatch!(self.level, _simd => for (to, t) in to.chunks_exact_mut(WIDTH).zip(steps.clone()) {
+            prefetch(self.x, (t + STEPS) * self.lanes + first, count);
+            let (least, most) = fill(to, self.row(t, first, count));
+            (low, high) = (low.min(least), high.max(most));
+        });
+        i128::from(high.wide()).max(-i128::from(low.wide()))
+    }
+
+    fn block<W: RunWord, O: Number>(
+        &self,
+        tile: &mut Tile<'_, O>,
+        lanes: &Range<usize>,
+        rows: &mut Rows<W>,
+        steps: Range<usize>,
+        scratch: &mut Scratch<W>,
+    ) -> (Extent, Option<Overrun>) {
+        let mut restarts = 0;
+        if self.neuron.restart.is_some() {
+            restarts = steps.clone().enumerate().map(|(k, t)| u32::from(self.neuron.restarts(self.first_step + t)) << k).sum();
+        }
+        let traces = scratch.traces.each_mut().map(Vec::as_mut_slice);
+        let mut flow = Flow { steps: steps.len(), lanes: rows.v.len(), x: &scratch.x, s: &mut scratch.s, traces, restarts };
+        let (extent, overrun) = W::run(self.level, self.neuron, rows, &mut flow);
+        if let Some((t, (lane, value, name))) = overrun {
+            return (extent, Some((steps.start + t, tile.first + lanes.start + lane, value, name)));
+        }
+        dispatch!(self.level, _simd => tile.state.part(lanes).keep(rows));
+        self.leave(&scratch.s, &mut tile.spikes[steps.clone()], lanes);
+        for (trace, out) in &mut tile.traces {
+            let row = &scratch.traces[TRACES.iter().position(|which| which == trace).unwrap_or(0)];
+            self.leave(row, &mut out[steps.clone()], lanes);
         }
         (extent, None)
     }
 
-    fn block<W: Word, O: Number>(
-        &self,
-        tile: &mut Tile<'_, O>,
-        steps: std::ops::Range<usize>,
-        columns: &Columns,
-    ) -> (Extent, Option<Overrun>) {
-        let count = tile.state.v.len();
-        let mut rows: Rows<W> = rows_of(columns, &tile.state);
-        let store = |out: &mut [O], row: &[W]| dispatch!(self.level, _simd => out.iter_mut().zip(row).for_each(|(out, value)| *out = O::narrow(value.wide())));
-        let mut extent = Extent::default();
-        for t in steps {
-            if self.neuron.restarts(self.first_step + t) {
-                rows.v.fill(W::ZERO);
-                rows.i.fill(W::ZERO);
+    /// Write a block of rows to where it belongs.
+    fn leave<W: Word, O: Number>(&self, from: &[W], to: &mut [&mut [O]], lanes: &Range<usize>) {
+        dispatch!(self.level, _simd => for (from, to) in from.chunks_exact(WIDTH).zip(to) {
+            let mut row = [O::default(); WIDTH];
+            row.iter_mut().zip(from).for_each(|(to, from)| *to = O::narrow(from.wide()));
+            let to = &mut to[lanes.clone()];
+            if self.streamed {
+                stream(self.level, to, &row[..lanes.len()]);
+            } else {
+                to.copy_from_slice(&row[..lanes.len()]);
             }
-            let x = self.row(t, tile.first, count);
-            dispatch!(self.level, _simd => rows.u.iter_mut().zip(x).for_each(|(u, x)| *u = W::narrow(x.wide())));
-            let (reached, overrun) = step(self.level, self.neuron, &mut rows);
-            extent.join(&reached);
-            if let Some((lane, value, name)) = overrun {
-                return (extent, Some((t, tile.first + lane, value, name)));
-            }
-            store(&mut *tile.spikes[t], &rows.s);
-            for (trace, out) in &mut tile.traces {
-                store(
-                    &mut *out[t],
-                    match trace {
-                        Trace::V => &rows.v,
-                        Trace::U => &rows.u,
-                        Trace::I => &rows.i,
-                    },
-                );
-            }
-        }
-        tile.state.keep(&rows);
-        (extent, None)
+        });
     }
 }
 
@@ -442,7 +539,7 @@ pub fn scan<X: Number, O: Number>(
                 traces: cut.iter_mut().map(|(trace, columns)| (*trace, columns.next().unwrap_or_default())).collect(),
             })
             .collect();
-        let shared = Shared { level, neuron, x, lanes, coefficients, first_step: first_step + k * CHUNK };
+        let shared = Shared { level, neuron, x, lanes, coefficients, first_step: first_step + k * CHUNK, streamed: is_large::<O>(x.len()) };
         let reached = Mutex::new((Extent::default(), None::<Overrun>));
         for_each(context, tiles, |mut tile, stop| {
             let (extent, overrun) = shared.tile(&mut tile, stop);

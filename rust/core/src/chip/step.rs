@@ -1,4 +1,4 @@
-//! One step of a row of integer neurons, on columns of one word.
+//! One step of integer neurons, on a column of registers of one word.
 //!
 //! ```text
 //! q = wrap(x << shift)                        input
@@ -15,325 +15,245 @@
 //! rest = max(rest - 1, 0),  where it fires refractory - 1
 //! ```
 //! `contain` is the register's overflow. A threshold below 1 is subtracted spike by spike; what that pushes out of the membrane's bits
-//! wraps. Each line is a pass over a row that lies in the first cache, so a knob costs one branch a row, and rows that never leave
-//! their bits never pay for those that do.
+//! wraps. A knob is one branch for a column and a step, which is always foreseen; nothing is written between the lines.
 
-use fearless_simd::Level;
-
-use crate::chip::fire::{fire, tally};
-use crate::chip::neuron::{Decay, Neuron, Overflow, Register, When, outside, range};
+use crate::chip::fire::fire;
+use crate::chip::lanes::Lanes;
+use crate::chip::neuron::{Decay, Neuron, Overflow, Register, When, range};
+use crate::chip::rows::{Numbers, Overrun, States, Tally};
 use crate::chip::word::Word;
-use crate::elem::on_level;
 
-/// What neurons fired, and what their membranes reached before overflow was dealt with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Extent {
-    /// Spikes; those downwards count as -1.
-    pub spikes: i128,
-    /// Neuron-steps that fired.
-    pub fired: u64,
-    /// Neuron-steps outside the watched bits.
-    pub beyond: u64,
-    /// The lowest membrane, at most 0.
-    pub lowest: i128,
-    /// The highest membrane, at least 0.
-    pub highest: i128,
+/// Registers side by side.
+pub(crate) type Column<L, const K: usize> = [L; K];
+
+/// `f` of every register, with its place. A loop of its own: through a function of the standard library, which is not always inlined,
+/// the instruction set would be lost.
+#[inline(always)]
+pub(crate) fn map<L: Copy, M: Copy, const K: usize>(column: &[L; K], f: impl Fn(usize, L) -> M) -> [M; K] {
+    let mut out = [f(0, column[0]); K];
+    for j in 1..K {
+        out[j] = f(j, column[j]);
+    }
+    out
 }
 
-impl Extent {
-    /// Both together.
-    pub fn join(&mut self, other: &Self) {
-        self.spikes += other.spikes;
-        self.fired += other.fired;
-        self.beyond += other.beyond;
-        self.lowest = self.lowest.min(other.lowest);
-        self.highest = self.highest.max(other.highest);
+/// Whether one of these holds anywhere.
+#[inline(always)]
+pub(crate) fn any<L: Lanes, const K: usize>(masks: &[L::Mask; K]) -> bool {
+    let mut found = masks[0];
+    for j in 1..K {
+        found = L::or(found, masks[j]);
+    }
+    L::bits(found) != 0
+}
+
+/// Let states decay.
+#[inline(always)]
+pub(crate) fn decay<L: Lanes, const K: usize>(token: L::Token, kind: Decay, x: Column<L, K>, by: &Column<L, K>) -> Column<L, K> {
+    let (zero, one) = (L::of(token, 0), L::of(token, 1));
+    match kind {
+        Decay::None => x,
+        Decay::Shift => map(
+            &x,
+            #[inline(always)]
+            |j, x| {
+                let a = x.down_by(by[j]);
+                x.sub(L::pick(a.same(zero), L::pick(x.above(zero), one, zero), a))
+            },
+        ),
+        // The usual one: shifts by a number that is known cost half.
+        Decay::Scale(12) => towards_zero(token, &x, by, 12),
+        Decay::Scale(bits) => towards_zero(token, &x, by, bits),
+        Decay::Floor(bits) => map(
+            &x,
+            #[inline(always)]
+            |j, x| x.scaled(by[j], bits, zero),
+        ),
+        Decay::Constant => map(
+            &x,
+            #[inline(always)]
+            |j, x| L::pick(x.above(zero), x.sub(by[j]).max(zero), x.add(by[j]).min(zero)),
+        ),
     }
 }
 
-/// The state that left its bits where that is an error: the lane, its value, and which one it is.
-pub type Overrun = (usize, i128, &'static str);
-
-/// Columns of the neurons of a row: what comes and goes, the states, the coefficients. Coefficients that a neuron does not use are empty.
-#[derive(Clone, Debug, Default)]
-pub struct Rows<W> {
-    /// In: the input. After the step: the membrane before it fired.
-    pub u: Vec<W>,
-    /// Out: the spikes.
-    pub s: Vec<W>,
-    /// Membrane.
-    pub v: Vec<W>,
-    /// Current.
-    pub i: Vec<W>,
-    /// Refractory steps left.
-    pub rest: Vec<W>,
-    /// Added at every step.
-    pub bias: Vec<W>,
-    /// Whether a threshold is below 1.
-    pub low_thresholds: bool,
-    /// Upper threshold.
-    pub v_threshold: Vec<W>,
-    /// Lower threshold of a ternary neuron.
-    pub v_low: Vec<W>,
-    /// Lower clip.
-    pub v_min: Vec<W>,
-    /// Upper clip.
-    pub v_max: Vec<W>,
-    /// The number of the membrane's decay.
-    pub decay_v: Vec<W>,
-    /// The number of the current's decay.
-    pub decay_i: Vec<W>,
-    /// Refractory steps.
-    pub refractory: Vec<W>,
-}
-
-/// Call `$body` with the decay as a function of value and number: a loop of its own for each kind.
-macro_rules! with_decay {
-    ($decay:expr, $fall:ident => $body:expr) => {
-        match $decay {
-            Decay::None => {
-                let $fall = |x: W, _: W| x;
-                $body
-            }
-            Decay::Shift => {
-                let $fall = |x: W, d: W| {
-                    let a = x.down(d);
-                    let least = if x > W::ZERO { W::ONE } else { W::ZERO };
-                    x - if a == W::ZERO { least } else { a }
-                };
-                $body
-            }
-            Decay::Scale(bits) => {
-                let (bits, rest) = (bits, (W::ONE << bits) - W::ONE);
-                let $fall = |x: W, m: W| x.scaled(m, bits, if x < W::ZERO { rest } else { W::ZERO });
-                $body
-            }
-            Decay::Floor(bits) => {
-                let $fall = |x: W, m: W| x.scaled(m, bits, W::ZERO);
-                $body
-            }
-            Decay::Constant => {
-                let $fall = |x: W, d: W| if x > W::ZERO { (x - d).max(W::ZERO) } else { (x + d).min(W::ZERO) };
-                $body
-            }
-        }
-    };
-}
-
-/// Let a row of states decay.
 #[inline(always)]
-pub fn decay<W: Word>(kind: Decay, row: &mut [W], by: &[W]) {
-    if kind != Decay::None {
-        with_decay!(kind, fall => row.iter_mut().zip(by).for_each(|(x, &d)| *x = fall(*x, d)));
+fn towards_zero<L: Lanes, const K: usize>(token: L::Token, x: &Column<L, K>, by: &Column<L, K>, bits: u32) -> Column<L, K> {
+    let (zero, rest) = (L::of(token, 0), L::of(token, (1 << bits) - 1));
+    map(
+        x,
+        #[inline(always)]
+        |j, x| x.scaled(by[j], bits, L::pick(zero.above(x), rest, zero)),
+    )
+}
+
+/// Which lanes leave the bits, if a word can hold such.
+#[inline(always)]
+fn outside<L: Lanes, const K: usize>(token: L::Token, x: &Column<L, K>, bits: u32) -> Option<[L::Mask; K]> {
+    if L::Word::BITS <= bits {
+        return None;
     }
+    let (first, last) = range(bits);
+    let (first, last) = (L::of(token, first), L::of(token, last));
+    let all = map(x, #[inline(always)] |_, x| L::or(x.above(last), first.above(x)));
+    if any::<L, K>(&all) { Some(all) } else { None }
 }
 
-/// Bring a row back into its bits; where leaving them is an error, the first that did.
+/// Bring states back into their bits; where leaving them is an error, the first that did.
 #[inline(always)]
-fn contain<W: Word>(row: &mut [W], bits: u32, overflow: Overflow) -> Option<(usize, i128)> {
+fn contain<L: Lanes, const K: usize>(token: L::Token, x: &mut Column<L, K>, bits: u32, overflow: Overflow) -> Option<(usize, i128)> {
+    // In a word of no more bits nothing can have left them: the word holds everything that can occur.
+    if L::Word::BITS <= bits {
+        return None;
+    }
     match overflow {
         Overflow::Saturate => {
-            if W::BITS > bits {
-                let (first, last) = range(bits);
-                let (first, last) = (W::narrow(first), W::narrow(last));
-                for x in row.iter_mut() {
-                    *x = (*x).max(first).min(last);
-                }
-            }
+            let (first, last) = range(bits);
+            let (first, last) = (L::of(token, first), L::of(token, last));
+            *x = map(x, #[inline(always)] |_, x| x.max(first).min(last));
+            None
         }
         Overflow::Wrap => {
-            if W::BITS > bits {
-                let spare = W::BITS - bits;
-                for x in row.iter_mut() {
-                    *x = (*x << spare) >> spare;
-                }
-            }
+            let spare = L::Word::BITS - bits;
+            *x = map(x, #[inline(always)] |_, x| x.up(spare).down(spare));
+            None
         }
-        Overflow::WrapOnce if W::BITS > bits + 1 => {
-            let half = W::ONE << (bits - 1);
-            let turn = half + half;
-            for x in row.iter_mut() {
-                let above = if *x > half { turn } else { W::ZERO };
-                let below = if *x <= W::ZERO - half { turn } else { W::ZERO };
-                *x = *x - above + below;
+        Overflow::WrapOnce => {
+            if L::Word::BITS > bits + 1 {
+                let half = L::of(token, 1).up(bits - 1);
+                let (zero, least, turn) = (L::of(token, 0), L::of(token, 1).sub(half), half.add(half));
+                *x = map(
+                    x,
+                    #[inline(always)]
+                    |_, x| x.sub(L::pick(x.above(half), turn, zero)).add(L::pick(least.above(x), turn, zero)),
+                );
             }
+            let register = Register { bits, overflow, decay: Decay::None, when: When::Before };
+            first_outside(token, x, register.limit())
         }
-        // In a word of no more bits nothing can have left them: the word holds everything that can occur.
-        Overflow::WrapOnce => {}
-        Overflow::Error => return first_outside(row, bits),
+        Overflow::Error => first_outside(token, x, bits),
     }
-    let limit = Register { bits, overflow, decay: Decay::None, when: When::Before }.limit();
-    if overflow == Overflow::WrapOnce { first_outside(row, limit) } else { None }
 }
 
 #[inline(always)]
-fn first_outside<W: Word>(row: &[W], bits: u32) -> Option<(usize, i128)> {
-    if W::BITS <= bits {
-        return None;
-    }
-    let (low, high) = ends(row);
-    if !outside(low.widest(), bits) && !outside(high.widest(), bits) {
-        return None;
-    }
-    row.iter().map(|x| x.widest()).enumerate().find(|(_, x)| outside(*x, bits))
-}
-
-/// The lowest and the highest, 0 included.
-#[inline(always)]
-fn ends<W: Word>(row: &[W]) -> (W, W) {
-    let (mut low, mut high) = (W::ZERO, W::ZERO);
-    for &x in row {
-        (low, high) = (low.min(x), high.max(x));
-    }
-    (low, high)
+fn first_outside<L: Lanes, const K: usize>(token: L::Token, x: &Column<L, K>, bits: u32) -> Option<(usize, i128)> {
+    let all = outside(token, x, bits)?;
+    let j = all.iter().position(|&mask| L::bits(mask) != 0)?;
+    let lane = L::bits(all[j]).trailing_zeros() as usize;
+    let mut row = [L::Word::ZERO; 16];
+    x[j].store(&mut row);
+    Some((j * L::LEN + lane, row[lane].widest()))
 }
 
 #[inline(always)]
-fn add<W: Word>(row: &mut [W], other: &[W]) {
-    row.iter_mut().zip(other).for_each(|(x, &y)| *x = *x + y);
+fn add<L: Lanes, const K: usize>(x: &mut Column<L, K>, other: &Column<L, K>) {
+    *x = map(x, #[inline(always)] |j, x| x.add(other[j]));
 }
 
-/// Input and current: `u` comes in holding x and goes out holding what reaches the membrane.
+/// Input and current: x becomes what reaches the membrane.
 #[inline(always)]
-fn drive<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> Option<Overrun> {
-    let mut shift = neuron.shift;
+fn drive<L: Lanes, const K: usize>(
+    token: L::Token,
+    neuron: &Neuron,
+    numbers: &Numbers<L, K>,
+    state: &mut States<L, K>,
+    mut x: Column<L, K>,
+) -> (Column<L, K>, Option<Overrun>) {
+    if neuron.shift != 0 {
+        let shift = neuron.shift;
+        x = map(&x, #[inline(always)] |_, x| x.up(shift));
+    }
     if let Some(bits) = neuron.input_bits {
-        for u in &mut rows.u {
-            *u = *u << shift;
-        }
-        contain(&mut rows.u, bits, Overflow::Wrap);
-        shift = 0;
+        contain(token, &mut x, bits, Overflow::Wrap);
     }
-    let Some(Register { bits, overflow, decay: kind, when }) = neuron.current else {
-        if shift != 0 {
-            for u in &mut rows.u {
-                *u = *u << shift;
-            }
-        }
-        return None;
-    };
-    // Decay, sum and the usual overflow are one pass; without a decay there are no numbers for it.
-    let before = if when == When::Before { kind } else { Decay::None };
-    if before == Decay::None {
-        rows.i.iter_mut().zip(&rows.u).for_each(|(i, &u)| *i = *i + (u << shift));
-    } else {
-        with_decay!(before, fall => {
-            let all = rows.i.iter_mut().zip(&rows.u).zip(&rows.decay_i);
-            all.for_each(|((i, &u), &d)| *i = fall(*i, d) + (u << shift));
-        });
+    let Some(Register { bits, overflow, decay: kind, when }) = neuron.current else { return (x, None) };
+    let mut i = state.i;
+    if when == When::Before {
+        i = decay(token, kind, i, &numbers.decay_i);
     }
-    let mut overrun = contain(&mut rows.i, bits, overflow);
+    add(&mut i, &x);
+    let mut overrun = contain(token, &mut i, bits, overflow);
     if when == When::After {
-        decay(kind, &mut rows.i, &rows.decay_i);
+        i = decay(token, kind, i, &numbers.decay_i);
     }
-    rows.u.copy_from_slice(&rows.i);
+    let mut d = i;
     if neuron.bias_to_current {
-        add(&mut rows.u, &rows.bias);
-        overrun = overrun.or(contain(&mut rows.u, bits, overflow));
+        add(&mut d, &numbers.bias);
+        overrun = overrun.or(contain(token, &mut d, bits, overflow));
     }
     if when == When::End {
-        decay(kind, &mut rows.i, &rows.decay_i);
+        i = decay(token, kind, i, &numbers.decay_i);
     }
-    overrun.map(|(lane, value)| (lane, value, "current"))
+    state.i = i;
+    (d, overrun.map(|(lane, value)| (lane, value, "current")))
 }
 
-/// Membrane: `u` comes in holding what reaches it and goes out holding its value before it fires. A state outside its bits, where that
-/// is an error, is the second part.
+/// Membrane: its value before it fires.
 #[inline(always)]
-fn integrate<W: Word>(neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Overrun>) {
+fn integrate<L: Lanes, const K: usize>(
+    token: L::Token,
+    neuron: &Neuron,
+    numbers: &Numbers<L, K>,
+    state: &States<L, K>,
+    d: Column<L, K>,
+    tally: &mut Tally<L>,
+) -> (Column<L, K>, Option<Overrun>) {
     let Register { bits, overflow, decay: kind, when } = neuron.membrane;
-    let before = if when == When::Before { kind } else { Decay::None };
     let own_bias = !neuron.bias_to_current;
     let mut overrun = None;
-    let (mut low, mut high) = (W::ZERO, W::ZERO);
-    if neuron.change {
-        // `s` is free until the neurons fire.
-        with_decay!(before, fall => {
-            // The number of a decay is there only where there is one.
-            let fallen = rows.s.iter_mut().zip(&rows.v);
-            if before == Decay::None {
-                fallen.for_each(|(c, _)| *c = W::ZERO);
-            } else {
-                fallen.zip(&rows.decay_v).for_each(|((c, &v), &d)| *c = fall(v, d) - v);
-            }
-        });
-        contain(&mut rows.s, bits, Overflow::Wrap);
-        add(&mut rows.s, &rows.u);
-        overrun = contain(&mut rows.s, bits, overflow);
+    let fallen = if when == When::Before { decay(token, kind, state.v, &numbers.decay_v) } else { state.v };
+    let mut u = if neuron.change {
+        let mut c = map(&fallen, #[inline(always)] |j, fallen| fallen.sub(state.v[j]));
+        contain(token, &mut c, bits, Overflow::Wrap);
+        add(&mut c, &d);
+        overrun = contain(token, &mut c, bits, overflow);
         if own_bias {
-            add(&mut rows.s, &rows.bias);
-            overrun = overrun.or(contain(&mut rows.s, bits, overflow));
+            add(&mut c, &numbers.bias);
+            overrun = overrun.or(contain(token, &mut c, bits, overflow));
         }
-        rows.u.iter_mut().zip(&rows.v).zip(&rows.s).for_each(|((u, &v), &c)| *u = v + c);
-        (low, high) = ends(&rows.u);
-    } else if before == Decay::None {
-        if own_bias {
-            for ((u, &v), &bias) in rows.u.iter_mut().zip(&rows.v).zip(&rows.bias) {
-                *u = v + *u + bias;
-                (low, high) = (low.min(*u), high.max(*u));
-            }
-        } else {
-            add(&mut rows.u, &rows.v);
-            (low, high) = ends(&rows.u);
-        }
+        map(&c, #[inline(always)] |j, c| c.add(state.v[j]))
+    } else if own_bias {
+        map(&fallen, #[inline(always)] |j, fallen| fallen.add(d[j]).add(numbers.bias[j]))
     } else {
-        if own_bias {
-            add(&mut rows.u, &rows.bias);
-        }
-        with_decay!(before, fall => for ((u, &v), &d) in rows.u.iter_mut().zip(&rows.v).zip(&rows.decay_v) {
-            *u = fall(v, d) + *u;
-            (low, high) = (low.min(*u), high.max(*u));
-        });
+        map(&fallen, #[inline(always)] |j, fallen| fallen.add(d[j]))
+    };
+    for &u in &u {
+        (tally.low, tally.high) = (tally.low.min(u), tally.high.max(u));
     }
-    let mut extent = Extent { lowest: low.widest(), highest: high.widest(), ..Extent::default() };
-    let leaves = |bits| outside(extent.lowest, bits) || outside(extent.highest, bits);
-    let (leaves_watch, leaves_bits) = (leaves(neuron.watch), leaves(bits) || overflow == Overflow::WrapOnce);
-    if leaves_watch {
-        extent.beyond = rows.u.iter().filter(|u| outside(u.widest(), neuron.watch)).count() as u64;
+    if let Some(beyond) = outside(token, &u, neuron.watch) {
+        tally.beyond += beyond.iter().map(|&mask| u64::from(L::bits(mask).count_ones())).sum::<u64>();
     }
-    if leaves_bits {
-        overrun = overrun.or(contain(&mut rows.u, bits, overflow));
-    }
+    overrun = overrun.or(contain(token, &mut u, bits, overflow));
     if when == When::After {
-        decay(kind, &mut rows.u, &rows.decay_v);
+        u = decay(token, kind, u, &numbers.decay_v);
     }
-    (extent, overrun.map(|(lane, value)| (lane, value, "membrane")))
+    (u, overrun.map(|(lane, value)| (lane, value, "membrane")))
 }
 
-/// Run a kernel of rows on the best instruction set; words of 128 bits have no vectors.
-macro_rules! on_rows {
-    ($level:expr, $work:expr) => {{
-        let mut result = None;
-        if W::BITS > 64 {
-            result = Some($work);
-        } else {
-            on_level!($level, simd => {
-                let _ = simd;
-                result = Some($work);
-            });
-        }
-        result.unwrap_or_default()
-    }};
+/// What a step gives besides the states.
+#[derive(Clone, Copy)]
+pub(crate) struct Step<L, const K: usize> {
+    /// The membrane before it fires.
+    pub u: Column<L, K>,
+    /// Spikes.
+    pub s: Column<L, K>,
 }
 
-/// One step of a row: `u` comes in holding the input. Returns what the membranes reached, and the first state outside its bits (as an error).
-/// A function of its own, so that it is compiled once for each word and instruction set, whatever the arrays hold.
-#[inline(never)]
-pub fn step<W: Word>(level: Level, neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Overrun>) {
-    let first = on_rows!(level, drive(neuron, rows));
-    let (extent, second) = evolve(level, neuron, rows);
-    (extent, first.or(second))
-}
-
-/// The same without input and current: `u` comes in holding what reaches the membranes.
-#[inline(never)]
-pub fn evolve<W: Word>(level: Level, neuron: &Neuron, rows: &mut Rows<W>) -> (Extent, Option<Overrun>) {
-    on_rows!(level, {
-        let (mut extent, overrun) = integrate(neuron, rows);
-        if overrun.is_none() {
-            fire(neuron, rows);
-            tally(neuron, &rows.s, &mut extent);
-        }
-        (extent, overrun)
-    })
+/// One step; where a state leaves its bits and that is an error, the first that did.
+#[inline(always)]
+pub(crate) fn step<L: Lanes, const K: usize>(
+    token: L::Token,
+    neuron: &Neuron,
+    numbers: &Numbers<L, K>,
+    state: &mut States<L, K>,
+    x: Column<L, K>,
+    tally: &mut Tally<L>,
+) -> (Step<L, K>, Option<Overrun>) {
+    let (d, first) = drive(token, neuron, numbers, state, x);
+    let (u, second) = integrate(token, neuron, numbers, state, d, tally);
+    let overrun = first.or(second);
+    if overrun.is_some() {
+        return (Step { u, s: u }, overrun);
+    }
+    (fire(token, neuron, numbers, state, u, tally), None)
 }

@@ -10,6 +10,7 @@
 
 use fearless_simd::Level;
 
+use crate::chip::lanes::{Lanes, Vector};
 use crate::chip::word::{Number, Word};
 use crate::elem::on_level;
 
@@ -34,15 +35,24 @@ impl<W: Word> Synapses<W> {
     /// From one row of weights for each source, each taken through `effective`; every row has `targets` entries.
     #[must_use]
     pub fn new(weights: &[i64], targets: usize, effective: impl Fn(i64) -> i64) -> Self {
+        Self::apart(weights, targets, (targets.max(1), targets.max(1)), effective)
+    }
+
+    /// The same; a row comes in stretches of `stretch` targets, which lie `pitch` apart in the sums.
+    #[must_use]
+    pub fn apart(weights: &[i64], targets: usize, (stretch, pitch): (usize, usize), effective: impl Fn(i64) -> i64) -> Self {
         let mut made = Self { rows: Vec::new(), fan_out: Vec::new() };
         for row in weights.chunks(targets.max(1)) {
             let there: usize = row.iter().map(|&w| usize::from(w != 0)).sum();
+            let pairs = row.iter().enumerate().filter(|&(_, &w)| w != 0);
+            let pairs = pairs.map(|(post, &w)| (post / stretch * pitch + post % stretch, W::narrow(effective(w))));
             // A scattered addition costs about as much as a register of neighbouring ones.
             made.rows.push(if there * 8 < targets {
-                let pairs = row.iter().zip(0_u32..).filter(|&(&w, _)| w != 0);
-                Targets::Sparse(pairs.map(|(&w, post)| (post, W::narrow(effective(w)))).collect())
+                Targets::Sparse(pairs.map(|(post, w)| (u32::try_from(post).unwrap_or(u32::MAX), w)).collect())
             } else {
-                Targets::Dense(row.iter().map(|&w| W::narrow(effective(w))).collect())
+                let mut dense = vec![W::ZERO; targets.div_ceil(stretch) * pitch];
+                pairs.for_each(|(post, w)| dense[post] = w);
+                Targets::Dense(dense)
             });
             made.fan_out.push(there as u64);
         }
@@ -96,6 +106,12 @@ impl<W: Word> Synapses<W> {
 pub struct Active<W>(Vec<(usize, W)>);
 
 impl<W: Word> Active<W> {
+    /// Who fired, and how often.
+    #[must_use]
+    pub fn entries(&self) -> &[(usize, W)] {
+        &self.0
+    }
+
     /// Find them; at most `most` spikes of a source count.
     pub fn find<X: Number>(&mut self, counts: &[X], most: i64) {
         // Whether a source fired can not be foreseen: each is written, and the place moves on where it did.
@@ -114,6 +130,27 @@ impl<W: Word> Active<W> {
             }
         }
         self.0.truncate(there);
+    }
+}
+
+impl Active<i32> {
+    /// The same of a row whose length is a multiple of any register's.
+    pub fn find_in_row(&mut self, level: Level, counts: &[i32], most: i32) {
+        self.0.clear();
+        on_level!(level, simd => self.registers::<Vector<i32, _>>(simd, counts, most));
+    }
+
+    #[inline(always)]
+    fn registers<L: Lanes<Word = i32>>(&mut self, token: L::Token, counts: &[i32], most: i32) {
+        let zero = L::splat(token, 0);
+        for (row, first) in counts.chunks_exact(L::LEN).zip((0..).step_by(L::LEN)) {
+            let mut fired = !L::bits(L::load(token, row).same(zero)) & (u64::MAX >> (64 - L::LEN));
+            while fired != 0 {
+                let k = fired.trailing_zeros() as usize;
+                self.0.push((first + k, row[k].min(most)));
+                fired &= fired - 1;
+            }
+        }
     }
 }
 

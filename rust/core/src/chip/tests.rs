@@ -7,7 +7,7 @@ use super::dynapcnn::{Outputs, layer, sum_pool};
 use super::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, Reset, When};
 use super::product::{Geometry, Product};
 use super::scan::{Coefficients, ROWS, Row, State, Trace, scan};
-use super::step::Extent;
+use super::rows::Extent;
 use super::word::Number;
 use crate::elem::levels;
 use crate::error::{Error, Result};

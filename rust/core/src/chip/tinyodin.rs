@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use fearless_simd::Level;
 
 use crate::chip::neuron::{Neuron, outside};
-use crate::chip::step::{Rows, step};
+use crate::chip::rows::{Flow, Rows, RunWord, padded};
 use crate::chip::word::Number;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
@@ -61,7 +61,12 @@ struct Running<'a> {
     level: Level,
     spike: Neuron,
     leak: Neuron,
+    n: usize,
     rows: Rows<i32>,
+    /// What the next update adds.
+    drive: Vec<i32>,
+    /// The spikes of the last one.
+    fired: Vec<i32>,
     queue: VecDeque<usize>,
     sent: Sent,
 }
@@ -69,8 +74,8 @@ struct Running<'a> {
 impl Running<'_> {
     /// Neurons that have just fired: sent on, in ascending order.
     fn collect(&mut self, only: Option<usize>) {
-        for j in 0..self.rows.s.len() {
-            if self.rows.s[j] == 0 || self.chip.disable[j] || only.is_some_and(|only| only != j) {
+        for j in 0..self.n {
+            if self.fired[j] == 0 || self.chip.disable[j] || only.is_some_and(|only| only != j) {
                 continue;
             }
             self.sent.spikes.push(u8::narrow(i64::try_from(j).unwrap_or(0)));
@@ -87,14 +92,18 @@ impl Running<'_> {
 
     fn update(&mut self, leak: bool) {
         let neuron = if leak { self.leak } else { self.spike };
-        step(self.level, &neuron, &mut self.rows);
+        if self.n > 0 {
+            let traces = [&mut [] as &mut [i32], &mut [], &mut []];
+            let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.fired, traces, restarts: 0 };
+            i32::run(self.level, &neuron, &mut self.rows, &mut flow);
+        }
     }
 
     /// One neuron alone: the others keep their membranes.
     fn update_one(&mut self, j: usize, add: i32, leak: bool) {
         let v = self.rows.v.clone();
-        self.rows.u.fill(0);
-        self.rows.u[j] = add;
+        self.drive.fill(0);
+        self.drive[j] = add;
         self.update(leak);
         let own = self.rows.v[j];
         self.rows.v = v;
@@ -104,19 +113,19 @@ impl Running<'_> {
 
     /// A spike of `p` reaches every neuron.
     fn reach(&mut self, p: usize) {
-        let n = self.rows.v.len();
-        self.rows.u.iter_mut().zip(&self.chip.weights[p * n..][..n]).for_each(|(u, &w)| *u = i32::narrow(w));
+        let n = self.n;
+        self.drive.iter_mut().zip(&self.chip.weights[p * n..][..n]).for_each(|(u, &w)| *u = i32::narrow(w));
         self.update(false);
         self.sent.operations += n as u64;
         self.collect(None);
     }
 
     fn event(&mut self, word: u16, stop: &Stop<'_>) {
-        let n = self.rows.v.len();
+        let n = self.n;
         let address = usize::from(word & 0xff);
         if word & 0x100 != 0 {
             if address == 0xff {
-                self.rows.u.fill(0);
+                self.drive.fill(0);
                 self.update(true);
                 self.collect(None);
             } else if address < n {
@@ -161,15 +170,12 @@ pub fn run(context: &Context<'_>, level: Level, chip: &Chip<'_>, events: &[u16],
     if let Some(word) = events.iter().find(|&&word| word > 0x3ff) {
         return Err(Error::value(format!("events: {word} is not a word of 10 bits")));
     }
-    let narrow = |values: &[i64]| values.iter().map(|&value| i32::narrow(value)).collect::<Vec<i32>>();
     let rows = Rows {
-        u: vec![0; n],
-        s: vec![0; n],
-        v: narrow(v),
-        bias: vec![0; n],
-        v_threshold: narrow(chip.threshold),
+        v: padded(v, 0),
+        v_threshold: padded(chip.threshold, 1),
+        // Of 0 is a threshold like any other here: a neuron fires once an update.
         low_thresholds: false,
-        decay_v: narrow(chip.leak),
+        decay_v: padded(chip.leak, 0),
         ..Rows::default()
     };
     let mut running = Running {
@@ -177,6 +183,9 @@ pub fn run(context: &Context<'_>, level: Level, chip: &Chip<'_>, events: &[u16],
         level,
         spike: Neuron::parse(SPIKE)?,
         leak: Neuron::parse(LEAK)?,
+        n,
+        drive: vec![0; rows.v.len()],
+        fired: vec![0; rows.v.len()],
         rows,
         queue: VecDeque::new(),
         sent: Sent::default(),

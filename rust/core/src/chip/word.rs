@@ -5,8 +5,10 @@
 
 use std::ops::{Add, Mul, Shl, Shr, Sub};
 
+use crate::raw::Plain;
+
 /// An integer of an array: read widened to 64 bits, written after it was shown to fit.
-pub trait Number: Copy + Default + Ord + Send + Sync {
+pub trait Number: Plain + Default + Ord + Send + Sync {
     /// Bits of the type.
     const BITS: u32;
     /// Exact.
@@ -60,16 +62,6 @@ pub trait Word:
     fn wide(self) -> i64;
     /// Exact.
     fn widest(self) -> i128;
-    /// `self >> by`, for `by` from 0 to 31.
-    #[must_use]
-    fn down(self, by: Self) -> Self;
-    /// `(self m + round) >> bits` without a wider word, for `m` from 0 to `2^bits`, `round` below `2^bits`, `bits` up to 15.
-    #[must_use]
-    #[inline(always)]
-    fn scaled(self, m: Self, bits: u32, round: Self) -> Self {
-        let high = self >> bits;
-        high * m + (((self - (high << bits)) * m + round) >> bits)
-    }
     /// How often `by` (at least 1) goes into this: 0 for what is negative.
     #[must_use]
     fn times(self, by: Self) -> Self;
@@ -79,10 +71,6 @@ impl Word for i32 {
     const ZERO: Self = 0;
     const ONE: Self = 1;
     const BITS: u32 = Self::BITS;
-    #[inline(always)]
-    fn down(self, by: Self) -> Self {
-        self >> by
-    }
     #[inline(always)]
     #[allow(clippy::cast_possible_truncation, reason = "the caller has shown that it fits")]
     fn narrow(value: i64) -> Self {
@@ -110,10 +98,6 @@ impl Word for i64 {
     const ONE: Self = 1;
     const BITS: u32 = Self::BITS;
     #[inline(always)]
-    fn down(self, by: Self) -> Self {
-        self >> by
-    }
-    #[inline(always)]
     fn narrow(value: i64) -> Self {
         value
     }
@@ -135,10 +119,6 @@ impl Word for i128 {
     const ZERO: Self = 0;
     const ONE: Self = 1;
     const BITS: u32 = Self::BITS;
-    #[inline(always)]
-    fn down(self, by: Self) -> Self {
-        self >> by
-    }
     #[inline(always)]
     fn narrow(value: i64) -> Self {
         Self::from(value)

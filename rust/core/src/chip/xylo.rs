@@ -16,9 +16,11 @@ use std::sync::{Mutex, PoisonError};
 use fearless_simd::Level;
 
 use crate::chip::fire::fire_one;
+use crate::chip::lanes::{Lanes, Vector};
 use crate::chip::neuron::{Decay, Neuron};
 use crate::chip::recurrent::by_sample;
-use crate::chip::step::{Extent, Rows, decay, evolve};
+use crate::chip::rows::{Extent, Flow, Rows, RunWord, WIDTH, padded};
+use crate::chip::step::decay;
 use crate::chip::synapse::{Active, Synapses};
 use crate::chip::word::Number;
 use crate::elem::on_level;
@@ -143,57 +145,95 @@ pub struct Stats {
     pub operations: u64,
 }
 
-/// A population ready to run.
-#[derive(Clone)]
+/// A population ready to run; rows are padded, currents synapse by synapse.
+#[derive(Clone, Debug)]
 struct Neurons {
     line: Neuron,
+    count: usize,
     rows: Rows<i32>,
     isyn: Vec<i32>,
     dash_syn: Vec<i32>,
+    /// What reaches the membranes.
+    drive: Vec<i32>,
+    s: Vec<i32>,
+    /// Membranes before they fired, where aliases need them.
+    u: Vec<i32>,
 }
 
 impl Neurons {
-    fn new(version: usize, most: i32, p: &Population<'_>) -> Result<Self> {
+    fn new(version: usize, most: i32, p: &Population<'_>, aliased: bool) -> Result<Self> {
         let line = Neuron::parse(&format!("{} most={most}", LINES[version - 1]))?;
-        let narrow = |values: &[i64]| values.iter().map(|&value| i32::narrow(value)).collect::<Vec<i32>>();
-        let n = p.threshold.len();
+        let count = p.threshold.len();
         let rows = Rows {
-            u: vec![0; n],
-            s: vec![0; n],
-            v: vec![0; n],
-            bias: narrow(p.bias),
-            v_threshold: narrow(p.threshold),
+            v: vec![0; count.next_multiple_of(WIDTH)],
+            bias: padded(p.bias, 0),
+            v_threshold: padded(p.threshold, 1),
             low_thresholds: p.threshold.iter().any(|&threshold| threshold < 1),
-            decay_v: narrow(p.dash_mem),
+            decay_v: padded(p.dash_mem, 0),
             ..Rows::default()
         };
-        Ok(Self { line, rows, isyn: vec![0; p.dash_syn.len()], dash_syn: narrow(p.dash_syn) })
+        let row = rows.v.clone();
+        let dash_syn: Vec<i32> = p.dash_syn.chunks(count.max(1)).flat_map(|dash| padded(dash, 0)).collect();
+        let u = if aliased { row.clone() } else { Vec::new() };
+        Ok(Self { line, count, rows, isyn: vec![0; dash_syn.len()], dash_syn, drive: row.clone(), s: row, u })
     }
 
     /// Let the currents decay, add them up, and fire.
     fn step(&mut self, level: Level) -> Extent {
-        on_level!(level, simd => {
-            let _ = simd;
-            decay(Decay::Shift, &mut self.isyn, &self.dash_syn);
-            self.rows.u.fill(0);
-            for current in self.isyn.chunks(self.rows.u.len().max(1)) {
-                self.rows.u.iter_mut().zip(current).for_each(|(u, &i)| *u += i);
-            }
-        });
-        evolve(level, &self.line, &mut self.rows).0
+        if self.count == 0 {
+            return Extent::default();
+        }
+        on_level!(level, simd => currents::<Vector<i32, _>>(simd, &mut self.isyn, &self.dash_syn, &mut self.drive));
+        let traces = [&mut [] as &mut [i32], &mut self.u, &mut []];
+        let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.s, traces, restarts: 0 };
+        i32::run(level, &self.line, &mut self.rows, &mut flow).0
+    }
+
+    /// The rows that are arrays of a caller, and where they lie here: stretches of `count`.
+    fn stretches<'a>(&self, row: &'a [i32]) -> impl Iterator<Item = &'a [i32]> {
+        let count = self.count;
+        row.chunks(self.rows.v.len().max(1)).map(move |row| &row[..count])
+    }
+
+    /// Copy a padded row out.
+    fn give(&self, row: &[i32], out: &mut [i32]) {
+        out.chunks_mut(self.count.max(1)).zip(self.stretches(row)).for_each(|(out, row)| out.copy_from_slice(row));
+    }
+
+    /// Take over currents and membranes.
+    fn take(&mut self, isyn: &[i32], v: &[i32]) {
+        let (count, pitch) = (self.count.max(1), self.rows.v.len().max(1));
+        self.isyn.chunks_mut(pitch).zip(isyn.chunks(count)).for_each(|(row, isyn)| row[..count].copy_from_slice(isyn));
+        self.rows.v[..v.len()].copy_from_slice(v);
+    }
+}
+
+/// Currents after their decay, and their sums.
+#[inline(always)]
+fn currents<L: Lanes<Word = i32>>(token: L::Token, isyn: &mut [i32], dash: &[i32], sums: &mut [i32]) {
+    let pitch = sums.len();
+    for from in (0..pitch).step_by(L::LEN) {
+        let mut sum = L::splat(token, 0);
+        for at in (from..isyn.len()).step_by(pitch) {
+            let [i] = decay(token, Decay::Shift, [L::load(token, &isyn[at..])], &[L::load(token, &dash[at..])]);
+            i.store(&mut isyn[at..]);
+            sum = sum.add(i);
+        }
+        sum.store(&mut sums[from..]);
     }
 }
 
 /// Add the spikes of aliased neurons to their targets, in ascending order; a target above its source fires anew, having fired already.
-fn pass_on(alias: &[i64], rows: &mut Rows<i32>, given: &mut [i32]) {
+fn pass_on(alias: &[i64], hidden: &mut Neurons, given: &mut [i32]) {
+    let (rows, s) = (&mut hidden.rows, &mut hidden.s);
     for source in 0..alias.len() {
         if given[source] > 0 {
-            let (n, v) = fire_one(rows.u[source], rows.v_threshold[source], 0, given[source], MOST_HIDDEN, BITS);
-            (rows.s[source], rows.v[source], given[source]) = (n, v, 0);
+            let (n, v) = fire_one(hidden.u[source], rows.v_threshold[source], 0, given[source], MOST_HIDDEN, BITS);
+            (s[source], rows.v[source], given[source]) = (n, v, 0);
         }
         let Ok(target) = usize::try_from(alias[source]) else { continue };
-        let n = rows.s[source];
-        let total = if target > source { &mut given[target] } else { &mut rows.s[target] };
+        let n = s[source];
+        let total = if target > source { &mut given[target] } else { &mut s[target] };
         *total = (*total + n).min(MOST_HIDDEN);
     }
 }
@@ -234,6 +274,48 @@ impl Core<'_> {
         }
         Ok(())
     }
+}
+
+/// A core with its weights laid out for events: made once, run as often as is wanted.
+#[derive(Debug)]
+pub struct Wired {
+    sizes: Sizes,
+    w_in: Synapses<i32>,
+    w_rec: Synapses<i32>,
+    w_out: Synapses<i32>,
+    hidden: Neurons,
+    output: Neurons,
+    /// Empty where there is none.
+    alias: Vec<i64>,
+}
+
+impl Wired {
+    /// Check a description and lay it out.
+    pub fn new(core: &Core<'_>) -> Result<Self> {
+        core.check()?;
+        let Sizes { hidden, synapses, outputs, .. } = core.sizes;
+        let aliased = core.alias.iter().any(|&target| target >= 0);
+        let pitch = |count: usize| (count.max(1), count.next_multiple_of(WIDTH));
+        let effective = |weights: &[i64], shift: u32, targets: usize, apart: (usize, usize)| {
+            let spare = i64::BITS - BITS;
+            Synapses::<i32>::apart(weights, targets, apart, |w| (w << (spare + shift)) >> spare)
+        };
+        Ok(Self {
+            sizes: core.sizes,
+            w_in: effective(core.w_in, core.shifts[0], synapses * hidden, pitch(hidden)),
+            w_rec: effective(core.w_rec, core.shifts[1], synapses * hidden, pitch(hidden)),
+            w_out: effective(core.w_out, core.shifts[2], outputs, pitch(outputs)),
+            hidden: Neurons::new(core.version, MOST_HIDDEN, &core.hidden, aliased)?,
+            output: Neurons::new(core.version, 1, &core.output, false)?,
+            alias: if aliased { core.alias.to_vec() } else { Vec::new() },
+        })
+    }
+
+    /// Sizes of the core.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        self.sizes
+    }
 
     /// Entries of the states of a sample.
     fn entries(&self) -> [usize; 5] {
@@ -269,27 +351,13 @@ impl Core<'_> {
         steps: usize,
         arrays: Arrays<'_>,
     ) -> Result<Stats> {
-        self.check()?;
         self.check_arrays(raster, batch, steps, &arrays)?;
-        let Sizes { inputs, hidden, synapses, outputs } = self.sizes;
-        let effective = |weights: &[i64], shift: u32, targets: usize| {
-            let spare = i64::BITS - BITS;
-            Synapses::<i32>::new(weights, targets, |w| (w << (spare + shift)) >> spare)
-        };
-        let wired = Wired {
-            core: self,
-            w_in: effective(self.w_in, self.shifts[0], synapses * hidden),
-            w_rec: effective(self.w_rec, self.shifts[1], synapses * hidden),
-            w_out: effective(self.w_out, self.shifts[2], outputs),
-            hidden: Neurons::new(self.version, MOST_HIDDEN, &self.hidden)?,
-            output: Neurons::new(self.version, 1, &self.output)?,
-            aliased: self.alias.iter().any(|&target| target >= 0),
-        };
+        let inputs = self.sizes.inputs;
         let total = Mutex::new(Stats::default());
         let samples = arrays.samples(batch, self.entries()).into_iter().enumerate().collect();
         for_each(context, samples, |(k, sample), stop| {
             let row = |t: usize| &raster[(t * batch + k) * inputs..][..inputs];
-            let stats = wired.sample(level, row, steps, sample, stop);
+            let stats = self.sample(level, row, steps, sample, stop);
             let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
             total.hidden.join(&stats.hidden);
             total.output.join(&stats.output);
@@ -297,20 +365,7 @@ impl Core<'_> {
         })?;
         Ok(total.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
-}
 
-/// A core with its weights laid out for events.
-struct Wired<'a> {
-    core: &'a Core<'a>,
-    w_in: Synapses<i32>,
-    w_rec: Synapses<i32>,
-    w_out: Synapses<i32>,
-    hidden: Neurons,
-    output: Neurons,
-    aliased: bool,
-}
-
-impl Wired<'_> {
     fn sample<'x, X: Number + 'x>(
         &self,
         level: Level,
@@ -320,13 +375,12 @@ impl Wired<'_> {
         stop: &Stop<'_>,
     ) -> Stats {
         let (mut hidden, mut output) = (self.hidden.clone(), self.output.clone());
-        let mut sent = sample.state[4].to_vec();
-        hidden.isyn.copy_from_slice(sample.state[0]);
-        hidden.rows.v.copy_from_slice(sample.state[1]);
-        output.isyn.copy_from_slice(sample.state[2]);
-        output.rows.v.copy_from_slice(sample.state[3]);
+        hidden.take(sample.state[0], sample.state[1]);
+        output.take(sample.state[2], sample.state[3]);
+        let count = self.sizes.hidden;
+        hidden.s[..count].copy_from_slice(sample.state[4]);
         let mut active = Active::default();
-        let mut given = vec![0; sent.len()];
+        let mut given = vec![0; self.alias.len()];
         let mut stats = Stats::default();
         for t in 0..steps {
             if t % PAUSE == 0 && stop.now() {
@@ -334,30 +388,34 @@ impl Wired<'_> {
             }
             active.find(raster(t), MOST_INPUT);
             stats.operations += self.w_in.saturating(level, &active, LOW, HIGH, &mut hidden.isyn);
-            active.find(&sent, i64::from(MOST_HIDDEN));
+            active.find_in_row(level, &hidden.s, MOST_HIDDEN);
             stats.operations += self.w_rec.saturating(level, &active, LOW, HIGH, &mut hidden.isyn);
-            if !output.isyn.is_empty() {
-                stats.operations += self.w_out.saturating(level, &active, LOW, HIGH, &mut output.isyn);
-            }
+            stats.operations += self.w_out.saturating(level, &active, LOW, HIGH, &mut output.isyn);
             let mut extent = hidden.step(level);
             stats.output.join(&output.step(level));
-            if self.aliased {
-                pass_on(self.core.alias, &mut hidden.rows, &mut given);
-                extent.spikes = hidden.rows.s.iter().map(|&s| i128::from(s)).sum();
-                extent.fired = hidden.rows.s.iter().map(|&s| u64::from(s != 0)).sum();
+            if !self.alias.is_empty() {
+                pass_on(&self.alias, &mut hidden, &mut given);
+                extent.spikes = hidden.s.iter().map(|&s| i128::from(s)).sum();
+                extent.fired = hidden.s.iter().map(|&s| u64::from(s != 0)).sum();
             }
             stats.hidden.join(&extent);
-            sent.copy_from_slice(&hidden.rows.s);
-            let after = [&hidden.isyn, &hidden.rows.v, &output.isyn, &output.rows.v];
-            for (out, values) in sample.record.iter_mut().zip(after).filter(|(out, _)| !out.is_empty()) {
-                out[t].copy_from_slice(values);
+            let after = [(&hidden, &hidden.isyn), (&hidden, &hidden.rows.v), (&output, &output.isyn), (&output, &output.rows.v)];
+            for (out, (neurons, row)) in sample.record.iter_mut().zip(after).filter(|(out, _)| !out.is_empty()) {
+                neurons.give(row, out[t]);
             }
-            for (out, values) in sample.spikes.iter_mut().zip([&hidden.rows.s, &output.rows.s]).filter(|(out, _)| !out.is_empty()) {
-                out[t].copy_from_slice(values);
+            for (out, neurons) in sample.spikes.iter_mut().zip([&hidden, &output]).filter(|(out, _)| !out.is_empty()) {
+                neurons.give(&neurons.s, out[t]);
             }
         }
-        for (state, values) in sample.state.iter_mut().zip([&hidden.isyn, &hidden.rows.v, &output.isyn, &output.rows.v, &sent]) {
-            state.copy_from_slice(values);
+        let after = [
+            (&hidden, &hidden.isyn),
+            (&hidden, &hidden.rows.v),
+            (&output, &output.isyn),
+            (&output, &output.rows.v),
+            (&hidden, &hidden.s),
+        ];
+        for (state, (neurons, row)) in sample.state.iter_mut().zip(after) {
+            neurons.give(row, state);
         }
         stats
     }

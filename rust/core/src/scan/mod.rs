@@ -22,6 +22,7 @@ pub mod visit;
 
 use backward::Backward;
 use forward::Forward;
+pub(crate) use outgoing::is_large;
 
 /// The float types the kernels are compiled for, here and only here: a generic kernel would be compiled again in every crate that calls it.
 pub trait Kernels: Elem {

@@ -24,7 +24,7 @@ pub(super) struct Outgoing<'a, E> {
 }
 
 /// Whether an array of so many elements is worth passing by the cache.
-pub(super) fn is_large<E>(elements: usize) -> bool {
+pub(crate) fn is_large<E>(elements: usize) -> bool {
     elements.saturating_mul(size_of::<E>()) >= STREAMED
 }
 

@@ -1,0 +1,366 @@
+//! A layer of `DynapCNN` that follows the events: only neurons that one has reached are visited.
+//!
+//! A neuron without leak, bias or anything that runs by itself does not change while its input is 0 and it does not fire. So the events
+//! of a step are scattered, the pixels they reach are marked, and the neurons of these pixels take the step of every chip, gathered side
+//! by side. Who is still at the threshold afterwards is visited in the next step as well; the first step visits all, unless everything is
+//! at 0. Spikes and counts are those of visiting all: a membrane that rests inside its bits adds nothing to them. Where one leaves the
+//! watched bits (it would be counted in every step), or what could occur exceeds a word, nothing is followed.
+//!
+//! Lanes are `(oy, ox, o)`: the neurons of a pixel lie side by side, as the weights of an event do. A task is a sample.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use fearless_simd::{Level, dispatch};
+
+use crate::chip::dynapcnn::Stats;
+use crate::chip::neuron::{Decay, Fire, Neuron, Overflow, Reset, outside};
+use crate::chip::product::Product;
+use crate::chip::recurrent::by_sample;
+use crate::chip::rows::{Extent, Flow, Rows, RunWord, WIDTH, padded};
+use crate::chip::scan::{Bounds, Coefficients, Row, State, columns_of};
+use crate::chip::synapse::Active;
+use crate::chip::word::{Number, largest};
+use crate::error::{Error, Result};
+use crate::pool::{Context, Stop, for_each};
+
+/// Steps between two questions whether to stop.
+const PAUSE: usize = 4;
+/// Inputs that are counted at once.
+const STRETCH: usize = 1 << 12;
+
+/// Whether neurons that get 0 and do not fire stay as they are, and count nothing.
+fn is_quiet(neuron: &Neuron, row: impl Fn(Row) -> Vec<i64>) -> bool {
+    neuron.current.is_none()
+        && neuron.membrane.decay == Decay::None
+        && neuron.membrane.overflow != Overflow::WrapOnce
+        && !neuron.change
+        && !neuron.refractory
+        && neuron.restart.is_none()
+        && neuron.fire != Fire::Ternary
+        && neuron.fire != Fire::Multi(Some(0))
+        && row(Row::Bias).iter().all(|&bias| bias == 0)
+        && row(Row::Threshold).iter().all(|&threshold| threshold >= 1)
+        && (neuron.low.is_none() || row(Row::Min).iter().all(|&v| v <= 0))
+        && (neuron.high.is_none() || row(Row::Max).iter().all(|&v| v >= 0))
+}
+
+/// Whether at most so many of an array are not 0.
+fn few<X: Number>(level: Level, x: &[X], most: usize) -> bool {
+    let mut count = 0;
+    dispatch!(level, _simd => for x in x.chunks(STRETCH) {
+        count += x.iter().map(|&x| u32::from(x != X::default())).sum::<u32>() as usize;
+        if count > most {
+            break;
+        }
+    });
+    count <= most
+}
+
+/// What all samples share.
+struct Shared<'a, X> {
+    level: Level,
+    neuron: &'a Neuron,
+    product: &'a Product,
+    weight: Vec<i32>,
+    /// Every neuron's, in a row for each column of them.
+    rows: Rows<i32>,
+    x: &'a [X],
+    batch: usize,
+    pool: usize,
+    /// Whether a step can leave a membrane at its threshold.
+    stays: bool,
+}
+
+/// Where a sample comes from and goes to, a row for each step.
+struct Sample<'a> {
+    index: usize,
+    v: &'a mut [i64],
+    spikes: Vec<&'a mut [i32]>,
+    /// Empty where nothing is pooled.
+    pooled: Vec<&'a mut [i32]>,
+}
+
+/// Why a sample was not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// A membrane left its bits, or those that are watched.
+    Beyond,
+    /// A pooled sum left 32 bits.
+    Pooled,
+}
+
+/// Run a layer over its events, if that pays and gives the same; else nothing has changed but outputs.
+pub(crate) fn follow<X: Number>(
+    context: &Context<'_>,
+    level: Level,
+    neuron: &Neuron,
+    product: &Product,
+    x: &[X],
+    batch: usize,
+    coefficients: Coefficients<'_>,
+    pool: usize,
+    v: &mut [i64],
+    spikes: &mut [i32],
+    pooled: Option<&mut [i32]>,
+) -> Result<Option<Stats>> {
+    let geometry = product.geometry();
+    let ([height, width], features, lanes) = (geometry.output(), geometry.features, geometry.outputs());
+    let steps = x.len().checked_div(batch * geometry.inputs()).unwrap_or(0);
+    let per_feature = Coefficients { repeat: 1, ..coefficients };
+    let columns = columns_of(neuron, &per_feature, 0, features);
+    // An event reaches about so many pixels in each direction.
+    let reach: usize = (0..2).map(|axis| geometry.kernel[axis].div_ceil(geometry.stride[axis])).product();
+    if steps == 0
+        || pool == 0
+        || coefficients.repeat != height * width
+        || !is_quiet(neuron, |row| columns[row as usize].clone())
+        || !few(level, x, steps * batch * height * width / (2 * reach))
+        || v.iter().any(|&v| outside(v.into(), neuron.watch))
+    {
+        return Ok(None);
+    }
+    let bounds = Bounds::new(neuron, &columns);
+    let most = product.bound(x).max(largest(product.weight()));
+    if bounds.most(neuron, most, &State::membranes(v), steps) > i128::from(i32::MAX) {
+        return Ok(None);
+    }
+    let pixelwise = |row: Row, with: i64| -> Vec<i32> {
+        let own = &columns[row as usize];
+        if own.is_empty() { Vec::new() } else { padded(&own.repeat(height * width), with) }
+    };
+    let rows = Rows {
+        v: vec![0; lanes.next_multiple_of(WIDTH)],
+        bias: Vec::new(),
+        v_threshold: pixelwise(Row::Threshold, 1),
+        v_min: pixelwise(Row::Min, 0),
+        v_max: pixelwise(Row::Max, 0),
+        ..Rows::default()
+    };
+    let shared = Shared {
+        level,
+        neuron,
+        product,
+        weight: product.weight().iter().map(|&w| i32::narrow(w)).collect(),
+        rows,
+        x,
+        batch,
+        pool,
+        stays: neuron.fire != Fire::Multi(None) || neuron.reset == Reset::None,
+    };
+    let sums = pooled.as_ref().map_or(0, |_| features * (height / pool) * (width / pool));
+    let states: Vec<&mut [i64]> = v.chunks_mut(lanes).collect();
+    let rows = by_sample(spikes, batch, lanes).into_iter().zip(by_sample(pooled.unwrap_or_default(), batch, sums));
+    let mut after: Vec<Vec<i32>> = vec![Vec::new(); batch];
+    let samples = states.into_iter().zip(rows).enumerate().map(|(index, (v, (spikes, pooled)))| Sample { index, v, spikes, pooled });
+    let total = Mutex::new((Stats::default(), None::<Ended>));
+    let beyond = AtomicBool::new(false);
+    for_each(context, samples.zip(&mut after).collect(), |(mut sample, after), stop| {
+        if beyond.load(Ordering::Relaxed) {
+            return;
+        }
+        let found = shared.sample(&mut sample, after, stop);
+        let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+        match found {
+            Ok(stats) => {
+                total.0.extent.join(&stats.extent);
+                total.0.operations += stats.operations;
+            }
+            Err(Ended::Pooled) if total.1.is_none() => total.1 = Some(Ended::Pooled),
+            Err(Ended::Pooled) => {}
+            Err(Ended::Beyond) => {
+                total.1 = Some(Ended::Beyond);
+                beyond.store(true, Ordering::Relaxed);
+            }
+        }
+    })?;
+    match total.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        (_, Some(Ended::Beyond)) => Ok(None),
+        (_, Some(Ended::Pooled)) => Err(Error::value("pool: a pooled sum leaves 32 bits; use a smaller window or smaller inputs")),
+        (stats, None) => {
+            // Only now: had something been beyond, the states of all samples would be needed again.
+            for (v, after) in v.chunks_mut(lanes).zip(after) {
+                turn(&after, features, v, |&v| i64::from(v));
+            }
+            Ok(Some(stats))
+        }
+    }
+}
+
+/// `(oy, ox, o)` to `(o, oy, ox)`.
+fn turn<A, B>(from: &[A], features: usize, to: &mut [B], f: impl Fn(&A) -> B) {
+    for (feature, map) in to.chunks_mut(from.len() / features).enumerate() {
+        map.iter_mut().zip(from[feature..].iter().step_by(features)).for_each(|(to, from)| *to = f(from));
+    }
+}
+
+/// A short row: no call for a copy of a few numbers.
+#[inline(always)]
+fn copy(to: &mut [i32], from: &[i32]) {
+    let (whole, rest) = to.as_chunks_mut::<8>();
+    let (from, from_rest) = from.as_chunks::<8>();
+    whole.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    rest.iter_mut().zip(from_rest).for_each(|(to, from)| *to = *from);
+}
+
+/// What lives while time runs over a sample.
+struct Work {
+    v: Vec<i32>,
+    sums: Vec<i32>,
+    marked: Vec<bool>,
+    /// Marked pixels.
+    list: Vec<u32>,
+    drive: Vec<i32>,
+    s: Vec<i32>,
+    rows: Rows<i32>,
+    fired: Active<i32>,
+}
+
+impl Work {
+    #[inline(always)]
+    fn mark(&mut self, pixel: usize) {
+        if !self.marked[pixel] {
+            self.marked[pixel] = true;
+            // Maps of more pixels than 32 bits count do not fit into memory as integers.
+            self.list.push(u32::try_from(pixel).unwrap_or(u32::MAX));
+        }
+    }
+}
+
+impl<X: Number> Shared<'_, X> {
+    fn sample(&self, sample: &mut Sample<'_>, after: &mut Vec<i32>, stop: &Stop<'_>) -> std::result::Result<Stats, Ended> {
+        let geometry = self.product.geometry();
+        let (features, lanes, inputs) = (geometry.features, geometry.outputs(), geometry.inputs());
+        let pixels = lanes / features;
+        let mut work = Work {
+            v: vec![0; lanes],
+            sums: vec![0; lanes],
+            marked: vec![false; pixels],
+            list: Vec::new(),
+            drive: vec![0; self.rows.v.len()],
+            s: vec![0; self.rows.v.len()],
+            rows: self.rows.clone(),
+            fired: Active::default(),
+        };
+        for (feature, map) in sample.v.chunks(pixels).enumerate() {
+            work.v[feature..].iter_mut().step_by(features).zip(map).for_each(|(to, &from)| *to = i32::narrow(from));
+        }
+        if work.v.iter().any(|&v| v != 0) {
+            (0..pixels).for_each(|pixel| work.mark(pixel));
+        }
+        let mut stats = Stats::default();
+        let mut active = Active::default();
+        for (t, spikes) in sample.spikes.iter_mut().enumerate() {
+            if t % PAUSE == 0 && stop.now() {
+                break;
+            }
+            spikes.fill(0);
+            let mut pooled = sample.pooled.get_mut(t);
+            if let Some(pooled) = &mut pooled {
+                pooled.fill(0);
+            }
+            active.find(&self.x[(t * self.batch + sample.index) * inputs..][..inputs], i64::MAX);
+            dispatch!(self.level, _simd => stats.operations += self.scatter(&active, &mut work));
+            let mut extent = Extent::default();
+            dispatch!(self.level, _simd => self.gather(&mut work));
+            let count = work.list.len() * features;
+            if count > 0 {
+                let traces = [&mut [] as &mut [i32], &mut [], &mut []];
+                let end = count.next_multiple_of(WIDTH);
+                let mut flow = Flow { steps: 1, lanes: end, x: &work.drive, s: &mut work.s, traces, restarts: 0 };
+                let (reached, overrun) = i32::run(self.level, self.neuron, &mut work.rows, &mut flow);
+                if overrun.is_some() || outside(reached.lowest, self.neuron.watch) || outside(reached.highest, self.neuron.watch) {
+                    return Err(Ended::Beyond);
+                }
+                extent = reached;
+                work.fired.find_in_row(self.level, &work.s[..end], i32::MAX);
+                self.send(&work, spikes, pooled.map(|pooled| &mut **pooled))?;
+                dispatch!(self.level, _simd => self.put_back(&mut work));
+            }
+            stats.extent.join(&extent);
+        }
+        *after = work.v;
+        Ok(stats)
+    }
+
+    /// Add the weights of the events to the sums, and mark the pixels they reach.
+    #[inline(always)]
+    fn scatter(&self, active: &Active<i32>, work: &mut Work) -> u128 {
+        let geometry = self.product.geometry();
+        let (features, [height, width], kernel) = (geometry.features, geometry.input, geometry.kernel);
+        let across = geometry.output()[1];
+        let mut operations = 0;
+        for &(entry, count) in active.entries() {
+            let (line, x) = (entry / width, entry % width);
+            let (channel, rows, columns) = (line / height, self.product.rows(line % height), self.product.columns(x));
+            for &(ky, oy) in rows {
+                for &(kx, ox) in columns {
+                    let pixel = oy * across + ox;
+                    let weight = &self.weight[((channel * kernel[0] + ky) * kernel[1] + kx) * features..][..features];
+                    let sums = &mut work.sums[pixel * features..][..features];
+                    let (whole, rest) = sums.as_chunks_mut::<8>();
+                    let (from, from_rest) = weight.as_chunks::<8>();
+                    whole.iter_mut().zip(from).for_each(|(sum, w)| (0..8).for_each(|k| sum[k] += count * w[k]));
+                    rest.iter_mut().zip(from_rest).for_each(|(sum, w)| *sum += count * w);
+                    work.mark(pixel);
+                }
+            }
+            operations += u128::from(count.unsigned_abs()) * (rows.len() * columns.len() * features) as u128;
+        }
+        operations
+    }
+
+    /// Bring the marked pixels side by side; their sums are 0 afterwards.
+    #[inline(always)]
+    fn gather(&self, work: &mut Work) {
+        let features = self.product.geometry().features;
+        for (k, &pixel) in work.list.iter().enumerate() {
+            let (to, from) = (k * features..(k + 1) * features, pixel as usize * features..(pixel as usize + 1) * features);
+            copy(&mut work.rows.v[to.clone()], &work.v[from.clone()]);
+            copy(&mut work.drive[to], &work.sums[from.clone()]);
+            work.sums[from].iter_mut().for_each(|sum| *sum = 0);
+        }
+        // What is beside them up to whole registers does nothing.
+        let count = work.list.len() * features;
+        let end = count.next_multiple_of(WIDTH);
+        work.rows.v[count..end].fill(0);
+        work.drive[count..end].fill(0);
+    }
+
+    /// Write what the marked pixels fired.
+    fn send(&self, work: &Work, spikes: &mut [i32], mut pooled: Option<&mut [i32]>) -> std::result::Result<(), Ended> {
+        let geometry = self.product.geometry();
+        let (features, [height, width]) = (geometry.features, geometry.output());
+        let (rows, columns) = (height / self.pool, width / self.pool);
+        for &(lane, s) in work.fired.entries() {
+            let (pixel, feature) = (work.list[lane / features] as usize, lane % features);
+            spikes[feature * height * width + pixel] = s;
+            if let Some(pooled) = &mut pooled {
+                let (y, x) = (pixel / width / self.pool, pixel % width / self.pool);
+                if y < rows && x < columns {
+                    let sum = &mut pooled[(feature * rows + y) * columns + x];
+                    *sum = sum.checked_add(s).ok_or(Ended::Pooled)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keep the membranes, and who has to be visited in the next step.
+    #[inline(always)]
+    fn put_back(&self, work: &mut Work) {
+        let features = self.product.geometry().features;
+        let at = i32::from(!self.neuron.above);
+        let mut kept = 0;
+        for k in 0..work.list.len() {
+            let pixel = work.list[k] as usize;
+            let from = k * features..(k + 1) * features;
+            copy(&mut work.v[pixel * features..][..features], &work.rows.v[from.clone()]);
+            let again = self.stays && work.rows.v[from.clone()].iter().zip(&work.rows.v_threshold[from]).any(|(&v, &t)| v + at > t);
+            work.marked[pixel] = again;
+            work.list[kept] = work.list[k];
+            kept += usize::from(again);
+        }
+        work.list.truncate(kept);
+    }
+}

@@ -1,0 +1,261 @@
+//! Rows of integer neurons, and the loop over them: a column of registers, then the steps of a block.
+
+use fearless_simd::Level;
+
+use crate::chip::lanes::{Lanes, One, Vector};
+use crate::chip::neuron::{DYNAPCNN, LOIHI, Neuron, XYLO};
+use crate::chip::step::{Column, map, step};
+use crate::chip::word::Word;
+use crate::elem::on_level;
+
+/// Registers side by side: their chains of operations fill each other's gaps.
+const COLUMN: usize = 4;
+/// Rows are padded to a multiple of this: a column of the widest registers of the narrowest word.
+pub const WIDTH: usize = COLUMN * 16;
+/// Steps of a block at most: a lane of any word counts its spikes of at most one a step.
+pub const STEPS: usize = 32;
+
+/// What neurons fired, and what their membranes reached before overflow was dealt with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Spikes; those downwards count as -1.
+    pub spikes: i128,
+    /// Neuron-steps that fired.
+    pub fired: u64,
+    /// Neuron-steps outside the watched bits.
+    pub beyond: u64,
+    /// The lowest membrane, at most 0.
+    pub lowest: i128,
+    /// The highest membrane, at least 0.
+    pub highest: i128,
+}
+
+impl Extent {
+    /// Both together.
+    pub fn join(&mut self, other: &Self) {
+        self.spikes += other.spikes;
+        self.fired += other.fired;
+        self.beyond += other.beyond;
+        self.lowest = self.lowest.min(other.lowest);
+        self.highest = self.highest.max(other.highest);
+    }
+}
+
+/// The state that left its bits where that is an error: the lane, its value, and which one it is.
+pub type Overrun = (usize, i128, &'static str);
+
+/// Columns of the neurons of a row: states and coefficients, padded to [`WIDTH`] with neurons that do nothing. What a neuron does not
+/// have is empty.
+#[derive(Clone, Debug, Default)]
+pub struct Rows<W> {
+    /// Membrane.
+    pub v: Vec<W>,
+    /// Current.
+    pub i: Vec<W>,
+    /// Refractory steps left.
+    pub rest: Vec<W>,
+    /// Added at every step.
+    pub bias: Vec<W>,
+    /// Whether a threshold is below 1.
+    pub low_thresholds: bool,
+    /// Upper threshold.
+    pub v_threshold: Vec<W>,
+    /// Lower threshold of a ternary neuron.
+    pub v_low: Vec<W>,
+    /// Lower clip.
+    pub v_min: Vec<W>,
+    /// Upper clip.
+    pub v_max: Vec<W>,
+    /// The number of the membrane's decay.
+    pub decay_v: Vec<W>,
+    /// The number of the current's decay.
+    pub decay_i: Vec<W>,
+    /// Refractory steps.
+    pub refractory: Vec<W>,
+}
+
+/// A row of values, as a word, padded.
+pub(crate) fn padded<W: Word>(values: &[i64], with: i64) -> Vec<W> {
+    let mut row: Vec<W> = values.iter().map(|&value| W::narrow(value)).collect();
+    row.resize(values.len().next_multiple_of(WIDTH), W::narrow(with));
+    row
+}
+
+/// What goes through rows in a block of steps: arrays `(steps, padded lanes)`.
+pub struct Flow<'a, W> {
+    /// At most [`STEPS`].
+    pub steps: usize,
+    /// How many lanes of the rows, a multiple of [`WIDTH`].
+    pub lanes: usize,
+    /// In; the padding is 0.
+    pub x: &'a [W],
+    /// Out: the spikes.
+    pub s: &'a mut [W],
+    /// Out, where it is not empty: membrane after the step, membrane before it fired, current after the step.
+    pub traces: [&'a mut [W]; 3],
+    /// Bit `t`: states are 0 before step `t`.
+    pub restarts: u32,
+}
+
+/// What came of it: the counts, and the first step in which a state left its bits where that is an error.
+pub type Reached = (Extent, Option<(usize, Overrun)>);
+
+/// The coefficients of a column.
+pub(crate) struct Numbers<L, const K: usize> {
+    pub bias: Column<L, K>,
+    pub low_thresholds: bool,
+    pub v_threshold: Column<L, K>,
+    pub v_low: Column<L, K>,
+    pub v_min: Column<L, K>,
+    pub v_max: Column<L, K>,
+    pub decay_v: Column<L, K>,
+    pub decay_i: Column<L, K>,
+    pub refractory: Column<L, K>,
+}
+
+/// The states of a column.
+pub(crate) struct States<L, const K: usize> {
+    pub v: Column<L, K>,
+    pub i: Column<L, K>,
+    pub rest: Column<L, K>,
+}
+
+/// Counts of a block.
+pub(crate) struct Tally<L> {
+    pub low: L,
+    pub high: L,
+    /// Spikes of neurons that fired once.
+    pub ones: L,
+    pub beyond: u64,
+    spikes: i128,
+    fired: i128,
+}
+
+impl<L: Lanes> Tally<L> {
+    /// Count spikes one by one, or take them off again.
+    #[inline(always)]
+    pub fn count<const K: usize>(&mut self, s: &Column<L, K>, off: bool) {
+        let mut row = [L::Word::ZERO; 16];
+        for s in s {
+            s.store(&mut row);
+            for s in &row[..L::LEN] {
+                let (spikes, fired) = (s.widest(), i128::from(*s != L::Word::ZERO));
+                self.spikes += if off { -spikes } else { spikes };
+                self.fired += if off { -fired } else { fired };
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn extent(&self) -> Extent {
+        let ones = self.ones.fold(|one, other| one + other).widest();
+        Extent {
+            spikes: self.spikes + ones,
+            fired: u64::try_from(self.fired + ones).unwrap_or(0),
+            beyond: self.beyond,
+            lowest: self.low.fold(Ord::min).widest(),
+            highest: self.high.fold(Ord::max).widest(),
+        }
+    }
+}
+
+#[inline(always)]
+fn load<L: Lanes, const K: usize>(token: L::Token, row: &[L::Word], from: usize) -> Column<L, K> {
+    if row.is_empty() {
+        return [L::splat(token, L::Word::ZERO); K];
+    }
+    let row = &row[from..][..K * L::LEN];
+    map(
+        &[(); K],
+        #[inline(always)]
+        |j, ()| L::load(token, &row[j * L::LEN..]),
+    )
+}
+
+#[inline(always)]
+fn store<L: Lanes, const K: usize>(column: &Column<L, K>, row: &mut [L::Word], from: usize) {
+    if row.is_empty() {
+        return;
+    }
+    let row = &mut row[from..][..K * L::LEN];
+    for j in 0..K {
+        column[j].store(&mut row[j * L::LEN..]);
+    }
+}
+
+/// All columns of the rows, each through all steps of the block.
+#[inline(always)]
+fn columns<L: Lanes, const K: usize>(token: L::Token, neuron: &Neuron, rows: &mut Rows<L::Word>, flow: &mut Flow<'_, L::Word>) -> Reached {
+    let (lanes, zero) = (flow.lanes, L::splat(token, L::Word::ZERO));
+    let mut tally = Tally { low: zero, high: zero, ones: zero, beyond: 0, spikes: 0, fired: 0 };
+    let mut overrun: Option<(usize, Overrun)> = None;
+    for from in (0..lanes).step_by(K * L::LEN) {
+        let numbers: Numbers<L, K> = Numbers {
+            bias: load(token, &rows.bias, from),
+            low_thresholds: rows.low_thresholds,
+            v_threshold: load(token, &rows.v_threshold, from),
+            v_low: load(token, &rows.v_low, from),
+            v_min: load(token, &rows.v_min, from),
+            v_max: load(token, &rows.v_max, from),
+            decay_v: load(token, &rows.decay_v, from),
+            decay_i: load(token, &rows.decay_i, from),
+            refractory: load(token, &rows.refractory, from),
+        };
+        let mut state: States<L, K> =
+            States { v: load(token, &rows.v, from), i: load(token, &rows.i, from), rest: load(token, &rows.rest, from) };
+        for t in 0..flow.steps {
+            if flow.restarts >> t & 1 != 0 {
+                (state.v, state.i) = ([zero; K], [zero; K]);
+            }
+            let at = t * lanes + from;
+            let (step, over) = step(token, neuron, &numbers, &mut state, load(token, flow.x, at), &mut tally);
+            if let Some((lane, value, name)) = over {
+                let found = (t, (from + lane, value, name));
+                overrun = Some(overrun.map_or(found, |earlier| earlier.min(found)));
+                break;
+            }
+            store(&step.s, flow.s, at);
+            for (trace, column) in flow.traces.iter_mut().zip([&state.v, &step.u, &state.i]) {
+                store(column, trace, at);
+            }
+        }
+        store(&state.v, &mut rows.v, from);
+        store(&state.i, &mut rows.i, from);
+        store(&state.rest, &mut rows.rest, from);
+    }
+    (tally.extent(), overrun)
+}
+
+/// A word that rows of neurons are run in.
+pub trait RunWord: Word {
+    /// Run a block of steps. Compiled once for each word and instruction set, whatever the arrays hold.
+    fn run(level: Level, neuron: &Neuron, rows: &mut Rows<Self>, flow: &mut Flow<'_, Self>) -> Reached;
+}
+
+macro_rules! run_word {
+    ($word:ty $(, $everyday:ident)*) => {
+        impl RunWord for $word {
+            #[inline(never)]
+            fn run(level: Level, neuron: &Neuron, rows: &mut Rows<Self>, flow: &mut Flow<'_, Self>) -> Reached {
+                let mut reached = Default::default();
+                // Everyday lines are known when compiling, and their branches gone.
+                $(if *neuron == $everyday {
+                    on_level!(level, simd => reached = columns::<Vector<$word, _>, COLUMN>(simd, &$everyday, rows, flow));
+                    return reached;
+                })*
+                on_level!(level, simd => reached = columns::<Vector<$word, _>, COLUMN>(simd, neuron, rows, flow));
+                reached
+            }
+        }
+    };
+}
+
+run_word!(i32, LOIHI, DYNAPCNN, XYLO);
+run_word!(i64);
+
+impl RunWord for i128 {
+    #[inline(never)]
+    fn run(_: Level, neuron: &Neuron, rows: &mut Rows<Self>, flow: &mut Flow<'_, Self>) -> Reached {
+        columns::<One, COLUMN>((), neuron, rows, flow)
+    }
+}
