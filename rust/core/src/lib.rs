@@ -3,6 +3,7 @@
 //! Slices in, slices out; nothing here knows who calls it. Every float operation is rounded on its own, in the documented order
 //! (no fused multiply-add), so results are the same bits on every instruction set and for any number of threads.
 
+mod aligned;
 pub mod chip;
 pub mod distance;
 pub mod elem;

@@ -194,10 +194,10 @@ impl<'a, E: Elem> Events<'a, E> {
         self.values
     }
 
-    /// The values of a row from word `first` on, which must be listed.
+    /// The values of a row but for the first `before`, which must be listed.
     #[inline(always)]
-    pub(super) fn listed(&self, list: &'a [E], row: usize, first: usize) -> &'a [E] {
-        &list[self.starts[row] + ones(&self.row(row)[..first])..]
+    pub(super) fn values_from(&self, list: &'a [E], row: usize, before: usize) -> &'a [E] {
+        &list[self.starts[row] + before..]
     }
 
     /// Visit the events of a row with their values, ascending.
@@ -206,7 +206,7 @@ impl<'a, E: Elem> Events<'a, E> {
         match self.values {
             Values::Ones => pairs(words, One, visit),
             Values::Dense(dense) => pairs(words, At(&dense[row * self.n..][..self.n]), visit),
-            Values::Listed(list) => pairs(words, Listed(self.listed(list, row, 0).iter()), visit),
+            Values::Listed(list) => pairs(words, Listed(self.values_from(list, row, 0).iter()), visit),
         }
     }
 

@@ -16,10 +16,11 @@
 use fearless_simd::{Level, Simd, SimdBase, dispatch};
 
 use super::bits::Events;
+use crate::aligned::Aligned;
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::pool::{Context, for_each};
-use crate::product::{Conv2d, finite, length, zeros};
+use crate::product::{Conv2d, finite, length};
 
 /// The share of events above which the dense convolution is faster.
 pub const CROSSOVER: f64 = 0.1;
@@ -152,7 +153,7 @@ pub fn conv2d<E: Elem>(
     if out.is_empty() {
         return Ok(());
     }
-    let mut table = zeros((conv.channels * taps).checked_mul(wide), "weight")?;
+    let mut table = Aligned::zeros((conv.channels * taps).checked_mul(wide), "weight")?;
     for (o, weight) in weight.chunks_exact((conv.channels * taps).max(1)).enumerate() {
         for (row, w) in table.chunks_exact_mut(wide).zip(weight) {
             row[o] = *w;
@@ -219,7 +220,7 @@ pub fn weight_gradient<E: Elem>(
     }
     let pixels = conv.size.0 * conv.size.1;
     let size = (conv.channels * taps).checked_mul(wide);
-    drop(zeros::<E>(size, "grad_weight")?);
+    drop(Aligned::<E>::zeros(size, "grad_weight")?);
     let size = size.unwrap_or(0);
     let shares = SHARES.min(SHARED_BYTES / (size * size_of::<E>()).max(1)).clamp(1, conv.images);
     let mut totals = vec![Vec::new(); shares];

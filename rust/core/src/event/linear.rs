@@ -8,10 +8,11 @@ use fearless_simd::{Level, Simd, SimdBase, dispatch};
 
 use super::bits::{Events, Values};
 use super::rows::{Amount, At, Listed, One, Tile, gather, load, store, tiles, with_width};
+use crate::aligned::Aligned;
 use crate::elem::{Elem, V, on_level};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
-use crate::product::{finite, length, zeros};
+use crate::product::{finite, length};
 
 /// Sums and additions worth a task of its own.
 const TASK: u64 = 1 << 20;
@@ -27,9 +28,14 @@ fn lanes_of<E: Elem, S: Simd>(_: S) -> usize {
     V::<E, S>::LEN
 }
 
+/// Registers of sums at once: half of those there are, 32 of 64 bytes or 16 that are smaller.
+fn widest<E: Elem>(level: Level) -> usize {
+    if dispatch!(level, simd => lanes_of::<E, _>(simd)) * size_of::<E>() >= 64 { 16 } else { 8 }
+}
+
 /// Numbers (inputs, outputs) in tiles of columns, `[tile][input][column]`; what fills up the last tile is 0.
 pub struct Table<E> {
-    values: Vec<E>,
+    values: Aligned<E>,
     /// Of each tile: the first column, and how many registers it is wide.
     tiles: Vec<(usize, usize)>,
     lanes: usize,
@@ -38,12 +44,12 @@ pub struct Table<E> {
 }
 
 impl<E: Elem> Table<E> {
-    /// All 0.
-    pub fn zeros(level: Level, name: &str, inputs: usize, outputs: usize) -> Result<Self> {
+    /// All 0, in tiles of at most `widest` registers, a power of two up to 16.
+    pub fn zeros(level: Level, name: &str, inputs: usize, outputs: usize, widest: usize) -> Result<Self> {
         let lanes = dispatch!(level, simd => lanes_of::<E, _>(simd));
-        let tiles = tiles(outputs, lanes, size_of::<E>());
+        let tiles = tiles(outputs, lanes, widest);
         let columns = outputs.div_ceil(lanes).checked_mul(lanes);
-        let values = zeros(columns.and_then(|columns| columns.checked_mul(inputs)), name)?;
+        let values = Aligned::zeros(columns.and_then(|columns| columns.checked_mul(inputs)), name)?;
         Ok(Self { values, tiles, lanes, inputs, outputs })
     }
 
@@ -51,7 +57,7 @@ impl<E: Elem> Table<E> {
     pub fn transposed(context: &Context<'_>, level: Level, weight: &[E], outputs: usize, inputs: usize) -> Result<Self> {
         length("weight", weight, &[outputs, inputs])?;
         finite("weight", weight)?;
-        let mut made = Self::zeros(level, "weight", inputs, outputs)?;
+        let mut made = Self::zeros(level, "weight", inputs, outputs, widest::<E>(level))?;
         if !weight.is_empty() {
             let tasks = made.tiles_mut();
             for_each(context, tasks, |(first, width, panel), _| {
@@ -111,7 +117,7 @@ impl<E: Elem> Table<E> {
 
     /// The first column, the columns and the numbers of each tile.
     pub(super) fn tiles_mut(&mut self) -> Vec<(usize, usize, &mut [E])> {
-        let mut rest = self.values.as_mut_slice();
+        let mut rest = &mut self.values[..];
         let mut all = Vec::new();
         for (first, width) in &self.tiles {
             let columns = width * self.lanes;
@@ -186,7 +192,7 @@ impl<E: Elem> Job<'_, E> {
                     Values::Ones => self.row::<S, _, K>(simd, row, One, bias, out),
                     Values::Dense(x) => self.row::<S, _, K>(simd, row, At(&x[row * n..][..n]), bias, out),
                     Values::Listed(list) => {
-                        self.row::<S, _, K>(simd, row, Listed(self.events.listed(list, row, 0).iter()), bias, out);
+                        self.row::<S, _, K>(simd, row, Listed(self.events.values_from(list, row, 0).iter()), bias, out);
                     }
                 }
             }

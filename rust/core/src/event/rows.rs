@@ -130,9 +130,7 @@ pub fn store<E: Elem, S: Simd, const K: usize>(tile: Tile<E, S, K>, row: &mut [E
 }
 
 /// The widths, in registers, of the tiles that a row of `columns` is cut into, ascending; each with its first column.
-pub fn tiles(columns: usize, lanes: usize, bytes: usize) -> Vec<(usize, usize)> {
-    // 32 registers of 64 bytes, or 16 that are smaller: half of them hold sums.
-    let widest = if lanes * bytes >= 64 { 16 } else { 8 };
+pub fn tiles(columns: usize, lanes: usize, widest: usize) -> Vec<(usize, usize)> {
     let (mut at, mut all) = (0, Vec::new());
     while at < columns {
         let left = (columns - at).div_ceil(lanes);

@@ -12,8 +12,9 @@
 use fearless_simd::Level;
 
 use super::gemm::{Right, Target, multiply, panel_width};
-use super::linear::{Done, zeros};
+use super::linear::Done;
 use super::{TASK, finite, length};
+use crate::aligned::Aligned;
 use crate::elem::Elem;
 use crate::error::{Error, Result};
 use crate::event::{Events, Found, Path, Values, estimate, frames, scan, words_of};
@@ -183,7 +184,7 @@ fn dense<E: Elem>(
     let taps = conv.kernel.0 * conv.kernel.1;
     // Row 0 of the weight is every kernel entry in the promised order: by row, column, then channel.
     let depth = taps * conv.channels;
-    let mut ordered = zeros(Some(weight.len()), "weight")?;
+    let mut ordered = Aligned::zeros(Some(weight.len()), "weight")?;
     for (row, weight) in ordered.chunks_exact_mut(depth.max(1)).zip(weight.chunks_exact(depth.max(1))) {
         for (channel, weight) in weight.chunks_exact(taps).enumerate() {
             for (tap, w) in weight.iter().enumerate() {
@@ -194,7 +195,7 @@ fn dense<E: Elem>(
     let channel_size = layout.channel();
     let laid_size = channel_size.and_then(|n| n.checked_mul(conv.channels)).and_then(|n| n.checked_add(2 * panel_width::<E>(level)));
     // A task's memory is asked for once here, where a lack of it can be told.
-    drop(zeros::<E>(laid_size, "x")?);
+    drop(Aligned::<E>::zeros(laid_size, "x")?);
     let offsets: Vec<usize> = (0..depth)
         .map(|k| {
             let (tap, channel) = (k / conv.channels, k % conv.channels);

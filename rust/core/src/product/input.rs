@@ -3,7 +3,8 @@
 use fearless_simd::Level;
 
 use super::gemm::{Right, Target, multiply_fused, panel_width};
-use super::{TASK, finite, length, zeros};
+use super::{TASK, finite, length};
+use crate::aligned::Aligned;
 use crate::elem::Elem;
 use crate::error::Result;
 use crate::pool::{Context, for_each};
@@ -29,7 +30,7 @@ pub fn input_gradient<E: Elem>(
     }
     // The rows of the weight in panels as wide as a tile: `[panel][output][column]`.
     let width = panel_width::<E>(level);
-    let mut panels = zeros(inputs.div_ceil(width).checked_mul(outputs * width), "weight")?;
+    let mut panels = Aligned::zeros(inputs.div_ceil(width).checked_mul(outputs * width), "weight")?;
     if outputs > 0 {
         for (panel, panels) in panels.chunks_exact_mut(outputs * width).enumerate() {
             let columns = panel * width..inputs.min((panel + 1) * width);

@@ -10,8 +10,9 @@ use fearless_simd::Level;
 
 use super::gemm::{Right, Target, multiply, panel_width};
 use super::{TASK, finite, length};
+use crate::aligned::Aligned;
 use crate::elem::Elem;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::linear::Table;
 use crate::event::{self, CROSSOVER, Events, Found, Path, Values, estimate, scan, words_of};
 use crate::pool::{Context, for_each};
@@ -80,7 +81,7 @@ pub fn linear<E: Elem>(
             if path == Path::Event || (path == Path::Auto && found.count as f64 <= all * CROSSOVER) {
                 return by_events(context, level, &events, weight, bias, out, shape, found);
             }
-            let mut x = zeros(rows.checked_mul(inputs), "x")?;
+            let mut x = Aligned::zeros(rows.checked_mul(inputs), "x")?;
             events.unpack(0, &mut x);
             dense(context, level, &x, weight, bias, out, shape)?;
             Ok(Done { path: Path::Dense, events: found.count, unit: true })
@@ -157,7 +158,7 @@ fn dense<E: Elem>(
     let width = panel_width::<E>(level);
     let offsets: Vec<usize> = (0..inputs).map(|i| i * width).collect();
     let group = (GROUP / inputs.max(1)).next_multiple_of(width).min(outputs);
-    let mut panels = zeros(group.div_ceil(width).checked_mul(inputs * width), "weight")?;
+    let mut panels = Aligned::zeros(group.div_ceil(width).checked_mul(inputs * width), "weight")?;
     let block = rows.div_ceil(16).next_multiple_of(12).min(ROWS).max(TASK / (inputs * group).max(1)).min(rows);
     for first in (0..outputs).step_by(group) {
         let columns = first..outputs.min(first + group);
@@ -243,18 +244,4 @@ fn transpose<E: Elem>(context: &Context<'_>, weight: &[E], panels: &mut [E], inp
             }
         }
     })
-}
-
-/// So many zeros, or an error where the machine does not have the memory.
-pub(crate) fn zeros<E: Elem>(count: Option<usize>, name: &str) -> Result<Vec<E>> {
-    let mut values = Vec::new();
-    match count {
-        Some(count) if values.try_reserve_exact(count).is_ok() => {
-            values.resize(count, E::ZERO);
-            Ok(values)
-        }
-        _ => Err(Error::value(format!(
-            "{name}: not enough memory to lay it out for the product; use smaller layers or fewer steps in one call"
-        ))),
-    }
 }

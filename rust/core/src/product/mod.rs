@@ -12,7 +12,6 @@ mod raster;
 
 pub use conv::{Conv2d, conv2d};
 pub use input::input_gradient;
-pub(crate) use linear::zeros;
 pub use linear::{Done, Rows, linear};
 pub use pool2d::{Cell, Pool2d, pool2d};
 pub use raster::Raster;
