@@ -23,8 +23,11 @@ MOST_STEPS = 2**24
 
 def shown(value: object) -> str:
     """Show a value in a message or a repr: short, whatever it is."""
+    if isinstance(value, np.ndarray) and value.ndim and value.size > 6:
+        between = f"{np.min(value):.6g} to {np.max(value):.6g}" if value.dtype.kind in "biuf" else str(value.dtype)
+        return f"<array {value.shape}, {between}>"
     if isinstance(value, np.ndarray) and value.ndim:
-        return repr(value.tolist()) if value.size <= 6 else f"<array {value.shape}, {np.min(value):.6g} to {np.max(value):.6g}>"
+        return repr(value.tolist())
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 

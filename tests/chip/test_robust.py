@@ -214,7 +214,7 @@ def single(rng: Rng) -> tuple[Callable[..., Any], Arguments]:
 
 def network(rng: Rng) -> tuple[Callable[..., Any], Arguments]:
     def call(weight: Any, v_threshold: Any, target: Any, x: Any, calibration: Any, record: Any) -> Any:
-        neuron = rsnn.IAF(v_threshold=v_threshold) if target == "dynapcnn" else rsnn.LIF(10.0, tau_syn=5.0, v_threshold=v_threshold)
+        neuron = rsnn.IAF(v_threshold=v_threshold) if str(target) == "dynapcnn" else rsnn.LIF(10.0, tau_syn=5.0, v_threshold=v_threshold)
         chip = rsnn.chip.quantize(rsnn.Network([rsnn.Linear(weight), neuron], (3,)), target=target, calibration=calibration)
         return chip.run(x, record=record), chip.check(), chip.dequantize(), chip.report(x)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +94,7 @@ def shifted(total: Array, exponent: int) -> Array:
 
 def product(x: Array, weight: Array, graded: bool, threads: int) -> npt.NDArray[np.int64]:
     """Give the exact sums of ``(..., in)``."""
-    flat = x.reshape(-1, x.shape[-1]) if x.ndim > 1 else x
+    flat = x.reshape(math.prod(x.shape[:-1]), x.shape[-1]) if x.ndim > 1 else x
     out = empty("x", (len(flat), len(weight)), np.dtype(np.int64))
     if out.size:
         for cut, block in blocks("x", flat):
@@ -299,7 +300,7 @@ def conv(
         raise InvalidValueError(f"weight: the kernel {weights.shape[1:3]} is larger than the map {array.shape[-3:-1]} with padding {pad}")
     rows, columns = (size // one + 1 for size, one in zip(sizes, step, strict=True))
     turned = np.ascontiguousarray(weights[:, ::-1, ::-1].transpose(0, 3, 1, 2))
-    flat = array.reshape(-1, *array.shape[-3:])
+    flat = array.reshape(math.prod(array.shape[:-3]), *array.shape[-3:])
     out = empty("x", (len(flat), len(weights), rows, columns), np.dtype(np.int64))
     if out.size:
         for cut, block in blocks("x", flat.transpose(0, 3, 1, 2)):
