@@ -1,5 +1,7 @@
 """rsnn.chip.xylo: the replay spike by spike, written out in Python's integers, on any core."""
 
+import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -176,3 +178,41 @@ def test_refuses_a_state_of_another_core() -> None:
         core().run([[[1], [1], [1]]], state)
     with pytest.raises(rsnn.InvalidValueError, match="must have the fields isyn, v, isyn_out, v_out, s"):
         core().run([[1]], rsnn.state.make_state(("v",), ([0, 0],)))
+
+
+@pytest.mark.parametrize("n_syn", [1, 2])
+def test_a_core_of_several_registers_with_few_targets_equals_the_replay(n_syn: int) -> None:
+    rng = np.random.default_rng(n_syn)
+    n = 150
+    w_rec = rng.integers(-120, 121, (n, n, n_syn)) * (rng.random((n, n, n_syn)) < 0.04)
+    core = xylo.Core(
+        w_in=rng.integers(-90, 128, (5, n, n_syn)), w_rec=w_rec, w_out=rng.integers(-90, 128, (n, 3)), dash_syn=3, dash_mem=4,
+        dash_syn_out=2, dash_mem_out=3, threshold=rng.integers(200, 900, n), threshold_out=400, shift_in=1, shift_rec=6,
+    )  # fmt: skip
+    raster = rng.poisson(0.7, (12, 5))
+    result = core.run(raster, record=("isyn", "v", "isyn_out", "v_out"))
+    steps = replay(core, raster)
+    for k, name in enumerate(("isyn", "v", "isyn_out", "v_out")):
+        assert result.traces[name].tolist() == [step[k] for step in steps], name
+    assert result.spikes.tolist() == [step[4] for step in steps]
+    assert result.out.tolist() == [step[5] for step in steps]
+    assert result.stats.spikes > 100
+    assert result.isyn.max() == 32767 - (32767 >> 3)  # a current that had saturated
+
+
+def test_a_core_is_laid_out_once_so_its_arrays_do_not_change() -> None:
+    core = xylo.Core(w_in=[[30]], w_out=[[20]], dash_syn=2, dash_mem=3, dash_syn_out=1, dash_mem_out=2, threshold=40, threshold_out=10)
+    for array in (core.w_in, core.w_rec, core.w_out, core.threshold, core.dash_syn, core.alias, core.bias):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 1
+    expected = core.run([[1], [1], [0]])
+    for again in (pickle.loads(pickle.dumps(core)), copy.deepcopy(core)):
+        assert (again.run([[1], [1], [0]]).out == expected.out).all()
+        assert not again.w_in.flags.writeable
+
+
+def test_nothing_of_the_callers_becomes_read_only() -> None:
+    w_in, threshold = np.array([[30]]), np.array([40])
+    xylo.Core(w_in=w_in, w_out=[[20]], dash_syn=2, dash_mem=3, dash_syn_out=1, dash_mem_out=2, threshold=threshold, threshold_out=10)
+    assert w_in.flags.writeable
+    assert threshold.flags.writeable

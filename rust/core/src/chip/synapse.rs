@@ -50,7 +50,9 @@ impl<W: Word> Synapses<W> {
             made.rows.push(if there * 8 < targets {
                 Targets::Sparse(pairs.map(|(post, w)| (u32::try_from(post).unwrap_or(u32::MAX), w)).collect())
             } else {
-                let mut dense = vec![W::ZERO; targets.div_ceil(stretch) * pitch];
+                let last = targets - 1;
+                let end = (last / stretch * pitch + last % stretch + 1).next_multiple_of(RUN);
+                let mut dense = vec![W::ZERO; end.min(targets.div_ceil(stretch) * pitch)];
                 pairs.for_each(|(post, w)| dense[post] = w);
                 Targets::Dense(dense)
             });
@@ -88,7 +90,16 @@ impl<W: Word> Synapses<W> {
         for &(source, count) in &active.0 {
             operations += count.wide().unsigned_abs() * self.fan_out[source];
             match &self.rows[source] {
-                Targets::Dense(weights) => sums.iter_mut().zip(weights).for_each(|(sum, &w)| *sum = put(*sum, count * w)),
+                Targets::Dense(weights) => {
+                    let (runs, rest) = weights.as_chunks::<RUN>();
+                    let (sums, sums_rest) = sums.as_chunks_mut::<RUN>();
+                    for (sums, weights) in sums.iter_mut().zip(runs) {
+                        for k in 0..RUN {
+                            sums[k] = put(sums[k], count * weights[k]);
+                        }
+                    }
+                    sums_rest.iter_mut().zip(rest).for_each(|(sum, &w)| *sum = put(*sum, count * w));
+                }
                 Targets::Sparse(pairs) => {
                     for &(post, w) in pairs {
                         let sum = &mut sums[post as usize];
@@ -155,6 +166,8 @@ impl Active<i32> {
 }
 
 const STRETCH: usize = 32;
+/// Targets that are added to at once.
+const RUN: usize = 16;
 
 /// The largest sum of absolute weights into one target.
 #[must_use]
