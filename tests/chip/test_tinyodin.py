@@ -118,3 +118,10 @@ REFUSED = [
 def test_refuses_what_the_chip_does_not_have(call: Any, message: str) -> None:
     with pytest.raises((rsnn.InvalidValueError, rsnn.InvalidTypeError), match=message):
         call()
+
+
+def test_a_loop_that_fires_for_ever_is_refused_and_not_waited_for() -> None:
+    chip = tinyodin.Chip(np.full((2, 2), 7), threshold=0, leak=0)
+    with pytest.raises(rsnn.RsnnError, match=r"after event 0 .* open_loop=True"):
+        chip.run([0])
+    assert tinyodin.Chip(np.full((2, 2), 7), threshold=0, leak=0, open_loop=True).run([0]).counts.tolist() == [2]

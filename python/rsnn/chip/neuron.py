@@ -239,7 +239,8 @@ class IntegerNeuron(_Plain):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, integer(name, getattr(self, name), low, high))
         if self.restart is not None:
-            every, at = (int(one) for one in np.broadcast_to(integers("restart", self.restart), (2,)))
+            given = integers("restart", self.restart)
+            every, at = (int(one) for one in given) if given.shape == (2,) else (0, 0)
             if every < 1 or not 0 <= at < 2**62:
                 raise InvalidValueError(f"restart={shown(self.restart)}: must be (every, at), every at least 1 and at not negative")
             object.__setattr__(self, "restart", (every, at))

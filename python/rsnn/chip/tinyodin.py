@@ -127,7 +127,7 @@ class Chip:
         Raises
         ------
         InvalidTypeError, InvalidValueError
-            Something is not accepted; the message says what is.
+            Something is not accepted; the message says what is. A loop that fires for ever: 65,536 spikes after one event.
         """
         words = integers("events", events)
         if words.ndim != 1:

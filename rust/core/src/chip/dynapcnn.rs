@@ -11,8 +11,8 @@ use fearless_simd::Level;
 use crate::chip::follow::follow;
 use crate::chip::neuron::Neuron;
 use crate::chip::product::{Geometry, Product};
-use crate::chip::scan::{Coefficients, State, Trace, scan};
 use crate::chip::rows::Extent;
+use crate::chip::scan::{Coefficients, State, Trace, scan};
 use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, for_each};
@@ -67,9 +67,8 @@ pub fn layer<X: Number>(
         return Err(Error::value(format!("x: {} entries do not belong to {steps} steps of {inputs} inputs", x.len())));
     }
     if outputs.traces.is_empty()
-        && let Some(stats) = follow(
-            context, level, neuron, &product, x, batch, coefficients, pool, state.v, outputs.spikes, outputs.pooled.as_deref_mut(),
-        )?
+        && let Some(stats) =
+            follow(context, level, neuron, &product, x, batch, coefficients, pool, state.v, outputs.spikes, outputs.pooled.as_deref_mut())?
     {
         return Ok(stats);
     }

@@ -9,10 +9,18 @@ use crate::chip::word::Word;
 #[inline(always)]
 fn clip<L: Lanes, const K: usize>(neuron: &Neuron, now: Clip, x: &mut Column<L, K>, numbers: &Numbers<L, K>) {
     if neuron.low == Some(now) {
-        *x = map(x, #[inline(always)] |j, x| x.max(numbers.v_min[j]));
+        *x = map(
+            x,
+            #[inline(always)]
+            |j, x| x.max(numbers.v_min[j]),
+        );
     }
     if neuron.high == Some(now) {
-        *x = map(x, #[inline(always)] |j, x| x.min(numbers.v_max[j]));
+        *x = map(
+            x,
+            #[inline(always)]
+            |j, x| x.min(numbers.v_max[j]),
+        );
     }
 }
 
@@ -41,13 +49,21 @@ pub(crate) fn fire<L: Lanes, const K: usize>(
     let (zero, one) = (L::of(token, 0), L::of(token, 1));
     clip(neuron, Clip::Before, &mut u, numbers);
     if neuron.refractory {
-        u = map(&u, #[inline(always)] |j, u| L::pick(state.rest[j].above(zero), zero, u));
+        u = map(
+            &u,
+            #[inline(always)]
+            |j, u| L::pick(state.rest[j].above(zero), zero, u),
+        );
     }
     // `u >= v_threshold` is `u + 1 > v_threshold`, `u > v_threshold` as it stands.
     let at = if neuron.above { zero } else { one };
     let (s, mut v) = match neuron.fire {
         Fire::Single => {
-            let s = map(&u, #[inline(always)] |j, u| u.add(at).one_above(token, numbers.v_threshold[j]));
+            let s = map(
+                &u,
+                #[inline(always)]
+                |j, u| u.add(at).one_above(token, numbers.v_threshold[j]),
+            );
             for &s in &s {
                 tally.ones = tally.ones.add(s);
             }
@@ -57,40 +73,70 @@ pub(crate) fn fire<L: Lanes, const K: usize>(
             let back = if neuron.above { L::Word::ONE } else { L::Word::ZERO };
             let limit = most.map(|most| L::Word::narrow(i64::from(most)));
             // A division is dear, and most columns hold no membrane of two thresholds.
-            let twice = map(&u, #[inline(always)] |j, u| u.add(at).above(numbers.v_threshold[j].add(numbers.v_threshold[j])));
+            let twice = map(
+                &u,
+                #[inline(always)]
+                |j, u| u.add(at).above(numbers.v_threshold[j].add(numbers.v_threshold[j])),
+            );
             if limit == Some(L::Word::ZERO) {
                 ([zero; K], u)
             } else if !any::<L, K>(&twice) {
-                let s = map(&u, #[inline(always)] |j, u| u.add(at).one_above(token, numbers.v_threshold[j]));
+                let s = map(
+                    &u,
+                    #[inline(always)]
+                    |j, u| u.add(at).one_above(token, numbers.v_threshold[j]),
+                );
                 for &s in &s {
                     tally.ones = tally.ones.add(s);
                 }
                 reset(token, neuron, numbers, &u, s, tally, limit.unwrap_or(L::Word::ONE))
             } else {
-                let s = map(&u, #[inline(always)] |j, u| u.each(
-                    numbers.v_threshold[j],
+                let s = map(
+                    &u,
                     #[inline(always)]
-                    |u, threshold| {
-                        let s = (u - back).times(threshold.max(L::Word::ONE));
-                        if let Some(limit) = limit { s.min(limit) } else { s }
+                    |j, u| {
+                        u.each(
+                            numbers.v_threshold[j],
+                            #[inline(always)]
+                            |u, threshold| {
+                                let s = (u - back).times(threshold.max(L::Word::ONE));
+                                if let Some(limit) = limit { s.min(limit) } else { s }
+                            },
+                        )
                     },
-                ));
+                );
                 tally.count(&s, false);
                 reset(token, neuron, numbers, &u, s, tally, limit.unwrap_or(L::Word::ONE))
             }
         }
         Fire::Ternary => {
             // `u <= v_low` is `v_low + 1 > u`.
-            let down = map(&u, #[inline(always)] |j, u| numbers.v_low[j].add(at).one_above(token, u));
-            let s = map(&u, #[inline(always)] |j, u| u.add(at).one_above(token, numbers.v_threshold[j]).sub(down[j]));
+            let down = map(
+                &u,
+                #[inline(always)]
+                |j, u| numbers.v_low[j].add(at).one_above(token, u),
+            );
+            let s = map(
+                &u,
+                #[inline(always)]
+                |j, u| u.add(at).one_above(token, numbers.v_threshold[j]).sub(down[j]),
+            );
             tally.count(&s, false);
             let spare = L::Word::BITS.saturating_sub(neuron.membrane.bits);
             let v = match neuron.reset {
-                Reset::Subtract => map(&u, #[inline(always)] |j, u| {
-                    let crossed = L::pick(s[j].above(zero), numbers.v_threshold[j], numbers.v_low[j]);
-                    L::pick(s[j].same(zero), u, u.sub(crossed).up(spare).down(spare))
-                }),
-                Reset::Zero => map(&u, #[inline(always)] |j, u| L::pick(s[j].same(zero), u, zero)),
+                Reset::Subtract => map(
+                    &u,
+                    #[inline(always)]
+                    |j, u| {
+                        let crossed = L::pick(s[j].above(zero), numbers.v_threshold[j], numbers.v_low[j]);
+                        L::pick(s[j].same(zero), u, u.sub(crossed).up(spare).down(spare))
+                    },
+                ),
+                Reset::Zero => map(
+                    &u,
+                    #[inline(always)]
+                    |j, u| L::pick(s[j].same(zero), u, zero),
+                ),
                 Reset::None => u,
             };
             (s, v)
@@ -98,9 +144,11 @@ pub(crate) fn fire<L: Lanes, const K: usize>(
     };
     clip(neuron, Clip::After, &mut v, numbers);
     if neuron.refractory {
-        state.rest = map(&state.rest, #[inline(always)] |j, rest| {
-            L::pick(s[j].same(zero), rest, numbers.refractory[j]).sub(one).max(zero)
-        });
+        state.rest = map(
+            &state.rest,
+            #[inline(always)]
+            |j, rest| L::pick(s[j].same(zero), rest, numbers.refractory[j]).sub(one).max(zero),
+        );
     }
     state.v = if neuron.membrane.when == When::End { decay(token, neuron.membrane.decay, v, &numbers.decay_v) } else { v };
     Step { u, s }
@@ -119,8 +167,16 @@ fn reset<L: Lanes, const K: usize>(
 ) -> (Column<L, K>, Column<L, K>) {
     let zero = L::splat(token, L::Word::ZERO);
     let v = match neuron.reset {
-        Reset::Subtract => map(u, #[inline(always)] |j, u| u.sub(s[j].mul(numbers.v_threshold[j]))),
-        Reset::Zero => map(u, #[inline(always)] |j, u| L::pick(s[j].same(zero), u, zero)),
+        Reset::Subtract => map(
+            u,
+            #[inline(always)]
+            |j, u| u.sub(s[j].mul(numbers.v_threshold[j])),
+        ),
+        Reset::Zero => map(
+            u,
+            #[inline(always)]
+            |j, u| L::pick(s[j].same(zero), u, zero),
+        ),
         Reset::None => *u,
     };
     if numbers.low_thresholds { low_thresholds(token, neuron, numbers, u, (s, v), tally, most) } else { (s, v) }

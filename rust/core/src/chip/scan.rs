@@ -247,8 +247,9 @@ pub(crate) fn columns_of(neuron: &Neuron, coefficients: &Coefficients<'_>, first
 /// Coefficients and states as rows of a word.
 pub(crate) fn rows_of<W: Word>(columns: &Columns, state: &State<'_>) -> Rows<W> {
     // The padding is at rest: nothing reaches it, and its thresholds are not at 0.
-    let [bias, v_threshold, v_low, v_min, v_max, decay_v, decay_i, refractory] =
-        std::array::from_fn(|row| padded(&columns[row], if row == Row::Threshold as usize { 1 } else { -i64::from(row == Row::Low as usize) }));
+    let [bias, v_threshold, v_low, v_min, v_max, decay_v, decay_i, refractory] = std::array::from_fn(|row| {
+        padded(&columns[row], if row == Row::Threshold as usize { 1 } else { -i64::from(row == Row::Low as usize) })
+    });
     let low_thresholds = columns[Row::Threshold as usize].iter().any(|&threshold| threshold < 1);
     let (v, i, rest) = (padded(state.v, 0), padded(state.i, 0), padded(state.rest, 0));
     Rows { v, i, rest, bias, low_thresholds, v_threshold, v_low, v_min, v_max, decay_v, decay_i, refractory }

@@ -95,7 +95,11 @@ fn outside<L: Lanes, const K: usize>(token: L::Token, x: &Column<L, K>, bits: u3
     }
     let (first, last) = range(bits);
     let (first, last) = (L::of(token, first), L::of(token, last));
-    let all = map(x, #[inline(always)] |_, x| L::or(x.above(last), first.above(x)));
+    let all = map(
+        x,
+        #[inline(always)]
+        |_, x| L::or(x.above(last), first.above(x)),
+    );
     if any::<L, K>(&all) { Some(all) } else { None }
 }
 
@@ -110,12 +114,20 @@ fn contain<L: Lanes, const K: usize>(token: L::Token, x: &mut Column<L, K>, bits
         Overflow::Saturate => {
             let (first, last) = range(bits);
             let (first, last) = (L::of(token, first), L::of(token, last));
-            *x = map(x, #[inline(always)] |_, x| x.max(first).min(last));
+            *x = map(
+                x,
+                #[inline(always)]
+                |_, x| x.max(first).min(last),
+            );
             None
         }
         Overflow::Wrap => {
             let spare = L::Word::BITS - bits;
-            *x = map(x, #[inline(always)] |_, x| x.up(spare).down(spare));
+            *x = map(
+                x,
+                #[inline(always)]
+                |_, x| x.up(spare).down(spare),
+            );
             None
         }
         Overflow::WrapOnce => {
@@ -147,7 +159,11 @@ fn first_outside<L: Lanes, const K: usize>(token: L::Token, x: &Column<L, K>, bi
 
 #[inline(always)]
 fn add<L: Lanes, const K: usize>(x: &mut Column<L, K>, other: &Column<L, K>) {
-    *x = map(x, #[inline(always)] |j, x| x.add(other[j]));
+    *x = map(
+        x,
+        #[inline(always)]
+        |j, x| x.add(other[j]),
+    );
 }
 
 /// Input and current: x becomes what reaches the membrane.
@@ -161,7 +177,11 @@ fn drive<L: Lanes, const K: usize>(
 ) -> (Column<L, K>, Option<Overrun>) {
     if neuron.shift != 0 {
         let shift = neuron.shift;
-        x = map(&x, #[inline(always)] |_, x| x.up(shift));
+        x = map(
+            &x,
+            #[inline(always)]
+            |_, x| x.up(shift),
+        );
     }
     if let Some(bits) = neuron.input_bits {
         contain(token, &mut x, bits, Overflow::Wrap);
@@ -203,7 +223,11 @@ fn integrate<L: Lanes, const K: usize>(
     let mut overrun = None;
     let fallen = if when == When::Before { decay(token, kind, state.v, &numbers.decay_v) } else { state.v };
     let mut u = if neuron.change {
-        let mut c = map(&fallen, #[inline(always)] |j, fallen| fallen.sub(state.v[j]));
+        let mut c = map(
+            &fallen,
+            #[inline(always)]
+            |j, fallen| fallen.sub(state.v[j]),
+        );
         contain(token, &mut c, bits, Overflow::Wrap);
         add(&mut c, &d);
         overrun = contain(token, &mut c, bits, overflow);
@@ -211,11 +235,23 @@ fn integrate<L: Lanes, const K: usize>(
             add(&mut c, &numbers.bias);
             overrun = overrun.or(contain(token, &mut c, bits, overflow));
         }
-        map(&c, #[inline(always)] |j, c| c.add(state.v[j]))
+        map(
+            &c,
+            #[inline(always)]
+            |j, c| c.add(state.v[j]),
+        )
     } else if own_bias {
-        map(&fallen, #[inline(always)] |j, fallen| fallen.add(d[j]).add(numbers.bias[j]))
+        map(
+            &fallen,
+            #[inline(always)]
+            |j, fallen| fallen.add(d[j]).add(numbers.bias[j]),
+        )
     } else {
-        map(&fallen, #[inline(always)] |j, fallen| fallen.add(d[j]))
+        map(
+            &fallen,
+            #[inline(always)]
+            |j, fallen| fallen.add(d[j]),
+        )
     };
     for &u in &u {
         (tally.low, tally.high) = (tally.low.min(u), tally.high.max(u));

@@ -24,6 +24,8 @@ const QUEUE: usize = 128;
 const BITS: u32 = 12;
 /// Events between two questions whether to stop.
 const PAUSE: usize = 16;
+/// Spikes that one event may set off before the chip is said to fire for ever.
+const ENDLESS: usize = 1 << 16;
 /// The two updates as lines of knobs.
 const SPIKE: &str = "v=12,saturate fire=single reset=zero";
 const LEAK: &str = "v=12,saturate,constant,before fire=single reset=zero";
@@ -120,7 +122,8 @@ impl Running<'_> {
         self.collect(None);
     }
 
-    fn event(&mut self, word: u16, stop: &Stop<'_>) {
+    /// Process a word; false where the chip does not come to rest after it.
+    fn event(&mut self, word: u16, stop: &Stop<'_>) -> bool {
         let n = self.n;
         let address = usize::from(word & 0xff);
         if word & 0x100 != 0 {
@@ -143,16 +146,19 @@ impl Running<'_> {
                 }
             }
         }
-        // A network may never come to rest.
         let mut done = 0_usize;
         while let Some(&p) = self.queue.front() {
             if done % PAUSE == PAUSE - 1 && stop.now() {
-                return;
+                return true;
+            }
+            if done == ENDLESS {
+                return false;
             }
             self.reach(p);
             self.queue.pop_front();
             done += 1;
         }
+        true
     }
 }
 
@@ -190,16 +196,26 @@ pub fn run(context: &Context<'_>, level: Level, chip: &Chip<'_>, events: &[u16],
         queue: VecDeque::new(),
         sent: Sent::default(),
     };
-    for_each(context, vec![&mut running], |running, stop| {
+    let mut endless = None;
+    for_each(context, vec![(&mut running, &mut endless)], |(running, endless), stop| {
         for (k, &word) in events.iter().enumerate() {
             if k % PAUSE == 0 && stop.now() {
                 break;
             }
             let before = running.sent.spikes.len();
-            running.event(word, stop);
+            if !running.event(word, stop) {
+                *endless = Some(k);
+                break;
+            }
             running.sent.counts.push(i64::try_from(running.sent.spikes.len() - before).unwrap_or(i64::MAX));
         }
     })?;
+    if let Some(k) = endless {
+        return Err(Error::value(format!(
+            "events: after event {k} the chip goes on firing by itself, {ENDLESS} spikes and no end; raise threshold, lower weights, or \
+             cut the loop with open_loop=True"
+        )));
+    }
     v.iter_mut().zip(&running.rows.v).for_each(|(v, &value)| *v = i64::from(value));
     Ok(running.sent)
 }

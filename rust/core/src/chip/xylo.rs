@@ -407,13 +407,8 @@ impl Wired {
                 neurons.give(&neurons.s, out[t]);
             }
         }
-        let after = [
-            (&hidden, &hidden.isyn),
-            (&hidden, &hidden.rows.v),
-            (&output, &output.isyn),
-            (&output, &output.rows.v),
-            (&hidden, &hidden.s),
-        ];
+        let after =
+            [(&hidden, &hidden.isyn), (&hidden, &hidden.rows.v), (&output, &output.isyn), (&output, &output.rows.v), (&hidden, &hidden.s)];
         for (state, (neurons, row)) in sample.state.iter_mut().zip(after) {
             neurons.give(row, state);
         }
