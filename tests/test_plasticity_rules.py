@@ -175,7 +175,7 @@ def test_a_change_depends_on_the_distance_to_the_bound(options: dict[str, Any], 
 
 def test_triplets_give_the_frequency_dependence_of_pfister_and_gerstner() -> None:
     # The minimal all-to-all model of visual cortex, 60 pairs 10 ms apart: sums over all pairs and triplets of spikes by hand.
-    a2_minus, a3_plus, tau_plus, tau_minus, tau_y = 7.1e-3, 6.5e-3, 16.8, 33.7, 114.0
+    a2_minus, a3_plus, tau_plus, tau_minus, tau_y = 7.1e-3, 6.5e-3, 16.8, 33.7, 125.0
     rule = STDP(tau_plus, tau_minus, a_plus=0.0, a_minus=a2_minus, a3_plus=a3_plus, tau_y=tau_y, w_min=-10.0, w_max=10.0)
 
     def by_hand(pre: Array, post: Array) -> float:

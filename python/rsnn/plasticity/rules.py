@@ -93,6 +93,9 @@ class STDP(Description):
     Inputs and spikes that are no 0 or 1 count by their size. Work on weights follows the spikes: one that arrives touches the synapses of
     its input, one that is sent those of its neuron. Sums are taken in the order of `rsnn.plasticity.reference`, to the bit.
 
+    Pfister and Gerstner's minimal triplet model of visual cortex, for all pairs and in milliseconds, is
+    ``STDP(16.8, 33.7, a_plus=0.0, a_minus=7.1e-3, a3_plus=6.5e-3, tau_y=125.0)``.
+
     Sources: Song, Miller, Abbott, Nature Neuroscience 3 (2000), whose numbers are the defaults; for the power Gütig, Aharonov, Rotter,
     Sompolinsky, Journal of Neuroscience 23 (2003); for triplets Pfister, Gerstner, Journal of Neuroscience 26 (2006); for pairings
     Morrison, Diesmann, Gerstner, Biological Cybernetics 98 (2008); for x_target Diehl, Cook, Frontiers in Computational Neuroscience 9
