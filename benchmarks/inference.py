@@ -2,7 +2,7 @@
 
 The network is that of an event camera: three convolutions of 3 x 3 (2-8-16-16 channels) with integrate-and-fire neurons, each pooled by
 2, and one layer to 11 outputs, over 100 steps of 2 x 128 x 128. Beside it torch's convolutions, pooling and linear layer of the same
-sizes with ReLU in the place of neurons, one thread each.
+sizes with ReLU in the place of neurons, one thread each, and the network as modules of `rsnn.torch` without gradients.
 As in `neurons`, times are the least of rounds in which the contestants take turns, and what counts are ratios.
 """
 
@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 
 import rsnn
+import rsnn.torch as rt
 
 Array = npt.NDArray[np.float32]
 STEPS, SIZE = 100, (2, 128, 128)
@@ -70,9 +71,16 @@ def against_torch(rounds: int) -> list[str]:
 
     contestants: dict[str, Callable[[int], Any]] = {"torch": relu}
     contestants |= {name: runner(net, frames, "auto") for name, net in nets.items()}
+    modules = rt.from_network(nets["IAF"])
+
+    def sequential(k: int) -> Any:
+        with torch.no_grad():
+            return modules(torch.from_numpy(frames[k])[:, None])
+
+    contestants["modules"] = sequential
     contestants["dense"] = runner(nets["IAF"], frames, "dense")
     seconds = neurons.least(contestants, rounds)
-    named = {"IAF": "events, IAF", "LIF": "events, LIF", "dense": 'path="dense", IAF'}
+    named = {"IAF": "events, IAF", "LIF": "events, LIF", "modules": "`rt.Sequential`, IAF, no gradients", "dense": 'path="dense", IAF'}
     rows = [f"| torch, ReLU | 1 % | ms | {seconds['torch'] * 1e3:.1f} |"]
     for name, said in named.items():
         rows.append(f"| {said} | 1 % | ms | {seconds[name] * 1e3:.2f} |")

@@ -132,6 +132,21 @@ def test_linear_takes_what_the_layer_takes_with_its_bits(shape: tuple[int, ...],
         assert same(rsnn.events.linear(rsnn.Spikes.pack(x), weight, bias, path=path), expected)
 
 
+@given(st.sampled_from([(), (1,), (7,), (2, 3), (0,)]), st.sampled_from([1, 2, 3, 9, None]), PATHS)
+def test_threads_of_a_convolution_do_not_show(lead: tuple[int, ...], threads: int | None, path: str) -> None:
+    rng = np.random.default_rng(len(lead))
+    x, weight = sparse(rng, (*lead, 2, 6, 5), np.float32, 0.3, False), rng.normal(size=(3, 2, 3, 2)).astype(np.float32)
+    expected = product_reference.conv2d(x.reshape(-1, 2, 6, 5), weight, padding=(1, 0))
+    assert same(rsnn.events.conv2d(x, weight, padding=(1, 0), path=path, threads=threads), expected.reshape(*lead, *expected.shape[1:]))
+
+
+def test_many_images_use_the_threads_there_are() -> None:
+    x = (np.random.default_rng(0).random((65, 1, 64, 64)) < 0.05).astype(np.float32)
+    assert x.size >= rsnn.events.SHARED
+    weight = np.ones((1, 1, 3, 3), np.float32)
+    assert same(rsnn.events.conv2d(x, weight), rsnn.events.conv2d(x, weight, threads=1))
+
+
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [

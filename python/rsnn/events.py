@@ -25,6 +25,8 @@ __all__ = ["conv2d", "linear"]
 
 Array = npt.NDArray[Any]
 PATHS = ("auto", "event", "dense")
+SHARED = 1 << 18
+"""Entries of images that are worth more than one thread."""
 
 
 def linear(x: Any, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None, *, path: str = "auto", threads: int | None = None) -> Array:
@@ -86,7 +88,14 @@ def linear(x: Any, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None, *, 
 
 
 def conv2d(
-    x: Any, weight: npt.ArrayLike, bias: npt.ArrayLike | None = None, stride: Any = 1, padding: Any = 0, *, path: str = "auto"
+    x: Any,
+    weight: npt.ArrayLike,
+    bias: npt.ArrayLike | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    *,
+    path: str = "auto",
+    threads: int | None = None,
 ) -> Array:
     """Convolve images, scattering each entry that is not 0 to the outputs it reaches.
 
@@ -104,6 +113,8 @@ def conv2d(
         As of `rsnn.Conv2d`.
     path : {"auto", "event", "dense"}
         Follow the events, multiply everything, or what is faster at the density that is counted. The bits are the same.
+    threads : int, optional
+        At most so many, images side by side; by default as `rsnn.set_num_threads` says, one where the images are few.
 
     Returns
     -------
@@ -126,8 +137,16 @@ def conv2d(
     if array.ndim < 3:
         raise InvalidValueError(f"x has shape {array.shape}: must be (..., channels, height, width)")
     dense = np.require(array, dtype, ["C", "A"])
+    workers = resolve(threads) if threads is not None or dense.size >= SHARED else 1
     lead, image = dense.shape[:-3], dense.shape[-3:]
-    out = Network([layer], image).run(dense.reshape(math.prod(lead), *image), path=path, threads=1).output
+    network, frames = Network([layer], image), dense.reshape(math.prod(lead), *image)
+    # Samples go side by side, the images of one after each other; those that are left over come last.
+    abreast = max(1, min(workers, len(frames)))
+    whole = len(frames) - len(frames) % abreast
+    out = network.run(frames[:whole].reshape(whole // abreast, abreast, *image), path=path, threads=abreast).output
+    out = out.reshape(whole, *out.shape[2:])
+    if whole < len(frames):
+        out = np.concatenate([out, network.run(frames[whole:], path=path, threads=1).output])
     return out.reshape(*lead, *out.shape[1:])
 
 

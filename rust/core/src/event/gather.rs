@@ -5,16 +5,17 @@
 use fearless_simd::{Level, prelude::*};
 
 use super::Event;
+use crate::aligned::Aligned;
 use crate::elem::{Elem, V, on_level};
 
 /// Entries that rows are padded to: the widest register.
 const LANES: usize = 16;
 
 /// A weight as events want it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Gather<E> {
     /// `(inputs, pitch)`, and a panel more, so that the last one can be read whole.
-    pub weight: Vec<E>,
+    pub weight: Aligned<E>,
     /// From one row to the next.
     pub pitch: usize,
 }
@@ -24,7 +25,8 @@ impl<E: Elem> Gather<E> {
     #[must_use]
     pub fn new(weight: &[E], (outputs, inputs): (usize, usize), after: usize) -> Self {
         let pitch = outputs.next_multiple_of(LANES);
-        let mut laid = vec![E::ZERO; inputs * pitch + after];
+        let mut laid = Aligned::default();
+        laid.reset(inputs * pitch + after);
         for (o, row) in weight.chunks_exact(inputs.max(1)).take(outputs).enumerate() {
             for (i, w) in row.iter().enumerate() {
                 laid[i * pitch + o] = *w;

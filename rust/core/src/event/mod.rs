@@ -39,7 +39,7 @@ pub enum Path {
 }
 
 /// The share of entries that are not 0 above which a dense product is faster. Measured: see docs/performance.md.
-pub const CROSSOVER: f64 = 0.3;
+pub const CROSSOVER: f64 = 0.45;
 
 #[cfg(test)]
 mod tests;

@@ -69,7 +69,8 @@ impl Map {
         if self.unit == 1 {
             return table[from as usize];
         }
-        let cell = from / self.unit;
+        // A division takes as long as everything else here; most units are a power of 2.
+        let cell = if self.unit.is_power_of_two() { from >> self.unit.trailing_zeros() } else { from / self.unit };
         let to = table[cell as usize];
         if to == NOWHERE { to } else { to * self.unit + (from - cell * self.unit) }
     }

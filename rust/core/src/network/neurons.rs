@@ -4,6 +4,7 @@ use fearless_simd::Level;
 
 use super::product::{Desk, Product};
 use super::signal::Signal;
+use crate::aligned::Aligned;
 use crate::error::Result;
 use crate::event::Touched;
 use crate::neuron::Neuron;
@@ -38,12 +39,12 @@ pub struct Neurons<E> {
 pub type Traces<'a, E> = Vec<(Trace, Vec<&'a mut [E]>)>;
 
 /// Memory of the neurons of one sample.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Membranes<E> {
     /// `(states, pitch)`.
-    pub state: Vec<E>,
+    pub state: Aligned<E>,
     /// The input of a step, or of some; 0 between two steps.
-    x: Vec<E>,
+    x: Aligned<E>,
     /// Whom to visit in the next step.
     touched: Option<Touched>,
     desk: Desk<E>,
@@ -69,7 +70,8 @@ impl<E: Kernels> Neurons<E> {
         // The loop over time knows best what fits: no steps are run.
         let mut nothing = Signal::new(len);
         nothing.begin_dense(0);
-        let mut membranes = Membranes { state: vec![E::ZERO; kept * pitch], ..Membranes::default() };
+        let mut membranes = Membranes::default();
+        membranes.state.reset(kept * pitch);
         neurons.scan(&Context::serial(), crate::elem::levels()[0].1, &nothing, &mut membranes, Vec::new(), &mut Signal::new(len))?;
         Ok(neurons)
     }
@@ -138,7 +140,7 @@ impl<E: Kernels> Neurons<E> {
         }
         let together = if dense { product.map_or(1, Product::together).min(x.steps) } else { 1 };
         if sums.len() < together * pitch {
-            sums.resize(together * pitch, E::ZERO);
+            sums.reset(together * pitch);
         }
         let mut made = 0;
         if self.spiking {
@@ -186,8 +188,7 @@ impl<E: Kernels> Neurons<E> {
 
     /// Begin from a state, `(states, neurons)`.
     pub fn begin(&self, membranes: &mut Membranes<E>, state: &[E]) {
-        membranes.state.clear();
-        membranes.state.resize(self.kept * self.pitch, E::ZERO);
+        membranes.state.reset(self.kept * self.pitch);
         for (row, from) in membranes.state.chunks_exact_mut(self.pitch.max(1)).zip(state.chunks_exact(self.len.max(1))) {
             row[..self.len].copy_from_slice(from);
         }

@@ -8,6 +8,7 @@
 use fearless_simd::{Level, prelude::*};
 
 use super::Conv2d;
+use crate::aligned::Aligned;
 use crate::elem::{Elem, V, on_level};
 use crate::error::Result;
 
@@ -17,12 +18,12 @@ const PIXELS: usize = 6;
 const LANES: usize = 16;
 
 /// A convolution, ready for images in raster order.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Raster<E> {
     conv: Conv2d,
     output: (usize, usize),
     /// `(kernel rows, kernel columns, channels, padded)`.
-    weight: Vec<E>,
+    weight: Aligned<E>,
     padded: usize,
 }
 
@@ -32,7 +33,8 @@ impl<E: Elem> Raster<E> {
         let output = conv.output_size()?;
         let padded = conv.outputs.next_multiple_of(LANES);
         let (channels, taps) = (conv.channels, conv.kernel.0 * conv.kernel.1);
-        let mut laid = vec![E::ZERO; taps * channels * padded];
+        let mut laid = Aligned::default();
+        laid.reset(taps * channels * padded);
         for o in 0..conv.outputs {
             for c in 0..channels {
                 for tap in 0..taps {
