@@ -58,17 +58,7 @@ pub(crate) fn fire<L: Lanes, const K: usize>(
     // `u >= v_threshold` is `u + 1 > v_threshold`, `u > v_threshold` as it stands.
     let at = if neuron.above { zero } else { one };
     let (s, mut v) = match neuron.fire {
-        Fire::Single => {
-            let s = map(
-                &u,
-                #[inline(always)]
-                |j, u| u.add(at).one_above(token, numbers.v_threshold[j]),
-            );
-            for &s in &s {
-                tally.ones = tally.ones.add(s);
-            }
-            reset(token, neuron, numbers, &u, s, tally, L::Word::ONE)
-        }
+        Fire::Single => at_most_once(token, neuron, numbers, &u, tally, L::Word::ONE),
         Fire::Multi(most) => {
             let back = if neuron.above { L::Word::ONE } else { L::Word::ZERO };
             let limit = most.map(|most| L::Word::narrow(i64::from(most)));
@@ -81,15 +71,7 @@ pub(crate) fn fire<L: Lanes, const K: usize>(
             if limit == Some(L::Word::ZERO) {
                 ([zero; K], u)
             } else if !any::<L, K>(&twice) {
-                let s = map(
-                    &u,
-                    #[inline(always)]
-                    |j, u| u.add(at).one_above(token, numbers.v_threshold[j]),
-                );
-                for &s in &s {
-                    tally.ones = tally.ones.add(s);
-                }
-                reset(token, neuron, numbers, &u, s, tally, limit.unwrap_or(L::Word::ONE))
+                at_most_once(token, neuron, numbers, &u, tally, limit.unwrap_or(L::Word::ONE))
             } else {
                 let s = map(
                     &u,
@@ -106,7 +88,20 @@ pub(crate) fn fire<L: Lanes, const K: usize>(
                     },
                 );
                 tally.count(&s, false);
-                reset(token, neuron, numbers, &u, s, tally, limit.unwrap_or(L::Word::ONE))
+                let v = match neuron.reset {
+                    Reset::Subtract => map(
+                        &u,
+                        #[inline(always)]
+                        |j, u| u.sub(s[j].mul(numbers.v_threshold[j])),
+                    ),
+                    Reset::Zero => map(
+                        &u,
+                        #[inline(always)]
+                        |j, u| L::pick(s[j].same(zero), u, zero),
+                    ),
+                    Reset::None => u,
+                };
+                low_thresholds(token, neuron, numbers, &u, (s, v), tally, limit.unwrap_or(L::Word::ONE))
             }
         }
         Fire::Ternary => {
@@ -154,32 +149,45 @@ pub(crate) fn fire<L: Lanes, const K: usize>(
     Step { u, s }
 }
 
-/// The membrane after these spikes.
+/// Spikes, and the membranes after them, where nobody has room for a second one.
 #[inline(always)]
-fn reset<L: Lanes, const K: usize>(
+fn at_most_once<L: Lanes, const K: usize>(
     token: L::Token,
     neuron: &Neuron,
     numbers: &Numbers<L, K>,
     u: &Column<L, K>,
-    s: Column<L, K>,
     tally: &mut Tally<L>,
     most: L::Word,
 ) -> (Column<L, K>, Column<L, K>) {
-    let zero = L::splat(token, L::Word::ZERO);
+    let (zero, one) = (L::of(token, 0), L::of(token, 1));
+    let at = if neuron.above { zero } else { one };
+    let fired = map(
+        u,
+        #[inline(always)]
+        |j, u| u.add(at).above(numbers.v_threshold[j]),
+    );
+    let s = map(
+        &fired,
+        #[inline(always)]
+        |_, fired| L::pick(fired, one, zero),
+    );
+    for j in 0..K {
+        tally.ones = tally.ones.add(s[j]);
+    }
     let v = match neuron.reset {
         Reset::Subtract => map(
             u,
             #[inline(always)]
-            |j, u| u.sub(s[j].mul(numbers.v_threshold[j])),
+            |j, u| u.sub(L::pick(fired[j], numbers.v_threshold[j], zero)),
         ),
         Reset::Zero => map(
             u,
             #[inline(always)]
-            |j, u| L::pick(s[j].same(zero), u, zero),
+            |j, u| L::pick(fired[j], zero, u),
         ),
         Reset::None => *u,
     };
-    if numbers.low_thresholds { low_thresholds(token, neuron, numbers, u, (s, v), tally, most) } else { (s, v) }
+    low_thresholds(token, neuron, numbers, u, (s, v), tally, most)
 }
 
 /// Thresholds below 1 are no division: these few neurons fire one spike after the other.
@@ -193,6 +201,9 @@ fn low_thresholds<L: Lanes, const K: usize>(
     tally: &mut Tally<L>,
     most: L::Word,
 ) -> (Column<L, K>, Column<L, K>) {
+    if !numbers.low_thresholds {
+        return (s, v);
+    }
     let back = if neuron.above { L::Word::ONE } else { L::Word::ZERO };
     tally.count(&s, true);
     for j in 0..K {

@@ -6,7 +6,8 @@
 //! at 0. Spikes and counts are those of visiting all: a membrane that rests inside its bits adds nothing to them. Where one leaves the
 //! watched bits (it would be counted in every step), or what could occur exceeds a word, nothing is followed.
 //!
-//! Lanes are `(oy, ox, o)`: the neurons of a pixel lie side by side, as the weights of an event do. A task is a sample.
+//! Lanes are `(oy, ox, o)`: the neurons of a pixel lie side by side, as the weights of an event do. A task is a sample. This pays until
+//! much of the input is not 0: a step that reaches most pixels takes all of them as they lie.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +18,7 @@ use crate::chip::dynapcnn::Stats;
 use crate::chip::neuron::{Decay, Fire, Neuron, Overflow, Reset, outside};
 use crate::chip::product::Product;
 use crate::chip::recurrent::by_sample;
-use crate::chip::rows::{Extent, Flow, Rows, RunWord, WIDTH, padded};
+use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, WIDTH, padded};
 use crate::chip::scan::{Bounds, Coefficients, Row, State, columns_of};
 use crate::chip::synapse::Active;
 use crate::chip::word::{Number, largest};
@@ -28,6 +29,9 @@ use crate::pool::{Context, Stop, for_each};
 const PAUSE: usize = 4;
 /// Inputs that are counted at once.
 const STRETCH: usize = 1 << 12;
+
+/// One input of so many may be something else than 0, or nothing is followed.
+const SPARSE: usize = 4;
 
 /// Whether neurons that get 0 and do not fire stay as they are, and count nothing.
 fn is_quiet(neuron: &Neuron, row: impl Fn(Row) -> Vec<i64>) -> bool {
@@ -62,7 +66,7 @@ struct Shared<'a, X> {
     level: Level,
     neuron: &'a Neuron,
     product: &'a Product,
-    weight: Vec<i32>,
+    weight: Lined<i32>,
     /// Every neuron's, in a row for each column of them.
     rows: Rows<i32>,
     x: &'a [X],
@@ -109,13 +113,11 @@ pub(crate) fn follow<X: Number>(
     let steps = x.len().checked_div(batch * geometry.inputs()).unwrap_or(0);
     let per_feature = Coefficients { repeat: 1, ..coefficients };
     let columns = columns_of(neuron, &per_feature, 0, features);
-    // An event reaches about so many pixels in each direction.
-    let reach: usize = (0..2).map(|axis| geometry.kernel[axis].div_ceil(geometry.stride[axis])).product();
     if steps == 0
         || pool == 0
         || coefficients.repeat != height * width
         || !is_quiet(neuron, |row| columns[row as usize].clone())
-        || !few(level, x, steps * batch * height * width / (2 * reach))
+        || !few(level, x, x.len() / SPARSE)
         || v.iter().any(|&v| outside(v.into(), neuron.watch))
     {
         return Ok(None);
@@ -125,13 +127,12 @@ pub(crate) fn follow<X: Number>(
     if bounds.most(neuron, most, &State::membranes(v), steps) > i128::from(i32::MAX) {
         return Ok(None);
     }
-    let pixelwise = |row: Row, with: i64| -> Vec<i32> {
+    let pixelwise = |row: Row, with: i64| -> Lined<i32> {
         let own = &columns[row as usize];
-        if own.is_empty() { Vec::new() } else { padded(&own.repeat(height * width), with) }
+        if own.is_empty() { Lined::default() } else { padded(&own.repeat(height * width), with) }
     };
     let rows = Rows {
-        v: vec![0; lanes.next_multiple_of(WIDTH)],
-        bias: Vec::new(),
+        v: Lined::zeros(lanes.next_multiple_of(WIDTH)),
         v_threshold: pixelwise(Row::Threshold, 1),
         v_min: pixelwise(Row::Min, 0),
         v_max: pixelwise(Row::Max, 0),
@@ -141,7 +142,7 @@ pub(crate) fn follow<X: Number>(
         level,
         neuron,
         product,
-        weight: product.weight().iter().map(|&w| i32::narrow(w)).collect(),
+        weight: padded(product.weight(), 0),
         rows,
         x,
         batch,
@@ -205,13 +206,13 @@ fn copy(to: &mut [i32], from: &[i32]) {
 
 /// What lives while time runs over a sample.
 struct Work {
-    v: Vec<i32>,
-    sums: Vec<i32>,
+    v: Lined<i32>,
+    sums: Lined<i32>,
     marked: Vec<bool>,
     /// Marked pixels.
     list: Vec<u32>,
-    drive: Vec<i32>,
-    s: Vec<i32>,
+    drive: Lined<i32>,
+    s: Lined<i32>,
     rows: Rows<i32>,
     fired: Active<i32>,
 }
@@ -233,19 +234,19 @@ impl<X: Number> Shared<'_, X> {
         let (features, lanes, inputs) = (geometry.features, geometry.outputs(), geometry.inputs());
         let pixels = lanes / features;
         let mut work = Work {
-            v: vec![0; lanes],
-            sums: vec![0; lanes],
+            v: Lined::zeros(self.rows.v.len()),
+            sums: Lined::zeros(self.rows.v.len()),
             marked: vec![false; pixels],
             list: Vec::new(),
-            drive: vec![0; self.rows.v.len()],
-            s: vec![0; self.rows.v.len()],
+            drive: Lined::zeros(self.rows.v.len()),
+            s: Lined::zeros(self.rows.v.len()),
             rows: self.rows.clone(),
             fired: Active::default(),
         };
         for (feature, map) in sample.v.chunks(pixels).enumerate() {
-            work.v[feature..].iter_mut().step_by(features).zip(map).for_each(|(to, &from)| *to = i32::narrow(from));
+            work.v[feature..lanes].iter_mut().step_by(features).zip(map).for_each(|(to, &from)| *to = i32::narrow(from));
         }
-        if work.v.iter().any(|&v| v != 0) {
+        if sample.v.iter().any(|&v| v != 0) {
             (0..pixels).for_each(|pixel| work.mark(pixel));
         }
         let mut stats = Stats::default();
@@ -262,7 +263,16 @@ impl<X: Number> Shared<'_, X> {
             active.find(&self.x[(t * self.batch + sample.index) * inputs..][..inputs], i64::MAX);
             dispatch!(self.level, _simd => stats.operations += self.scatter(&active, &mut work));
             let mut extent = Extent::default();
-            dispatch!(self.level, _simd => self.gather(&mut work));
+            // Where most are reached, all are taken, in order: nobody has to be moved.
+            let all = work.list.len() * 4 > pixels * 3;
+            if all {
+                work.list.clear();
+                work.list.extend((0_u32..).take(pixels));
+                std::mem::swap(&mut work.v, &mut work.rows.v);
+                std::mem::swap(&mut work.sums, &mut work.drive);
+            } else {
+                dispatch!(self.level, _simd => self.gather(&mut work));
+            }
             let count = work.list.len() * features;
             if count > 0 {
                 let traces = [&mut [] as &mut [i32], &mut [], &mut []];
@@ -275,11 +285,11 @@ impl<X: Number> Shared<'_, X> {
                 extent = reached;
                 work.fired.find_in_row(self.level, &work.s[..end], i32::MAX);
                 self.send(&work, spikes, pooled.map(|pooled| &mut **pooled))?;
-                dispatch!(self.level, _simd => self.put_back(&mut work));
+                dispatch!(self.level, _simd => self.put_back(&mut work, all));
             }
             stats.extent.join(&extent);
         }
-        *after = work.v;
+        *after = work.v[..lanes].to_vec();
         Ok(stats)
     }
 
@@ -348,19 +358,26 @@ impl<X: Number> Shared<'_, X> {
 
     /// Keep the membranes, and who has to be visited in the next step.
     #[inline(always)]
-    fn put_back(&self, work: &mut Work) {
+    fn put_back(&self, work: &mut Work, all: bool) {
         let features = self.product.geometry().features;
         let at = i32::from(!self.neuron.above);
         let mut kept = 0;
         for k in 0..work.list.len() {
             let pixel = work.list[k] as usize;
             let from = k * features..(k + 1) * features;
-            copy(&mut work.v[pixel * features..][..features], &work.rows.v[from.clone()]);
+            if !all {
+                copy(&mut work.v[pixel * features..][..features], &work.rows.v[from.clone()]);
+            }
             let again = self.stays && work.rows.v[from.clone()].iter().zip(&work.rows.v_threshold[from]).any(|(&v, &t)| v + at > t);
             work.marked[pixel] = again;
             work.list[kept] = work.list[k];
             kept += usize::from(again);
         }
         work.list.truncate(kept);
+        if all {
+            std::mem::swap(&mut work.v, &mut work.rows.v);
+            std::mem::swap(&mut work.sums, &mut work.drive);
+            work.sums.fill(0);
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use fearless_simd::Level;
 
 use crate::chip::neuron::{Fire, Neuron, range};
-use crate::chip::rows::{Extent, Flow, Rows, RunWord};
+use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord};
 use crate::chip::scan::{Bounds, Coefficients, Columns, State, TRACES, Trace, check, columns_of, pieces, rows_of};
 use crate::chip::synapse::{Active, Synapses, gain};
 use crate::chip::word::{Number, largest};
@@ -136,9 +136,9 @@ fn run<'x, W: RunWord>(
     let synapses = Synapses::<W>::new(own.weights, n, |w| w);
     let mut active = Active::default();
     let mut rows: Rows<W> = rows_of(columns, &sample.state);
-    let row = || vec![W::ZERO; rows.v.len()];
-    let (mut drive, mut s) = (row(), row());
-    let mut kept = TRACES.map(|which| if sample.traces.iter().any(|(trace, _)| *trace == which) { row() } else { Vec::new() });
+    let row = || Lined::zeros(rows.v.len());
+    let (mut drive, mut s): (Lined<W>, Lined<W>) = (row(), row());
+    let mut kept = TRACES.map(|which| if sample.traces.iter().any(|(trace, _)| *trace == which) { row() } else { Lined::default() });
     let (mut extent, mut operations) = (Extent::default(), 0);
     let (up, down) = (own.exponent.max(0).unsigned_abs(), (-own.exponent).max(0).unsigned_abs());
     for t in 0..sample.spikes.len() {
@@ -152,20 +152,20 @@ fn run<'x, W: RunWord>(
         active.find(sample.sent, i64::MAX);
         operations += synapses.total(level, &active, &mut drive[..n]);
         drive.iter_mut().zip(x(t)).for_each(|(drive, &x)| *drive = ((*drive << up) >> down) + W::narrow(x));
-        let traces = kept.each_mut().map(Vec::as_mut_slice);
+        let traces = kept.each_mut().map(|row| &mut **row);
         let mut flow = Flow { steps: 1, lanes: rows.v.len(), x: &drive, s: &mut s, traces, restarts: u32::from(neuron.restarts(t)) };
         let (reached, overrun) = W::run(level, neuron, &mut rows, &mut flow);
         extent.join(&reached);
         if let Some((_, (lane, value, name))) = overrun {
             return (extent, operations, Some((t, lane, value, name)));
         }
-        for ((out, sent), s) in sample.spikes[t].iter_mut().zip(sample.sent.iter_mut()).zip(&s) {
+        for ((out, sent), s) in sample.spikes[t].iter_mut().zip(sample.sent.iter_mut()).zip(s.iter()) {
             *sent = s.wide();
             *out = Number::narrow(*sent);
         }
         for (trace, out) in &mut sample.traces {
             let row = &kept[TRACES.iter().position(|which| which == trace).unwrap_or(0)];
-            out[t].iter_mut().zip(row).for_each(|(out, value)| *out = Number::narrow(value.wide()));
+            out[t].iter_mut().zip(row.iter()).for_each(|(out, value)| *out = Number::narrow(value.wide()));
         }
     }
     sample.state.keep(&rows);

@@ -1,5 +1,7 @@
 //! Rows of integer neurons, and the loop over them: a column of registers, then the steps of a block.
 
+use std::ops::{Deref, DerefMut};
+
 use fearless_simd::Level;
 
 use crate::chip::lanes::{Lanes, One, Vector};
@@ -44,40 +46,107 @@ impl Extent {
 /// The state that left its bits where that is an error: the lane, its value, and which one it is.
 pub type Overrun = (usize, i128, &'static str);
 
+/// A row that begins at a line of the cache: no register is read or written across two.
+#[derive(Debug)]
+pub struct Lined<W> {
+    all: Vec<W>,
+    head: usize,
+    len: usize,
+}
+
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+
+impl<W> Lined<W> {
+    /// Where a row of `len` begins in a vector that has a line more; where no place is known, it lies as it lies, and is slower.
+    fn head(all: &[W], len: usize) -> usize {
+        all.as_ptr().align_offset(LINE).min(all.len() - len)
+    }
+}
+
+impl<W: Word> Lined<W> {
+    /// So many zeros.
+    #[must_use]
+    pub fn zeros(len: usize) -> Self {
+        if len == 0 {
+            return Self::default();
+        }
+        let all = vec![W::ZERO; len + LINE / size_of::<W>()];
+        Self { head: Self::head(&all, len), all, len }
+    }
+}
+
+impl<W> Default for Lined<W> {
+    fn default() -> Self {
+        Self { all: Vec::new(), head: 0, len: 0 }
+    }
+}
+
+impl<W: Clone> Clone for Lined<W> {
+    fn clone(&self) -> Self {
+        // The copy begins elsewhere in its line.
+        let mut all = self.all.clone();
+        let head = Self::head(&all, self.len);
+        if head >= self.head {
+            all.rotate_right(head - self.head);
+        } else {
+            all.rotate_left(self.head - head);
+        }
+        Self { all, head, len: self.len }
+    }
+}
+
+impl<W> Deref for Lined<W> {
+    type Target = [W];
+    #[inline(always)]
+    fn deref(&self) -> &[W] {
+        &self.all[self.head..][..self.len]
+    }
+}
+
+impl<W> DerefMut for Lined<W> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [W] {
+        &mut self.all[self.head..][..self.len]
+    }
+}
+
 /// Columns of the neurons of a row: states and coefficients, padded to [`WIDTH`] with neurons that do nothing. What a neuron does not
 /// have is empty.
 #[derive(Clone, Debug, Default)]
 pub struct Rows<W> {
     /// Membrane.
-    pub v: Vec<W>,
+    pub v: Lined<W>,
     /// Current.
-    pub i: Vec<W>,
+    pub i: Lined<W>,
     /// Refractory steps left.
-    pub rest: Vec<W>,
+    pub rest: Lined<W>,
     /// Added at every step.
-    pub bias: Vec<W>,
+    pub bias: Lined<W>,
     /// Whether a threshold is below 1.
     pub low_thresholds: bool,
     /// Upper threshold.
-    pub v_threshold: Vec<W>,
+    pub v_threshold: Lined<W>,
     /// Lower threshold of a ternary neuron.
-    pub v_low: Vec<W>,
+    pub v_low: Lined<W>,
     /// Lower clip.
-    pub v_min: Vec<W>,
+    pub v_min: Lined<W>,
     /// Upper clip.
-    pub v_max: Vec<W>,
+    pub v_max: Lined<W>,
     /// The number of the membrane's decay.
-    pub decay_v: Vec<W>,
+    pub decay_v: Lined<W>,
     /// The number of the current's decay.
-    pub decay_i: Vec<W>,
+    pub decay_i: Lined<W>,
     /// Refractory steps.
-    pub refractory: Vec<W>,
+    pub refractory: Lined<W>,
 }
 
 /// A row of values, as a word, padded.
-pub(crate) fn padded<W: Word>(values: &[i64], with: i64) -> Vec<W> {
-    let mut row: Vec<W> = values.iter().map(|&value| W::narrow(value)).collect();
-    row.resize(values.len().next_multiple_of(WIDTH), W::narrow(with));
+pub(crate) fn padded<W: Word>(values: &[i64], with: i64) -> Lined<W> {
+    let mut row = Lined::zeros(values.len().next_multiple_of(WIDTH));
+    let (own, padding) = row.split_at_mut(values.len());
+    own.iter_mut().zip(values).for_each(|(to, &value)| *to = W::narrow(value));
+    padding.fill(W::narrow(with));
     row
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use fearless_simd::{Level, dispatch};
 
 use crate::chip::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, range};
-use crate::chip::rows::{Extent, Flow, Rows, RunWord, STEPS, WIDTH, padded};
+use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, STEPS, WIDTH, padded};
 use crate::chip::word::{Number, Word, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
@@ -97,7 +97,7 @@ impl<'a> State<'a> {
     #[inline(always)]
     pub(crate) fn keep<W: Word>(&mut self, rows: &Rows<W>) {
         for (state, row) in [(&mut *self.v, &rows.v), (&mut *self.i, &rows.i), (&mut *self.rest, &rows.rest)] {
-            state.iter_mut().zip(row).for_each(|(state, value)| *state = value.wide());
+            state.iter_mut().zip(row.iter()).for_each(|(state, value)| *state = value.wide());
         }
     }
 
@@ -267,15 +267,15 @@ struct Piece {
 
 /// A block of a piece: `(steps, WIDTH)` of input, spikes and traces, in the first cache.
 struct Scratch<W> {
-    x: Vec<W>,
-    s: Vec<W>,
-    traces: [Vec<W>; 3],
+    x: Lined<W>,
+    s: Lined<W>,
+    traces: [Lined<W>; 3],
 }
 
 impl<W: Word> Scratch<W> {
     fn new<O>(traces: &[(Trace, Vec<&mut [O]>)]) -> Self {
-        let row = || vec![W::ZERO; STEPS * WIDTH];
-        let kept = TRACES.map(|which| if traces.iter().any(|(trace, _)| *trace == which) { row() } else { Vec::new() });
+        let row = || Lined::zeros(STEPS * WIDTH);
+        let kept = TRACES.map(|which| if traces.iter().any(|(trace, _)| *trace == which) { row() } else { Lined::default() });
         Self { x: row(), s: row(), traces: kept }
     }
 }
@@ -399,7 +399,7 @@ impl<X: Number> Shared<'_, X> {
         if self.neuron.restart.is_some() {
             restarts = steps.clone().enumerate().map(|(k, t)| u32::from(self.neuron.restarts(self.first_step + t)) << k).sum();
         }
-        let traces = scratch.traces.each_mut().map(Vec::as_mut_slice);
+        let traces = scratch.traces.each_mut().map(|row| &mut **row);
         let mut flow = Flow { steps: steps.len(), lanes: rows.v.len(), x: &scratch.x, s: &mut scratch.s, traces, restarts };
         let (extent, overrun) = W::run(self.level, self.neuron, rows, &mut flow);
         if let Some((t, (lane, value, name))) = overrun {

@@ -256,10 +256,14 @@ fn integrate<L: Lanes, const K: usize>(
     for &u in &u {
         (tally.low, tally.high) = (tally.low.min(u), tally.high.max(u));
     }
-    if let Some(beyond) = outside(token, &u, neuron.watch) {
+    let beyond = outside(token, &u, neuron.watch);
+    if let Some(beyond) = beyond {
         tally.beyond += beyond.iter().map(|&mask| u64::from(L::bits(mask).count_ones())).sum::<u64>();
     }
-    overrun = overrun.or(contain(token, &mut u, bits, overflow));
+    // What stays within fewer bits stays within these; one turn of an overflow may begin at their ends.
+    if beyond.is_some() || neuron.watch > bits || overflow == Overflow::WrapOnce {
+        overrun = overrun.or(contain(token, &mut u, bits, overflow));
+    }
     if when == When::After {
         u = decay(token, kind, u, &numbers.decay_v);
     }

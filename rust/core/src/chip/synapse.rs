@@ -8,27 +8,32 @@
 //! `count` saturating additions end where one saturating addition of `count w` ends: towards one side a value moves until it stops
 //! at the end and stays. So both kinds of delivery cost one addition for each target of a source that fired.
 
+use std::ops::Range;
+
 use fearless_simd::Level;
 
 use crate::chip::lanes::{Lanes, Vector};
+use crate::chip::rows::Lined;
 use crate::chip::word::{Number, Word};
 use crate::elem::on_level;
 
-/// The targets of one source.
+/// The targets of one source: a stretch of one of two lists.
 #[derive(Clone, Debug)]
-enum Targets<W> {
+enum Targets {
     /// A weight for each target.
-    Dense(Vec<W>),
+    Dense(Range<usize>),
     /// Targets and weights, where most weights are 0.
-    Sparse(Vec<(u32, W)>),
+    Sparse(Range<usize>),
 }
 
 /// Weights by source.
 #[derive(Clone, Debug)]
 pub struct Synapses<W> {
-    rows: Vec<Targets<W>>,
-    /// Weights that are not 0, by source.
-    fan_out: Vec<u64>,
+    rows: Vec<Targets>,
+    dense: Lined<W>,
+    sparse: Vec<(u32, W)>,
+    /// Of each source: weights that are not 0, and the largest absolute one.
+    sent: Vec<(u64, i64)>,
 }
 
 impl<W: Word> Synapses<W> {
@@ -41,24 +46,34 @@ impl<W: Word> Synapses<W> {
     /// The same; a row comes in stretches of `stretch` targets, which lie `pitch` apart in the sums.
     #[must_use]
     pub fn apart(weights: &[i64], targets: usize, (stretch, pitch): (usize, usize), effective: impl Fn(i64) -> i64) -> Self {
-        let mut made = Self { rows: Vec::new(), fan_out: Vec::new() };
+        let mut dense = Vec::new();
+        let mut made = Self { rows: Vec::new(), dense: Lined::default(), sparse: Vec::new(), sent: Vec::new() };
         for row in weights.chunks(targets.max(1)) {
             let there: usize = row.iter().map(|&w| usize::from(w != 0)).sum();
+            let most = row.iter().map(|&w| effective(w).saturating_abs()).max().unwrap_or(0);
             let pairs = row.iter().enumerate().filter(|&(_, &w)| w != 0);
             let pairs = pairs.map(|(post, &w)| (post / stretch * pitch + post % stretch, W::narrow(effective(w))));
             // A scattered addition costs about as much as a register of neighbouring ones.
             made.rows.push(if there * 8 < targets {
-                Targets::Sparse(pairs.map(|(post, w)| (u32::try_from(post).unwrap_or(u32::MAX), w)).collect())
+                let first = made.sparse.len();
+                made.sparse.extend(pairs.map(|(post, w)| (u32::try_from(post).unwrap_or(u32::MAX), w)));
+                Targets::Sparse(first..made.sparse.len())
             } else {
-                let last = targets - 1;
-                let end = (last / stretch * pitch + last % stretch + 1).next_multiple_of(RUN);
-                let mut dense = vec![W::ZERO; end.min(targets.div_ceil(stretch) * pitch)];
-                pairs.for_each(|(post, w)| dense[post] = w);
-                Targets::Dense(dense)
+                let first = dense.len();
+                dense.resize(first + targets.div_ceil(stretch) * pitch, W::ZERO);
+                pairs.for_each(|(post, w)| dense[first + post] = w);
+                Targets::Dense(first..dense.len())
             });
-            made.fan_out.push(there as u64);
+            made.sent.push((there as u64, most));
         }
+        made.dense = Lined::zeros(dense.len());
+        made.dense.copy_from_slice(&dense);
         made
+    }
+
+    /// By how much, at most, these sources can move any one sum on the way.
+    pub fn reach(&self, active: &Active<W>) -> i128 {
+        active.0.iter().map(|&(source, count)| count.widest().abs() * i128::from(self.sent[source].1)).sum()
     }
 
     /// Add up what the sources send; returns how many weights were added, one for each spike and target.
@@ -66,7 +81,7 @@ impl<W: Word> Synapses<W> {
         let mut operations = 0;
         on_level!(level, simd => {
             let _ = simd;
-            operations = self.deliver(active, |sum, w| sum + w, sums);
+            operations = self.deliver(active, #[inline(always)] |sum, w| sum + w, sums);
         });
         operations
     }
@@ -76,7 +91,7 @@ impl<W: Word> Synapses<W> {
         let mut operations = 0;
         on_level!(level, simd => {
             let _ = simd;
-            operations = self.deliver(active, move |sum, w| (sum + w).max(low).min(high), sums);
+            operations = self.deliver(active, #[inline(always)] move |sum, w| (sum + w).max(low).min(high), sums);
         });
         operations
     }
@@ -88,20 +103,11 @@ impl<W: Word> Synapses<W> {
             return 0;
         }
         for &(source, count) in &active.0 {
-            operations += count.wide().unsigned_abs() * self.fan_out[source];
-            match &self.rows[source] {
-                Targets::Dense(weights) => {
-                    let (runs, rest) = weights.as_chunks::<RUN>();
-                    let (sums, sums_rest) = sums.as_chunks_mut::<RUN>();
-                    for (sums, weights) in sums.iter_mut().zip(runs) {
-                        for k in 0..RUN {
-                            sums[k] = put(sums[k], count * weights[k]);
-                        }
-                    }
-                    sums_rest.iter_mut().zip(rest).for_each(|(sum, &w)| *sum = put(*sum, count * w));
-                }
-                Targets::Sparse(pairs) => {
-                    for &(post, w) in pairs {
+            operations += count.wide().unsigned_abs() * self.sent[source].0;
+            match self.rows[source].clone() {
+                Targets::Dense(row) => sums.iter_mut().zip(&self.dense[row]).for_each(|(sum, &w)| *sum = put(*sum, count * w)),
+                Targets::Sparse(row) => {
+                    for &(post, w) in &self.sparse[row] {
                         let sum = &mut sums[post as usize];
                         *sum = put(*sum, count * w);
                     }
@@ -166,8 +172,6 @@ impl Active<i32> {
 }
 
 const STRETCH: usize = 32;
-/// Targets that are added to at once.
-const RUN: usize = 16;
 
 /// The largest sum of absolute weights into one target.
 #[must_use]

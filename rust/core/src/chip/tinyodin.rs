@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use fearless_simd::Level;
 
 use crate::chip::neuron::{Neuron, outside};
-use crate::chip::rows::{Flow, Rows, RunWord, padded};
+use crate::chip::rows::{Flow, Lined, Rows, RunWord, padded};
 use crate::chip::word::Number;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
@@ -66,9 +66,9 @@ struct Running<'a> {
     n: usize,
     rows: Rows<i32>,
     /// What the next update adds.
-    drive: Vec<i32>,
+    drive: Lined<i32>,
     /// The spikes of the last one.
-    fired: Vec<i32>,
+    fired: Lined<i32>,
     queue: VecDeque<usize>,
     sent: Sent,
 }
@@ -190,8 +190,8 @@ pub fn run(context: &Context<'_>, level: Level, chip: &Chip<'_>, events: &[u16],
         spike: Neuron::parse(SPIKE)?,
         leak: Neuron::parse(LEAK)?,
         n,
-        drive: vec![0; rows.v.len()],
-        fired: vec![0; rows.v.len()],
+        drive: Lined::zeros(rows.v.len()),
+        fired: Lined::zeros(rows.v.len()),
         rows,
         queue: VecDeque::new(),
         sent: Sent::default(),
@@ -216,6 +216,6 @@ pub fn run(context: &Context<'_>, level: Level, chip: &Chip<'_>, events: &[u16],
              cut the loop with open_loop=True"
         )));
     }
-    v.iter_mut().zip(&running.rows.v).for_each(|(v, &value)| *v = i64::from(value));
+    v.iter_mut().zip(running.rows.v.iter()).for_each(|(v, &value)| *v = i64::from(value));
     Ok(running.sent)
 }

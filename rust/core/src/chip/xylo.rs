@@ -19,10 +19,10 @@ use crate::chip::fire::fire_one;
 use crate::chip::lanes::{Lanes, Vector};
 use crate::chip::neuron::{Decay, Neuron};
 use crate::chip::recurrent::by_sample;
-use crate::chip::rows::{Extent, Flow, Rows, RunWord, WIDTH, padded};
+use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, WIDTH, padded};
 use crate::chip::step::decay;
 use crate::chip::synapse::{Active, Synapses};
-use crate::chip::word::Number;
+use crate::chip::word::{Number, largest};
 use crate::elem::on_level;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
@@ -151,13 +151,15 @@ struct Neurons {
     line: Neuron,
     count: usize,
     rows: Rows<i32>,
-    isyn: Vec<i32>,
-    dash_syn: Vec<i32>,
+    isyn: Lined<i32>,
+    /// The largest absolute current that there can be.
+    reached: i128,
+    dash_syn: Lined<i32>,
     /// What reaches the membranes.
-    drive: Vec<i32>,
-    s: Vec<i32>,
+    drive: Lined<i32>,
+    s: Lined<i32>,
     /// Membranes before they fired, where aliases need them.
-    u: Vec<i32>,
+    u: Lined<i32>,
 }
 
 impl Neurons {
@@ -165,7 +167,7 @@ impl Neurons {
         let line = Neuron::parse(&format!("{} most={most}", LINES[version - 1]))?;
         let count = p.threshold.len();
         let rows = Rows {
-            v: vec![0; count.next_multiple_of(WIDTH)],
+            v: Lined::zeros(count.next_multiple_of(WIDTH)),
             bias: padded(p.bias, 0),
             v_threshold: padded(p.threshold, 1),
             low_thresholds: p.threshold.iter().any(|&threshold| threshold < 1),
@@ -173,9 +175,24 @@ impl Neurons {
             ..Rows::default()
         };
         let row = rows.v.clone();
-        let dash_syn: Vec<i32> = p.dash_syn.chunks(count.max(1)).flat_map(|dash| padded(dash, 0)).collect();
-        let u = if aliased { row.clone() } else { Vec::new() };
-        Ok(Self { line, count, rows, isyn: vec![0; dash_syn.len()], dash_syn, drive: row.clone(), s: row, u })
+        let pitch = row.len();
+        let mut dash_syn = Lined::zeros(p.dash_syn.len().checked_div(count).unwrap_or(0) * pitch);
+        for (to, dash) in dash_syn.chunks_mut(pitch.max(1)).zip(p.dash_syn.chunks(count.max(1))) {
+            to.copy_from_slice(&padded(dash, 0));
+        }
+        let u = if aliased { row.clone() } else { Lined::default() };
+        Ok(Self { line, count, rows, isyn: Lined::zeros(dash_syn.len()), reached: 0, dash_syn, drive: row.clone(), s: row, u })
+    }
+
+    /// Add what sources send to the currents, spike by spike, saturating; returns how many weights were added.
+    fn receive(&mut self, level: Level, synapses: &Synapses<i32>, active: &Active<i32>) -> u64 {
+        // Where no sum on the way can leave its bits, saturating is adding.
+        self.reached += synapses.reach(active);
+        if self.reached <= i128::from(HIGH) {
+            synapses.total(level, active, &mut self.isyn)
+        } else {
+            synapses.saturating(level, active, LOW, HIGH, &mut self.isyn)
+        }
     }
 
     /// Let the currents decay, add them up, and fire.
@@ -183,7 +200,7 @@ impl Neurons {
         if self.count == 0 {
             return Extent::default();
         }
-        on_level!(level, simd => currents::<Vector<i32, _>>(simd, &mut self.isyn, &self.dash_syn, &mut self.drive));
+        on_level!(level, simd => self.reached = currents::<Vector<i32, _>>(simd, &mut self.isyn, &self.dash_syn, &mut self.drive).into());
         let traces = [&mut [] as &mut [i32], &mut self.u, &mut []];
         let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.s, traces, restarts: 0 };
         i32::run(level, &self.line, &mut self.rows, &mut flow).0
@@ -205,22 +222,26 @@ impl Neurons {
         let (count, pitch) = (self.count.max(1), self.rows.v.len().max(1));
         self.isyn.chunks_mut(pitch).zip(isyn.chunks(count)).for_each(|(row, isyn)| row[..count].copy_from_slice(isyn));
         self.rows.v[..v.len()].copy_from_slice(v);
+        self.reached = largest(isyn);
     }
 }
 
-/// Currents after their decay, and their sums.
+/// Currents after their decay, and their sums; gives the largest absolute current.
 #[inline(always)]
-fn currents<L: Lanes<Word = i32>>(token: L::Token, isyn: &mut [i32], dash: &[i32], sums: &mut [i32]) {
+fn currents<L: Lanes<Word = i32>>(token: L::Token, isyn: &mut [i32], dash: &[i32], sums: &mut [i32]) -> i32 {
     let pitch = sums.len();
+    let (mut low, mut high) = (L::of(token, 0), L::of(token, 0));
     for from in (0..pitch).step_by(L::LEN) {
         let mut sum = L::splat(token, 0);
         for at in (from..isyn.len()).step_by(pitch) {
             let [i] = decay(token, Decay::Shift, [L::load(token, &isyn[at..])], &[L::load(token, &dash[at..])]);
             i.store(&mut isyn[at..]);
+            (low, high) = (low.min(i), high.max(i));
             sum = sum.add(i);
         }
         sum.store(&mut sums[from..]);
     }
+    high.fold(Ord::max).max(-low.fold(Ord::min))
 }
 
 /// Add the spikes of aliased neurons to their targets, in ascending order; a target above its source fires anew, having fired already.
@@ -387,10 +408,10 @@ impl Wired {
                 break;
             }
             active.find(raster(t), MOST_INPUT);
-            stats.operations += self.w_in.saturating(level, &active, LOW, HIGH, &mut hidden.isyn);
+            stats.operations += hidden.receive(level, &self.w_in, &active);
             active.find_in_row(level, &hidden.s, MOST_HIDDEN);
-            stats.operations += self.w_rec.saturating(level, &active, LOW, HIGH, &mut hidden.isyn);
-            stats.operations += self.w_out.saturating(level, &active, LOW, HIGH, &mut output.isyn);
+            stats.operations += hidden.receive(level, &self.w_rec, &active);
+            stats.operations += output.receive(level, &self.w_out, &active);
             let mut extent = hidden.step(level);
             stats.output.join(&output.step(level));
             if !self.alias.is_empty() {
