@@ -34,7 +34,7 @@ from rsnn import plot
 
 TARGET = "speck2f"
 SHAPE = (1, 8, 8)
-STEPS = 16
+STEPS = 8
 """Time steps that a picture is shown for."""
 ROUNDED = (8, 6, 5, 4, 3)
 """Bits of a weight that the network is rounded to without training, the sign included."""
@@ -224,13 +224,18 @@ def draw_epochs(axes: Axes, every: list[Found], mean: dict[str, Any]) -> None:
 
 
 def draw_integers(axes: Axes, every: list[Found]) -> None:
-    """Draw the integers of the second convolution before and after."""
-    values = np.arange(-(2 ** (TRAINED[0] - 1)), 2 ** (TRAINED[0] - 1))
-    for shift, name, color in ((-0.2, "rounded", plot.INK), (0.2, "trained", plot.INTEGER)):
-        weights = np.concatenate([one.integers[name].ravel() for one in every])
-        axes.bar(values + shift, [100 * np.mean(weights == k) for k in values], width=0.4, color=color, label=name)
-    axes.set(xlabel="integer", ylabel="weights of the second convolution, %", title=f"The integers of {TRAINED[0]} bits")
-    axes.legend()
+    """Draw what became of every integer of the second convolution."""
+    before, after = (np.concatenate([one.integers[name].ravel() for one in every]).astype(int) for name in ("rounded", "trained"))
+    low, high = -(2 ** (TRAINED[0] - 1)), 2 ** (TRAINED[0] - 1) - 1
+    counts = np.zeros((high - low + 1,) * 2, dtype=np.int64)
+    np.add.at(counts, (after - low, before - low), 1)
+    axes.imshow(np.log1p(counts), cmap="Greys", origin="lower", extent=(low - 0.5, high + 0.5) * 2)
+    axes.plot([low, high], [low, high], color=plot.INTEGER, linewidth=1)
+    moved, further = np.mean(before != after), np.mean(abs(before - after) > 1)
+    axes.set(
+        xlabel="integer when rounded", ylabel="integer when trained",
+        title=f"{moved:.0%} of the {TRAINED[0]}-bit weights moved, {further:.0%} by more than 1",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from rsnn import plot
 from rsnn.chip import mapping
 
 TARGET = "speck2f"
-PRICE = 3.0
+PRICE = 1.0
 """What a picture that takes as many operations as at the start adds to the loss."""
 RATE = 2e-3
 SEEDS = 3
@@ -177,13 +177,14 @@ def draw_way(axes: Any, found: Found) -> None:
     result = found.tuned.run(spikes[:, None].numpy())
     plot.image(digits.pictures[shown, 0], axes[0]).set_title(f"A held-out {int(digits.test_labels[shown])}")
     plot.raster(spikes.flatten(1), axes[1], color=plot.FLOAT).set(title=f"Its spikes: {int(spikes.sum())}", ylabel="pixel")
-    for place, k, name, columns in ((axes[2], 1, "first", 4), (axes[3], 4, "second", 4)):
+    cores = list(found.tuned.check().cores.values())
+    for place, k, core in ((axes[2], 1, cores[0]), (axes[3], 4, cores[1])):
         counts = torch.from_numpy(result.spikes[k][:, 0].sum(0))
-        plot.image(mosaic(counts, columns), place).set_title(f"Core of the {name} convolution: {int(counts.sum())}")
+        plot.image(mosaic(counts, 4), place).set_title(f"Core {core}, a convolution: {int(counts.sum())} spikes")
     counts = result.output[:, 0].sum(0)
     colors = [plot.INTEGER if k == counts.argmax() else plot.QUIET for k in range(len(counts))]
     axes[4].barh(range(len(counts)), counts, color=colors)
-    axes[4].set(title=f"Spikes of the answer: {counts.argmax()}", yticks=range(len(counts)), xlabel="spikes")
+    axes[4].set(title=f"Core {cores[2]} answers: {counts.argmax()}", yticks=range(len(counts)), xlabel="spikes")
     axes[4].invert_yaxis()
 
 
@@ -235,7 +236,7 @@ def draw_tuning(axes: Axes, every: list[Found]) -> None:
         xlabel="synaptic operations a picture, thousands", ylabel="held-out digits right, %",
         title=f"Asking for few operations as well: {len(every)} seed{'s' if len(every) > 1 else ''}",
     )  # fmt: skip
-    axes.set_xlim(0)
+    axes.set(xlim=(0, None), ylim=(min(90.0, 100 * min(p.accuracy for one in every for p in one.trained) - 1.0), 100.0))
 
 
 def _box(column: float, row: float, used: bool) -> FancyBboxPatch:
