@@ -89,7 +89,7 @@ class Stateless:
     ----------
     make : gives what comes in its place
     calls : how it is called; None: as what is around it
-    after : how what follows is called; None: as before
+    after : how what follows is called, of a class that only folds time and batch or takes them apart; None: as before
     """
 
     make: Callable[[Any], nn.Module]

@@ -14,6 +14,8 @@ from rsnn.torch import _checks
 from rsnn.torch.adopt._table import FOLDED, STEP, tables
 from rsnn.torch.adopt.walk import Pair, Walk
 from rsnn.torch.lift import over_time
+from rsnn.torch.modules import Layer
+from rsnn.torch.sequential import Sequential
 
 CLOSE = 1e-5
 """How far outputs that are no spikes may be apart, as a part of the largest."""
@@ -130,10 +132,7 @@ def compare(model: nn.Module, adopted: nn.Module, walk: Walk, x: Tensor, *, grad
 
 def _send(module: nn.Module, x: Tensor) -> Tensor:
     """Run what was adopted over a sequence."""
-    if hasattr(module, "run"):
-        output: Tensor = module.run(x, record=()).output
-        return output
-    return over_time(module, x)
+    return module.run(x, record=()).output if isinstance(module, (Layer, Sequential)) else over_time(module, x)
 
 
 def _layer(pair: Pair, given: Tensor, own: Any, walk: Walk, gradients: bool) -> tuple[AdoptedLayer, Tensor]:
@@ -191,9 +190,8 @@ def _play(pair: Pair, x: Tensor, own: Any, batch_first: bool) -> Tensor:
         return torch.stack(outputs, 1 if batch_first else 0)
     if pair.calls == FOLDED:
         output = call(x.flatten(0, 1), None)[0]
-        return output.unflatten(0, x.shape[:2]) if output.shape[0] == x.shape[0] * x.shape[1] else output
-    output = call(x, None)[0]
-    return output.unflatten(0, x.shape[:2]) if output.shape[:2] != x.shape[:2] else output
+        return output.reshape(*x.shape[:2], *output.shape[1:])
+    return call(x, None)[0]
 
 
 def _apart(a: Tensor, b: Tensor) -> float:

@@ -2,6 +2,7 @@
 
 import inspect
 from functools import partial
+from math import log
 from typing import Any
 
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from rsnn.presets import norse as presets
 from rsnn.presets.surrogates import TABLE
 from rsnn.surrogate import Surrogate
-from rsnn.torch.adopt._table import SEQUENCE, STEP, Container, Neuron, Reading, Refusal, Row, Stateless, learned, numbers
+from rsnn.torch.adopt._table import SEQUENCE, STEP, Container, Neuron, Reading, Refusal, Row, Stateless, learned, number, numbers
 
 
 def _surrogate(p: Any) -> Surrogate:
@@ -65,7 +66,7 @@ def _reset(method: Any) -> str:
 def _begin(behaviour: Any) -> None:
     """Refuse a start other than that of the preset, just after a spike."""
     p, s = behaviour.p, behaviour.s
-    v, u = float(s.v), float(s.u)
+    v, u = (float(number(value)) for value in (s.v, s.u))
     if (v, u) != (float(p.c), float(p.b * p.c)):
         made = f"rsnn.torch.presets.norse.Izhikevich(a={p.a}, b={p.b}, c={p.c}, d={p.d})"
         raise Refusal(
@@ -75,8 +76,6 @@ def _begin(behaviour: Any) -> None:
 
 
 def _read_filter(module: Any) -> Reading:
-    from math import log
-
     # Norse keeps the decay alone; dt=1 makes of its logarithm the time constant.
     return Reading({"tau_filter_inv": -log(module.parameter), "dt": 1.0}, _none, linear=_linear(module.linear.weight, module.linear.bias))
 
@@ -118,8 +117,8 @@ ROWS: dict[str, Row] = {
 
 def _flat(module: Any) -> nn.Module:
     """Make a convolution of one whose third axis, time, has a kernel of 1."""
-    two = {name: tuple(getattr(module, name))[:2] for name in ("kernel_size", "stride", "padding", "dilation")}
-    made = nn.Conv2d(module.in_channels, module.out_channels, groups=module.groups, bias=False, **two)
+    size, stride, padding, dilation = ((*map(int, getattr(module, name)[:2]),) for name in ("kernel_size", "stride", "padding", "dilation"))
+    made = nn.Conv2d(module.in_channels, module.out_channels, size, stride, padding, dilation, module.groups, bias=False)
     made.weight.data.copy_(module.weight.detach().squeeze(-1))
     return made
 

@@ -1,7 +1,7 @@
 """snnTorch 1.0.0: every class of `snntorch._neurons`, called one step at a time."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ def _surrogate(module: Any) -> Surrogate:
     if getattr(module, "surrogate_disable", False):
         raise Refusal("surrogate_disable=True has no gradient; give surrogate=")
     if getattr(function, "__module__", "") != "snntorch.surrogate" or name not in TABLE["snntorch"]:
-        raise Refusal(f"spike_grad={name or function!r} is none that rsnn has ({', '.join(TABLE['snntorch'])}); give surrogate=")
+        raise Refusal(f"spike_grad={name or function} is none that rsnn has ({', '.join(TABLE['snntorch'])}); give surrogate=")
     enclosed = inspect.getclosurevars(function).nonlocals
     return make_surrogate(name, **{key: float(enclosed[key]) for key in TABLE["snntorch"][name][0]})
 
@@ -37,19 +37,11 @@ def _read(names: tuple[str, ...], more: Callable[[Any], dict[str, Any]] | None, 
     arguments = numbers(module, (*names, *COMMON)) | {"reset_mechanism": module.reset_mechanism, "inhibition": bool(module.inhibition)}
     if hasattr(module, "reset_delay"):
         arguments["reset_delay"] = bool(module.reset_delay)
+    weights: Mapping[str, Tensor] = {}
     if more is not None:
         arguments |= more(module)
-    return Reading(
-        {name: value for name, value in arguments.items() if name not in OPTIONS},
-        partial(_surrogate, module),
-        learned(module, (*names, *COMMON)),
-        {name: arguments[name] for name in OPTIONS if name in arguments},
-        arguments.get("weights", {}),
-    )
-
-
-OPTIONS = ("linear_features", "all_to_all", "weights")
-"""What is read with the arguments and goes elsewhere."""
+        weights = arguments.pop("weights", {})
+    return Reading(arguments, partial(_surrogate, module), learned(module, (*names, *COMMON)), weights=weights)
 
 
 def _weight_of_alpha(module: Any) -> dict[str, Any]:

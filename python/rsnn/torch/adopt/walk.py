@@ -11,7 +11,6 @@ from torch import nn
 from rsnn.errors import InvalidValueError
 from rsnn.torch.adopt._table import (
     CALLED,
-    FOLDED,
     LIBRARIES,
     SEQUENCE,
     STEP,
@@ -118,7 +117,8 @@ class Walk:
             _require(wanted, calls)
         adopted = self.copies[id(module)] if id(module) in self.copies else row.make(module)
         self.copies[id(module)] = adopted
-        self.pairs.append(Pair(path, module, adopted, calls, None))
+        if row.after is None:
+            self.pairs.append(Pair(path, module, adopted, calls, None))
         return adopted, row.after or calls
 
     def _list(self, module: nn.Module, path: str, calls: str) -> nn.Module:
@@ -196,6 +196,3 @@ def _called(module: nn.Module) -> str:
     kind = type(module)
     library = library_of(kind)
     return f"{library}.{kind.__name__}" if library else kind.__name__
-
-
-__all__ = ["FOLDED", "Pair", "Walk"]
