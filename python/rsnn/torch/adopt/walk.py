@@ -124,8 +124,8 @@ class Walk:
     def _list(self, module: nn.Module, path: str, calls: str) -> nn.Module:
         """Read modules that are called one after the other."""
         made: OrderedDict[str, nn.Module] = OrderedDict()
-        for name, child in module.named_children():
-            made[name], calls = self.read(child, _join(path, name), calls)
+        for name, child in module._modules.items():  # not named_children, which leaves out what comes again
+            made[name], calls = self.read(child or nn.Identity(), _join(path, name), calls)
         if self.refused:
             return nn.Identity()
         return Sequential(made, batch_first=self.batch_first)
