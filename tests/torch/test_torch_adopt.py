@@ -316,6 +316,7 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
     ),
     "a class that derives": (nn.Sequential(Leaky(), Derived()), rsnn.InvalidValueError, "1: Derived: derives from snntorch.Leaky"),
     "neurons used twice": (twice(), rsnn.InvalidValueError, "2: snntorch.Leaky: is the same neurons as 0, .*give each place its own"),
+    "rsnn's own": (nn.Sequential(Leaky(), rt.LIF(beta=0.9)), rsnn.InvalidValueError, "1: LIF: is rsnn's already; put it"),
     "a number out of range": (
         nn.Sequential(Leaky(), kind("snntorch._neurons.leaky", "Leaky", Leaky)(float("nan"))),
         rsnn.InvalidValueError,

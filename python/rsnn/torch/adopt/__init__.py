@@ -11,15 +11,17 @@ from torch import Tensor, nn
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.neurons import AnyNeuron
 from rsnn.recurrent import Recurrent
+from rsnn.surrogate import ATan
 from rsnn.torch.adopt._table import Neuron, Refusal, find, library_of, make_layer
 from rsnn.torch.adopt.check import AdoptedLayer, Adoption, AdoptionError, checked_flips, compare, refuse
 from rsnn.torch.adopt.walk import Walk
 from rsnn.torch.modules import Layer
+from rsnn.torch.sequential import Sequential
 
 __all__ = ["AdoptedLayer", "Adoption", "AdoptionError", "adopt", "compare_adopted", "layer_of", "neuron_of"]
 
 
-def adopt(model: nn.Module, *, check: Tensor | None = None, flips: float = 0.0, surrogate: Any = None) -> Any:
+def adopt(model: nn.Module, *, check: Tensor | None = None, flips: float = 0.0, surrogate: Any = None) -> Sequential | Layer:
     """Make a model of rsnn of one that holds layers of snnTorch, Norse, sinabs or SpikingJelly, with copies of its weights.
 
     Its neurons become those of ``rsnn.torch.presets.<library>``: the same numbers, the same surrogate, the same rule of what the gradient
@@ -193,12 +195,10 @@ def neuron_of(module: nn.Module) -> AnyNeuron | Recurrent:
     Traceback (most recent call last):
     rsnn.errors.InvalidTypeError: module is str: must be a torch module, such as snntorch.Leaky(beta=0.9)
     """
-    from rsnn.surrogate import ATan
-
     return layer_of(module, ATan(2.0)).neuron
 
 
-def _adopted(model: Any, surrogate: Any) -> tuple[nn.Module, Walk]:
+def _adopted(model: Any, surrogate: Any) -> tuple[Sequential | Layer, Walk]:
     if not isinstance(model, nn.Module):
         raise InvalidTypeError(f"model is {type(model).__name__}: must be a torch module, such as torch.nn.Sequential(...)")
     walk = Walk(model, surrogate)

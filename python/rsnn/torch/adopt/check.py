@@ -112,7 +112,7 @@ class Adoption:
         return "\n".join([*lines, f"difference of the outputs: {self.output_difference:.1e} of the largest number"])
 
 
-def compare(model: nn.Module, adopted: nn.Module, walk: Walk, x: Tensor, *, gradients: bool) -> Adoption:
+def compare(model: nn.Module, adopted: Sequential | Layer, walk: Walk, x: Tensor, *, gradients: bool) -> Adoption:
     """Run both over x; see `rsnn.torch.compare_adopted`."""
     _checks.floating("check", x)
     _checks.axes("check", x, 2, "(B, T, ...)" if walk.batch_first else "(T, B, ...)")

@@ -117,7 +117,12 @@ ROWS: dict[str, Row] = {
 
 def _flat(module: Any) -> nn.Module:
     """Make a convolution of one whose third axis, time, has a kernel of 1."""
-    size, stride, padding, dilation = ((*map(int, getattr(module, name)[:2]),) for name in ("kernel_size", "stride", "padding", "dilation"))
+
+    def both(name: str) -> tuple[int, int]:
+        y, x, _ = getattr(module, name)
+        return int(y), int(x)
+
+    size, stride, padding, dilation = map(both, ("kernel_size", "stride", "padding", "dilation"))
     made = nn.Conv2d(module.in_channels, module.out_channels, size, stride, padding, dilation, module.groups, bias=False)
     made.weight.data.copy_(module.weight.detach().squeeze(-1))
     return made

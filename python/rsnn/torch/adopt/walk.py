@@ -72,12 +72,16 @@ class Walk:
         """Copies of what was copied, so that what is shared stays shared."""
         self.neurons: dict[nn.Module, str] = {}
 
-    def result(self, model: nn.Module) -> nn.Module:
+    def result(self, model: nn.Module) -> Sequential | Layer:
         """Read a model."""
         adopted = self.read(model, "", _wanted(model) or STEP)[0]
         if self.refused:
             raise InvalidValueError("model cannot be adopted: " + "; ".join(self.refused))
-        return adopted.train(model.training)
+        made = adopted if isinstance(adopted, (Sequential, Layer)) else Sequential(adopted, batch_first=self.batch_first)
+        held = next((value for value in (*model.parameters(), *model.buffers()) if value.numel()), None)
+        if held is not None:
+            made.to(held.device)
+        return made.train(model.training)
 
     def read(self, module: nn.Module, path: str, calls: str) -> tuple[nn.Module, str]:
         """Read a module that is called like this; give what comes in its place, and how what follows is called."""
@@ -134,6 +138,8 @@ class Walk:
         """Read a module that is of no library."""
         if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
             return self._list(module, path, calls)
+        if isinstance(module, (Layer, Delay)):
+            raise Refusal("is rsnn's already; put it and what is adopted into a rsnn.torch.Sequential")
         holds = next((name for name, each in module.named_modules() if library_of(type(each)) or isinstance(each, (Layer, Delay))), None)
         if holds is not None:
             cure = "give its layers in the order of their calls, as in rsnn.torch.adopt(torch.nn.Sequential(net.fc1, net.lif1))"
