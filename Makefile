@@ -20,7 +20,7 @@ SOURCES := $(shell find rust python -type f \( -name '*.rs' -o -name '*.toml' -o
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo examples test check gate gate-update bench bench-peers docs wheel dev format clean FORCE
+.PHONY: help demo examples test test-peers peers check gate gate-update bench bench-peers docs wheel dev format clean FORCE
 
 help: ## this list
 	@echo "rsnn: spiking neural networks on a CPU. Targets:"
@@ -48,6 +48,11 @@ test: $(STAMPS)/extra-test ## run every test: Rust, Python, docstrings, README
 	cargo test --release --locked --workspace --quiet
 	$(BIN)/python -m pytest $(ARGS)
 
+test-peers: peers ## hold adopted models against norse, snntorch, sinabs and spikingjelly themselves, in .venv-peers
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet 'pytest>=9' 'pytest-timeout>=2.4' 'hypothesis>=6.150'
+	# Their warnings are no defects of ours.
+	.venv-peers/bin/python -m pytest -W default tests/peers $(ARGS)
+
 check: $(STAMPS)/extra-check ## format, lints and types of Rust and Python
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -65,10 +70,16 @@ gate-update: $(STAMPS)/venv ## record this compiler's instruction counts
 bench: $(STAMPS)/extra-demo ## measure speed against copying and against a torch loop (writes docs/performance.md)
 	$(BIN)/python benchmarks/speed.py $(ARGS)
 
-bench-peers: $(STAMPS)/wheel ## measure against norse, snntorch, sinabs, spikingjelly and jax, installed into .venv-peers
-	@test -d .venv-peers || tools/venv.sh .venv-peers $(PYTHON)
-	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet norse snntorch sinabs spikingjelly jax $(WHEELS)/rsnn-*.whl
+bench-peers: peers ## measure against norse, snntorch, sinabs, spikingjelly and jax, installed into .venv-peers
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet jax
 	.venv-peers/bin/python benchmarks/peers.py
+
+# nir comes last and alone: sinabs pins an older one, which the others do not take.
+peers: $(STAMPS)/wheel
+	@test -d .venv-peers || tools/venv.sh .venv-peers $(PYTHON)
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet norse snntorch sinabs spikingjelly $(WHEELS)/rsnn-*.whl
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --force-reinstall $(WHEELS)/rsnn-*.whl
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps 'nir>=1.0.8'
 
 docs: $(STAMPS)/extra-docs ## build the manual into docs/_build/html; runs the tutorials, a warning is an error
 	$(BIN)/python -m sphinx -b html -W --keep-going --quiet docs docs/_build/html

@@ -46,6 +46,20 @@ def in_float(chip: rsnn.chip.ChipNetwork) -> rsnn.Network:
     return rsnn.Network(layers, chip.source.input_shape, batch_first=chip.source.batch_first)
 
 
+@pytest.mark.parametrize("v_min", [None, -1.0])
+def test_a_neuron_by_the_names_of_its_library_is_quantised_as_rsnns_own(v_min: Any) -> None:
+    weight, x = random(0, 4, 2, 3, 3), events(1, 20, 2, 8, 8)
+    own, preset = (
+        rsnn.chip.quantize(rsnn.Network([rsnn.Conv2d(weight, padding=1), neuron], (2, 8, 8)), target="speck2f")
+        for neuron in (rsnn.IAF(v_min=v_min), rsnn.presets.sinabs.IAF(min_v_mem=v_min))
+    )
+    assert own.run(x).output.sum() > 0
+    np.testing.assert_array_equal(preset.run(x).output, own.run(x).output)
+    leaky = rsnn.Network([rsnn.Conv2d(weight, padding=1), rsnn.presets.sinabs.LIF(tau_mem=20.0)], (2, 8, 8))
+    with pytest.raises(rsnn.InvalidValueError, match="does not leak"):
+        rsnn.chip.quantize(leaky, target="speck2f")
+
+
 @pytest.mark.parametrize("average", [True, False])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("input_pool", [True, False])

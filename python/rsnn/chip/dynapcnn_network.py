@@ -254,8 +254,8 @@ def _layer(
 ) -> DynapcnnLayer:
     """Quantise one part; with a limit, at no larger scale."""
     assert part.neuron is not None
-    product, p = part.product, part.neuron.parameters
-    form = part.neuron.stages
+    product, form = part.product, part.neuron.stages
+    p = form.parameters
     linear = isinstance(product, Linear)
     maps = part.input_shape if len(part.input_shape) == 3 else (math.prod(part.input_shape), 1, 1)
     weight = np.asarray(product.weight, np.float32) * np.float32(part.rescale)

@@ -176,7 +176,7 @@ class _Reader:
 def refuse_neuron(target: str, name: str, neuron: AnyNeuron) -> None:
     """Refuse what the neuron of a core does not do."""
     form = neuron.stages
-    p, c = neuron.parameters, neuron.coefficients()
+    p, c = form.parameters | neuron.parameters, neuron.coefficients()  # a preset has its library's names for them
     membrane, fire = form.membrane, form.fire
     reset: Any = form.reset
 

@@ -18,6 +18,7 @@ except ModuleNotFoundError as error:
 from rsnn.torch import _trees as _trees  # names states for torch.export
 from rsnn.torch import functional, init
 from rsnn.torch._autograd import DifferentiationError
+from rsnn.torch.adopt import AdoptedLayer, Adoption, AdoptionError, adopt, compare_adopted
 from rsnn.torch.build import from_network
 from rsnn.torch.compare import Agreement, LayerAgreement, compare_spikes
 from rsnn.torch.delay import Delay
@@ -93,6 +94,9 @@ __all__ = [
     "AdExRecurrent",
     "AdExRecurrentCell",
     "Add",
+    "AdoptedLayer",
+    "Adoption",
+    "AdoptionError",
     "Agreement",
     "Alpha",
     "AlphaCell",
@@ -137,7 +141,9 @@ __all__ = [
     "Sequential",
     "SequentialResult",
     "SumPool2d",
+    "adopt",
     "chip",
+    "compare_adopted",
     "compare_spikes",
     "convert",
     "from_network",
