@@ -37,7 +37,6 @@ __all__ = [
     "take_block",
     "tinyodin_run",
     "victor_purpura",
-    "xylo_run",
 ]
 
 __version__: str
