@@ -310,7 +310,14 @@ impl<X: Number> Shared<'_, X> {
                     let sums = &mut work.sums[pixel * features..][..features];
                     let (whole, rest) = sums.as_chunks_mut::<8>();
                     let (from, from_rest) = weight.as_chunks::<8>();
-                    whole.iter_mut().zip(from).for_each(|(sum, w)| (0..8).for_each(|k| sum[k] += count * w[k]));
+                    // Through copies: then nothing can overlap, and they are registers.
+                    for (sums, weights) in whole.iter_mut().zip(from) {
+                        let (mut now, weights) = (*sums, *weights);
+                        for k in 0..8 {
+                            now[k] += count * weights[k];
+                        }
+                        *sums = now;
+                    }
                     rest.iter_mut().zip(from_rest).for_each(|(sum, w)| *sum += count * w);
                     work.mark(pixel);
                 }
