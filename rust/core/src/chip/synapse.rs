@@ -10,9 +10,9 @@
 
 use std::ops::Range;
 
-use fearless_simd::{Level, Simd};
+use fearless_simd::{Level, Simd, SimdBase, SimdMask};
 
-use crate::chip::lanes::{AddScaled, Lanes, Vector};
+use crate::chip::lanes::{AddScaled, Native};
 use crate::chip::rows::Lined;
 use crate::chip::word::{Number, Word};
 use crate::elem::on_level;
@@ -116,7 +116,7 @@ impl<W: AddScaled> Synapses<W> {
     }
 }
 
-/// Targets that are added to at once.
+/// A row of weights is padded to a multiple of so many, where there is room.
 const RUN: usize = 16;
 
 /// The sources that fired, ascending, and how often.
@@ -135,61 +135,40 @@ impl<W: Word> Active<W> {
         &self.list[..self.len]
     }
 
-    /// Room for so many.
-    fn room(&mut self, len: usize) {
-        self.len = 0;
-        if self.list.len() < len {
-            self.list.resize(len, (0, W::ZERO));
-        }
-    }
-
     /// Find them; at most `most` spikes of a source count.
-    pub fn find<X: Number>(&mut self, counts: &[X], most: i64) {
-        // Whether a source fired can not be foreseen: each is written, and the place moves on where it did.
-        self.room(counts.len() + 1);
-        let mut there = 0;
-        for (stretch, at) in counts.chunks(STRETCH).zip((0..).step_by(STRETCH)) {
-            // Silence of a stretch is passed over at once.
-            if stretch.iter().fold(X::default(), |most, &count| most.max(count)) == X::default()
-                && stretch.iter().fold(X::default(), |least, &count| least.min(count)) == X::default()
-            {
-                continue;
-            }
-            for (j, &count) in stretch.iter().enumerate() {
-                self.list[there] = (at + j, W::narrow(count.wide().min(most)));
-                there += usize::from(count != X::default());
-            }
+    pub fn find<X: Number>(&mut self, level: Level, counts: &[X], most: i64) {
+        if self.list.len() < counts.len() {
+            self.list.resize(counts.len(), (0, W::ZERO));
         }
-        self.len = there;
-    }
-}
-
-impl Active<i32> {
-    /// The same of a row whose length is a multiple of any register's.
-    pub fn find_in_row(&mut self, level: Level, counts: &[i32], most: i32) {
-        self.room(counts.len());
-        on_level!(level, simd => self.registers::<Vector<i32, _>>(simd, counts, most));
+        on_level!(level, simd => self.registers(simd, counts, most));
     }
 
     #[inline(always)]
-    fn registers<L: Lanes<Word = i32>>(&mut self, token: L::Token, counts: &[i32], most: i32) {
-        let zero = L::splat(token, 0);
+    fn registers<S: Simd, X: Number>(&mut self, simd: S, counts: &[X], most: i64) {
+        let lanes = Native::<X, S>::LEN;
+        let zero = Native::<X, S>::splat(simd, X::default());
         let list = &mut self.list[..counts.len()];
         let mut there = 0;
-        for (row, first) in counts.chunks_exact(L::LEN).zip((0..).step_by(L::LEN)) {
-            let mut fired = !L::bits(L::load(token, row).same(zero)) & (u64::MAX >> (64 - L::LEN));
+        let rows = counts.chunks_exact(lanes);
+        let rest = rows.remainder();
+        for (row, first) in rows.zip((0..).step_by(lanes)) {
+            let mut fired = !Native::<X, S>::from_slice(simd, row).simd_eq(zero).to_bitmask() & (u64::MAX >> (64 - lanes));
             while fired != 0 {
                 let k = fired.trailing_zeros() as usize;
-                list[there] = (first + k, row[k].min(most));
+                list[there] = (first + k, W::narrow(row[k].wide().min(most)));
                 there += 1;
                 fired &= fired - 1;
             }
         }
+        for (&count, at) in rest.iter().zip(counts.len() - rest.len()..) {
+            if count != X::default() {
+                list[there] = (at, W::narrow(count.wide().min(most)));
+                there += 1;
+            }
+        }
         self.len = there;
     }
 }
-
-const STRETCH: usize = 32;
 
 /// The largest sum of absolute weights into one target.
 #[must_use]
