@@ -49,16 +49,56 @@ fn is_quiet(neuron: &Neuron, row: impl Fn(Row) -> Vec<i64>) -> bool {
         && (neuron.high.is_none() || row(Row::Max).iter().all(|&v| v >= 0))
 }
 
-/// Whether at most so many of an array are not 0.
-fn few<X: Number>(level: Level, x: &[X], most: usize) -> bool {
-    let mut count = 0;
-    dispatch!(level, _simd => for x in x.chunks(STRETCH) {
-        count += x.iter().map(|&x| u32::from(x != X::default())).sum::<u32>() as usize;
+/// The largest absolute value of an array of which at most so many are not 0.
+fn largest_of_few<X: Number>(level: Level, x: &[X], most: usize) -> Option<i128> {
+    let (mut low, mut high, mut count) = (X::default(), X::default(), 0);
+    for x in x.chunks(STRETCH) {
+        let mut found = (X::default(), X::default(), 0);
+        dispatch!(level, _simd => found = look(x));
+        (low, high, count) = (low.min(found.0), high.max(found.1), count + found.2 as usize);
         if count > most {
-            break;
+            return None;
         }
-    });
-    count <= most
+    }
+    Some(largest(&[low, high]))
+}
+
+/// The least and the greatest, 0 included, and how many are not 0.
+#[inline(always)]
+fn look<X: Number>(x: &[X]) -> (X, X, u32) {
+    x.iter().fold(
+        (X::default(), X::default(), 0),
+        #[inline(always)]
+        |(low, high, count), &x| (low.min(x), high.max(x), count + u32::from(x != X::default())),
+    )
+}
+
+/// Where the events of a row of the input land in a row of the output: neighbours, since weights lie by the phase of the kernel's
+/// columns, and in each from the last to the first.
+struct Runs {
+    /// Of each column of the input: the first column of the output, how many, and the place of the first one's weight.
+    columns: Vec<(usize, usize, usize)>,
+    /// `(channel, ky, place, feature)`.
+    weight: Lined<i32>,
+}
+
+impl Runs {
+    fn new(product: &Product) -> Self {
+        let geometry = product.geometry();
+        let (across, stride, features) = (geometry.kernel[1], geometry.stride[1], geometry.features);
+        let order: Vec<usize> = (0..stride.min(across)).flat_map(|phase| (phase..across).step_by(stride).rev()).collect();
+        let run = |x: usize| {
+            // Taps ascend with the kernel, so outputs descend, one by one.
+            let taps = product.columns(x);
+            let (kx, first) = taps.last().copied().unwrap_or_default();
+            (first, taps.len(), order.iter().position(|&k| k == kx).unwrap_or(0))
+        };
+        let lines = geometry.channels * geometry.kernel[0];
+        let turned: Vec<i64> = (0..lines)
+            .flat_map(|line| order.iter().flat_map(move |&kx| product.weight()[(line * across + kx) * features..][..features].iter().copied()))
+            .collect();
+        Self { columns: (0..geometry.input[1]).map(run).collect(), weight: padded(&turned, 0) }
+    }
 }
 
 /// What all samples share.
@@ -66,7 +106,7 @@ struct Shared<'a, X> {
     level: Level,
     neuron: &'a Neuron,
     product: &'a Product,
-    weight: Lined<i32>,
+    runs: Runs,
     /// Every neuron's, in a row for each column of them.
     rows: Rows<i32>,
     x: &'a [X],
@@ -117,13 +157,13 @@ pub(crate) fn follow<X: Number>(
         || pool == 0
         || coefficients.repeat != height * width
         || !is_quiet(neuron, |row| columns[row as usize].clone())
-        || !few(level, x, x.len() / SPARSE)
         || v.iter().any(|&v| outside(v.into(), neuron.watch))
     {
         return Ok(None);
     }
+    let Some(input) = largest_of_few(level, x, x.len() / SPARSE) else { return Ok(None) };
     let bounds = Bounds::new(neuron, &columns);
-    let most = product.bound(x).max(largest(product.weight()));
+    let most = product.bound_of(input).max(largest(product.weight()));
     if bounds.most(neuron, most, &State::membranes(v), steps) > i128::from(i32::MAX) {
         return Ok(None);
     }
@@ -142,7 +182,7 @@ pub(crate) fn follow<X: Number>(
         level,
         neuron,
         product,
-        weight: padded(product.weight(), 0),
+        runs: Runs::new(product),
         rows,
         x,
         batch,
@@ -260,7 +300,7 @@ impl<X: Number> Shared<'_, X> {
             if let Some(pooled) = &mut pooled {
                 pooled.fill(0);
             }
-            active.find(&self.x[(t * self.batch + sample.index) * inputs..][..inputs], i64::MAX);
+            active.find(self.level, &self.x[(t * self.batch + sample.index) * inputs..][..inputs], i64::MAX);
             dispatch!(self.level, _simd => stats.operations += self.scatter(&active, &mut work));
             let mut extent = Extent::default();
             // Where most are reached, all are taken, in order: nobody has to be moved.
@@ -283,7 +323,7 @@ impl<X: Number> Shared<'_, X> {
                     return Err(Ended::Beyond);
                 }
                 extent = reached;
-                work.fired.find_in_row(self.level, &work.s[..end], i32::MAX);
+                work.fired.find(self.level, &work.s[..end], i64::MAX);
                 self.send(&work, spikes, pooled.map(|pooled| &mut **pooled))?;
                 dispatch!(self.level, _simd => self.put_back(&mut work, all));
             }
@@ -302,20 +342,26 @@ impl<X: Number> Shared<'_, X> {
         let mut operations = 0;
         for &(entry, count) in active.entries() {
             let (line, x) = (entry / width, entry % width);
-            let (channel, rows, columns) = (line / height, self.product.rows(line % height), self.product.columns(x));
+            let (channel, rows) = (line / height, self.product.rows(line % height));
+            let (first, many, place) = self.runs.columns[x];
             for &(ky, oy) in rows {
-                for &(kx, ox) in columns {
-                    let pixel = oy * across + ox;
-                    let weight = &self.weight[((channel * kernel[0] + ky) * kernel[1] + kx) * features..][..features];
-                    let sums = &mut work.sums[pixel * features..][..features];
-                    let (whole, rest) = sums.as_chunks_mut::<8>();
-                    let (from, from_rest) = weight.as_chunks::<8>();
-                    whole.iter_mut().zip(from).for_each(|(sum, w)| (0..8).for_each(|k| sum[k] += count * w[k]));
-                    rest.iter_mut().zip(from_rest).for_each(|(sum, w)| *sum += count * w);
-                    work.mark(pixel);
+                let pixel = oy * across + first;
+                let weight = &self.runs.weight[((channel * kernel[0] + ky) * kernel[1] + place) * features..][..many * features];
+                let sums = &mut work.sums[pixel * features..][..many * features];
+                let (whole, rest) = sums.as_chunks_mut::<8>();
+                let (from, from_rest) = weight.as_chunks::<8>();
+                // Through copies: then nothing can overlap, and they are registers.
+                for (sums, weights) in whole.iter_mut().zip(from) {
+                    let (mut now, weights) = (*sums, *weights);
+                    for k in 0..8 {
+                        now[k] += count * weights[k];
+                    }
+                    *sums = now;
                 }
+                rest.iter_mut().zip(from_rest).for_each(|(sum, w)| *sum += count * w);
+                (pixel..pixel + many).for_each(|pixel| work.mark(pixel));
             }
-            operations += u128::from(count.unsigned_abs()) * (rows.len() * columns.len() * features) as u128;
+            operations += u128::from(count.unsigned_abs()) * (rows.len() * many * features) as u128;
         }
         operations
     }

@@ -265,3 +265,48 @@ impl Lanes for One {
         self.0
     }
 }
+
+/// Words of whose neighbours one can add many at once.
+pub trait AddScaled: Word {
+    /// `sums += weights * by`, kept between the ends where there are any, as far as both reach.
+    fn add_scaled<S: Simd>(simd: S, sums: &mut [Self], weights: &[Self], by: Self, ends: Option<(Self, Self)>);
+}
+
+#[inline(always)]
+fn add_scaled<L: Lanes>(token: L::Token, sums: &mut [L::Word], weights: &[L::Word], by: L::Word, ends: Option<(L::Word, L::Word)>) {
+    let len = sums.len().min(weights.len());
+    let (sums, weights) = (&mut sums[..len], &weights[..len]);
+    let many = L::splat(token, by);
+    let (whole, rest) = sums.split_at_mut(len - len % L::LEN);
+    let (from, from_rest) = weights.split_at(whole.len());
+    for (sums, weights) in whole.chunks_exact_mut(L::LEN).zip(from.chunks_exact(L::LEN)) {
+        let sum = L::load(token, sums).add(L::load(token, weights).mul(many));
+        let sum = if let Some((low, high)) = ends { sum.max(L::splat(token, low)).min(L::splat(token, high)) } else { sum };
+        sum.store(sums);
+    }
+    for (sum, &weight) in rest.iter_mut().zip(from_rest) {
+        *sum = *sum + weight * by;
+        if let Some((low, high)) = ends {
+            *sum = (*sum).max(low).min(high);
+        }
+    }
+}
+
+macro_rules! add_scaled {
+    ($($word:ty),*) => {$(
+        impl AddScaled for $word {
+            #[inline(always)]
+            fn add_scaled<S: Simd>(simd: S, sums: &mut [Self], weights: &[Self], by: Self, ends: Option<(Self, Self)>) {
+                add_scaled::<Vector<$word, S>>(simd, sums, weights, by, ends);
+            }
+        }
+    )*};
+}
+add_scaled!(i32, i64);
+
+impl AddScaled for i128 {
+    #[inline(always)]
+    fn add_scaled<S: Simd>(_: S, sums: &mut [Self], weights: &[Self], by: Self, ends: Option<(Self, Self)>) {
+        add_scaled::<One>((), sums, weights, by, ends);
+    }
+}

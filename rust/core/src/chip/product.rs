@@ -146,7 +146,13 @@ impl Product {
     /// The largest absolute value that a sum over these inputs, or any part of it, can take.
     #[must_use]
     pub fn bound<X: Number>(&self, x: &[X]) -> i128 {
-        largest(x).saturating_mul(self.gain)
+        self.bound_of(largest(x))
+    }
+
+    /// The same of inputs up to a size.
+    #[must_use]
+    pub fn bound_of(&self, largest: i128) -> i128 {
+        largest.saturating_mul(self.gain)
     }
 
     /// Write the sums of every input of `x` to `out`; returns the synaptic operations. `W` must hold [`Product::bound`].

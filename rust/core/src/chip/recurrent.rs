@@ -149,7 +149,7 @@ fn run<'x, W: RunWord>(
             sample.sent.iter_mut().for_each(|s| *s = i64::from(*s != 0));
         }
         drive.fill(W::ZERO);
-        active.find(sample.sent, i64::MAX);
+        active.find(level, sample.sent, i64::MAX);
         operations += synapses.total(level, &active, &mut drive[..n]);
         drive.iter_mut().zip(x(t)).for_each(|(drive, &x)| *drive = ((*drive << up) >> down) + W::narrow(x));
         let traces = kept.each_mut().map(|row| &mut **row);

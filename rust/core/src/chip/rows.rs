@@ -4,7 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use fearless_simd::Level;
 
-use crate::chip::lanes::{Lanes, One, Vector};
+use crate::chip::lanes::{AddScaled, Lanes, One, Vector};
 use crate::chip::neuron::{DYNAPCNN, LOIHI, Neuron, XYLO};
 use crate::chip::step::{Column, map, step};
 use crate::chip::word::Word;
@@ -296,7 +296,7 @@ fn columns<L: Lanes, const K: usize>(token: L::Token, neuron: &Neuron, rows: &mu
 }
 
 /// A word that rows of neurons are run in.
-pub trait RunWord: Word {
+pub trait RunWord: AddScaled {
     /// Run a block of steps. Compiled once for each word and instruction set, whatever the arrays hold.
     fn run(level: Level, neuron: &Neuron, rows: &mut Rows<Self>, flow: &mut Flow<'_, Self>) -> Reached;
 }

@@ -473,8 +473,8 @@ pub(crate) fn check<O: Number>(
         )));
     }
     let registers = [Some(neuron.membrane), neuron.current];
-    if let Some(wide) = registers.into_iter().flatten().find(|register| O::BITS < register.limit()) {
-        return Err(Error::value(format!("spikes: {} bits are too few for states of {} bits", O::BITS, wide.limit())));
+    if let Some(wide) = registers.into_iter().flatten().find(|register| <O as Number>::BITS < register.limit()) {
+        return Err(Error::value(format!("spikes: {} bits are too few for states of {} bits", <O as Number>::BITS, wide.limit())));
     }
     let unlimited = neuron.fire == Fire::Multi(None);
     if let Some(low) = coefficients.row(Row::Threshold).iter().find(|&&threshold| unlimited && threshold < 1) {

@@ -10,9 +10,9 @@
 
 use std::ops::Range;
 
-use fearless_simd::Level;
+use fearless_simd::{Level, Simd, SimdBase, SimdMask};
 
-use crate::chip::lanes::{Lanes, Vector};
+use crate::chip::lanes::{AddScaled, Native};
 use crate::chip::rows::Lined;
 use crate::chip::word::{Number, Word};
 use crate::elem::on_level;
@@ -36,7 +36,7 @@ pub struct Synapses<W> {
     sent: Vec<(u64, i64)>,
 }
 
-impl<W: Word> Synapses<W> {
+impl<W: AddScaled> Synapses<W> {
     /// From one row of weights for each source, each taken through `effective`; every row has `targets` entries.
     #[must_use]
     pub fn new(weights: &[i64], targets: usize, effective: impl Fn(i64) -> i64) -> Self {
@@ -59,8 +59,9 @@ impl<W: Word> Synapses<W> {
                 made.sparse.extend(pairs.map(|(post, w)| (u32::try_from(post).unwrap_or(u32::MAX), w)));
                 Targets::Sparse(first..made.sparse.len())
             } else {
-                let first = dense.len();
-                dense.resize(first + targets.div_ceil(stretch) * pitch, W::ZERO);
+                let (first, last) = (dense.len(), targets - 1);
+                let end = (last / stretch * pitch + last % stretch + 1).next_multiple_of(RUN);
+                dense.resize(first + end.min(targets.div_ceil(stretch) * pitch), W::ZERO);
                 pairs.for_each(|(post, w)| dense[first + post] = w);
                 Targets::Dense(first..dense.len())
             });
@@ -73,43 +74,40 @@ impl<W: Word> Synapses<W> {
 
     /// By how much, at most, these sources can move any one sum on the way.
     pub fn reach(&self, active: &Active<W>) -> i128 {
-        active.0.iter().map(|&(source, count)| count.widest().abs() * i128::from(self.sent[source].1)).sum()
+        active.entries().iter().map(|&(source, count)| count.widest().abs() * i128::from(self.sent[source].1)).sum()
     }
 
     /// Add up what the sources send; returns how many weights were added, one for each spike and target.
     pub fn total(&self, level: Level, active: &Active<W>, sums: &mut [W]) -> u64 {
         let mut operations = 0;
-        on_level!(level, simd => {
-            let _ = simd;
-            operations = self.deliver(active, #[inline(always)] |sum, w| sum + w, sums);
-        });
+        on_level!(level, simd => operations = self.deliver(simd, active, None, sums));
         operations
     }
 
     /// Add spike by spike, saturating between `low` and `high`.
     pub fn saturating(&self, level: Level, active: &Active<W>, low: W, high: W, sums: &mut [W]) -> u64 {
         let mut operations = 0;
-        on_level!(level, simd => {
-            let _ = simd;
-            operations = self.deliver(active, #[inline(always)] move |sum, w| (sum + w).max(low).min(high), sums);
-        });
+        on_level!(level, simd => operations = self.deliver(simd, active, Some((low, high)), sums));
         operations
     }
 
     #[inline(always)]
-    fn deliver(&self, active: &Active<W>, put: impl Fn(W, W) -> W, sums: &mut [W]) -> u64 {
+    fn deliver<S: Simd>(&self, simd: S, active: &Active<W>, ends: Option<(W, W)>, sums: &mut [W]) -> u64 {
         let mut operations = 0;
         if sums.is_empty() {
             return 0;
         }
-        for &(source, count) in &active.0 {
+        for &(source, count) in active.entries() {
             operations += count.wide().unsigned_abs() * self.sent[source].0;
-            match self.rows[source].clone() {
-                Targets::Dense(row) => sums.iter_mut().zip(&self.dense[row]).for_each(|(sum, &w)| *sum = put(*sum, count * w)),
+            match &self.rows[source] {
+                Targets::Dense(row) => W::add_scaled(simd, sums, &self.dense[row.clone()], count, ends),
                 Targets::Sparse(row) => {
-                    for &(post, w) in &self.sparse[row] {
+                    for &(post, w) in &self.sparse[row.clone()] {
                         let sum = &mut sums[post as usize];
-                        *sum = put(*sum, count * w);
+                        *sum = *sum + count * w;
+                        if let Some((low, high)) = ends {
+                            *sum = (*sum).max(low).min(high);
+                        }
                     }
                 }
             }
@@ -118,60 +116,59 @@ impl<W: Word> Synapses<W> {
     }
 }
 
+/// A row of weights is padded to a multiple of so many, where there is room.
+const RUN: usize = 16;
+
 /// The sources that fired, ascending, and how often.
 #[derive(Clone, Debug, Default)]
-pub struct Active<W>(Vec<(usize, W)>);
+pub struct Active<W> {
+    /// As many as fired, and room that is used again.
+    list: Vec<(usize, W)>,
+    len: usize,
+}
 
 impl<W: Word> Active<W> {
     /// Who fired, and how often.
     #[must_use]
+    #[inline(always)]
     pub fn entries(&self) -> &[(usize, W)] {
-        &self.0
+        &self.list[..self.len]
     }
 
     /// Find them; at most `most` spikes of a source count.
-    pub fn find<X: Number>(&mut self, counts: &[X], most: i64) {
-        // Whether a source fired can not be foreseen: each is written, and the place moves on where it did.
-        self.0.resize(counts.len() + 1, (0, W::ZERO));
-        let mut there = 0;
-        for (stretch, at) in counts.chunks(STRETCH).zip((0..).step_by(STRETCH)) {
-            // Silence of a stretch is passed over at once.
-            if stretch.iter().fold(X::default(), |most, &count| most.max(count)) == X::default()
-                && stretch.iter().fold(X::default(), |least, &count| least.min(count)) == X::default()
-            {
-                continue;
-            }
-            for (j, &count) in stretch.iter().enumerate() {
-                self.0[there] = (at + j, W::narrow(count.wide().min(most)));
-                there += usize::from(count != X::default());
-            }
+    pub fn find<X: Number>(&mut self, level: Level, counts: &[X], most: i64) {
+        if self.list.len() < counts.len() {
+            self.list.resize(counts.len(), (0, W::ZERO));
         }
-        self.0.truncate(there);
-    }
-}
-
-impl Active<i32> {
-    /// The same of a row whose length is a multiple of any register's.
-    pub fn find_in_row(&mut self, level: Level, counts: &[i32], most: i32) {
-        self.0.clear();
-        on_level!(level, simd => self.registers::<Vector<i32, _>>(simd, counts, most));
+        on_level!(level, simd => self.registers(simd, counts, most));
     }
 
     #[inline(always)]
-    fn registers<L: Lanes<Word = i32>>(&mut self, token: L::Token, counts: &[i32], most: i32) {
-        let zero = L::splat(token, 0);
-        for (row, first) in counts.chunks_exact(L::LEN).zip((0..).step_by(L::LEN)) {
-            let mut fired = !L::bits(L::load(token, row).same(zero)) & (u64::MAX >> (64 - L::LEN));
+    fn registers<S: Simd, X: Number>(&mut self, simd: S, counts: &[X], most: i64) {
+        let lanes = Native::<X, S>::LEN;
+        let zero = Native::<X, S>::splat(simd, X::default());
+        let list = &mut self.list[..counts.len()];
+        let mut there = 0;
+        let rows = counts.chunks_exact(lanes);
+        let rest = rows.remainder();
+        for (row, first) in rows.zip((0..).step_by(lanes)) {
+            let mut fired = !Native::<X, S>::from_slice(simd, row).simd_eq(zero).to_bitmask() & (u64::MAX >> (64 - lanes));
             while fired != 0 {
                 let k = fired.trailing_zeros() as usize;
-                self.0.push((first + k, row[k].min(most)));
+                list[there] = (first + k, W::narrow(row[k].wide().min(most)));
+                there += 1;
                 fired &= fired - 1;
             }
         }
+        for (&count, at) in rest.iter().zip(counts.len() - rest.len()..) {
+            if count != X::default() {
+                list[there] = (at, W::narrow(count.wide().min(most)));
+                there += 1;
+            }
+        }
+        self.len = there;
     }
 }
-
-const STRETCH: usize = 32;
 
 /// The largest sum of absolute weights into one target.
 #[must_use]

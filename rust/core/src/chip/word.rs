@@ -5,10 +5,12 @@
 
 use std::ops::{Add, Mul, Shl, Shr, Sub};
 
+use fearless_simd::SimdIntElement;
+
 use crate::raw::Plain;
 
 /// An integer of an array: read widened to 64 bits, written after it was shown to fit.
-pub trait Number: Plain + Default + Ord + Send + Sync {
+pub trait Number: Plain + SimdIntElement + Default + Ord + Send + Sync {
     /// Bits of the type.
     const BITS: u32;
     /// Exact.

@@ -407,9 +407,9 @@ impl Wired {
             if t % PAUSE == 0 && stop.now() {
                 break;
             }
-            active.find(raster(t), MOST_INPUT);
+            active.find(level, raster(t), MOST_INPUT);
             stats.operations += hidden.receive(level, &self.w_in, &active);
-            active.find_in_row(level, &hidden.s, MOST_HIDDEN);
+            active.find(level, &hidden.s, i64::from(MOST_HIDDEN));
             stats.operations += hidden.receive(level, &self.w_rec, &active);
             stats.operations += output.receive(level, &self.w_out, &active);
             let mut extent = hidden.step(level);
