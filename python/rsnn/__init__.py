@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from . import events as events
     from . import metrics as metrics
     from . import neurons as neurons
+    from . import nir as nir
     from . import plasticity as plasticity
     from . import presets as presets
     from . import records as records
@@ -99,6 +100,7 @@ _MODULES = (
     "memory",
     "metrics",
     "neurons",
+    "nir",
     "plasticity",
     "plot",
     "presets",
