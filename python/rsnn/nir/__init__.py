@@ -11,7 +11,8 @@ It takes the package nir: ``pip install 'rsnn[nir]'``.
 
 from __future__ import annotations
 
+from .auditing import Audit, Cause, LayerAudit, audit
 from .reading import read
 from .writing import graph, write
 
-__all__ = ["graph", "read", "write"]
+__all__ = ["Audit", "Cause", "LayerAudit", "audit", "graph", "read", "write"]

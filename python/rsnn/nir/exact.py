@@ -64,8 +64,8 @@ def exact_network(graph: Any, where: str, given: Mapping[str, Any], sources: Ite
     for name, value in given.items():
         if value is not None:
             raise InvalidValueError(
-                f"{name}={shown(value)}: {where} was written by rsnn and says itself what it is; leave it out, or give source='nir' to read "
-                "the nodes alone"
+                f"{name}={shown(value)}: {where} was written by rsnn and says itself what it is; leave it out, or give source='nir' to "
+                "read the nodes alone"
             )
     cure = "write it again with rsnn.nir.write, or read the nodes as they are with source='nir' and dt="
     try:
@@ -75,8 +75,8 @@ def exact_network(graph: Any, where: str, given: Mapping[str, Any], sources: Ite
         raise FileFormatError(f"{where}: what rsnn wrote beside the nodes cannot be read; {cure}") from None
     if version != VERSION:
         raise FileFormatError(
-            f"{where}: was written by rsnn {shown(head.get('rsnn'))} with version {shown(version)} of its metadata; this rsnn, {__version__}, "
-            f"reads version {VERSION}: use that rsnn or a later one, or read the nodes as they are with source='nir' and dt="
+            f"{where}: was written by rsnn {shown(head.get('rsnn'))} with version {shown(version)} of its metadata; this rsnn, "
+            f"{__version__}, reads version {VERSION}: use that rsnn or a later one, or read the nodes as they are with source='nir' and dt="
         )
     try:
         digest = head.pop("digest", None)

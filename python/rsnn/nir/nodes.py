@@ -108,7 +108,7 @@ def _flatten(node: Node, shape: Shape, told: Told) -> Any:
     first, final = (one + len(shape) if one < 0 else one for one in (start, end))
     if first <= 0 and final >= last:
         return Flatten()
-    if first >= final or sum(size != 1 for size in shape) <= 1 and len(shape) == 1:
+    if first >= final or (sum(size != 1 for size in shape) <= 1 and len(shape) == 1):
         return Add()
     raise node.error(
         f"start_dim={start}, end_dim={end} of a sample of shape {shape}: rsnn.Flatten flattens a sample whole; "

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from rsnn.composed import Neuron
 from rsnn.arguments import choice
+from rsnn.composed import Neuron
 from rsnn.stages import Exponential, Leaky, Strict, Subtract, ToValue
 
 from .source import Node, Source, Told

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rsnn.composed import Neuron
 from rsnn.arguments import shown
+from rsnn.composed import Neuron
 from rsnn.stages import Exponential, Leaky, Multi, Subtract
 
 from .source import CLOSE, Node, Source, Told

@@ -17,7 +17,7 @@ def _decay(node: Node, told: Told, tau: str, gain: str) -> Any:
     node.must_be(
         gain,
         np.asarray(value, np.float64) / told.dt,
-        f"snnTorch writes {tau} / dt, which is not so with dt={told.dt:g}; give the dt= with which it is, or the source that wrote the file",
+        f"snnTorch writes {tau} / dt, which is not so with dt={told.dt:g}; give the dt= with which it is, or the source that wrote it",
     )
     kind = value.dtype.type
     return undone(value, lambda v: 1.0 - told.dt / v, lambda c: kind(told.dt) / (kind(1.0) - kind(c)), np.float32)
