@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-DEEPEST = 3
+DEEPEST = 5
 """So many conventions together are tried."""
+FEWER = 0.8
+"""A change after which the first difference is no later must leave at most so many of the others."""
 AFTER = 200
 """Causes are sought up to so many steps after the first divergence."""
 
@@ -370,18 +372,20 @@ def _causes(network: Network, spiking: list[int], frames: Array, wanted: Mapping
     cut = {place: one[: len(short)] for place, one in wanted.items()}
     causes: list[Cause] = []
     _, _, differ = _first(cut, _run(network, short, spiking))
-    best, late = (step, -differ), 0
+    now, late = (step, -differ), 0
     for _ in range(DEEPEST):
+        best = (now[0], int(FEWER * now[1]))  # as long as before counts for something where much less differs
         chosen: tuple[Change, Network, Cause] | None = None
         for change, other in each(network):
             places = [k for k, neuron in other.neurons.items() if neuron.kernel().spiking]
             first, _, differ = _first(cut, _run(other, short, places), late + change.late)
             score = (len(short) if first is None else first, -differ)
-            if score > best and score[0] > step:
+            if score > best:
                 best, chosen = score, (change, other, Cause(change.cause, change.what, first, differ))
         if chosen is None:
             break
         change, network, cause = chosen
+        now = best
         late += change.late
         causes.append(cause)
         if cause.first_step is None:

@@ -66,6 +66,16 @@ def _timed(timing: str) -> Form:
     return change
 
 
+def _zeroed(timing: str) -> Any:
+    return stages.ToValue(0.0, timing)
+
+
+def _to_zero(form: Neuron) -> Neuron | None:
+    """Reset to 0; where that happens late, a neuron with a synapse drops its input too, as of snnTorch."""
+    dropped = form.synapse is not None and getattr(form.reset, "timing", "same") != "same"
+    return _reset_to(stages.Drop if dropped else _zeroed)(form)
+
+
 def _dropped(form: Neuron) -> Neuron | None:
     return replace(form, reset=stages.Drop()) if _spiking(form) else None
 
@@ -78,8 +88,11 @@ def _linear(make: Callable[[Any, Any], tuple[Any, Any] | None]) -> Form:
         if kind not in MEMBRANES:
             return None
         step = MEMBRANES[kind](form.membrane, form.coefficients())
+        beta, gain = np.asarray(step.beta, np.float64), np.asarray(step.gain, np.float64)
+        if np.all(beta == 1.0):
+            return None  # it has no leak to take for something else
         with np.errstate(all="ignore"):
-            made = make(np.asarray(step.beta, np.float64), np.asarray(step.gain, np.float64))
+            made = make(beta, gain)
         if made is None or not np.all(np.isfinite(made[0])) or np.any(made[0] < 0):
             return None
         return replace(form, membrane=stages.Leaky(beta=made[0], r=made[1], v_leak=step.v_leak, bias=step.bias))
@@ -87,13 +100,35 @@ def _linear(make: Callable[[Any, Any], tuple[Any, Any] | None]) -> Form:
     return change
 
 
-def _slower(factor: float) -> Form:
-    def change(beta: Any, gain: Any) -> Any:
-        slower = beta ** (1.0 / factor)
-        leaks = np.allclose(gain, 1.0 - beta, rtol=1e-3) and not np.allclose(beta, 1.0)
-        return slower, 1.0 - slower if leaks else gain
+def _decays(make: Callable[[Any], Any], *, weighed: bool) -> Form:
+    """Change the decays; weighed: and the gain with that of the membrane."""
 
-    return _linear(change)
+    def change(beta: Any, gain: Any) -> Any:
+        other = make(beta)
+        # The gain of an Euler step or of an exact one is what the decay leaves over, times a resistance.
+        return other, gain * (1.0 - other) / (1.0 - beta) if weighed else gain
+
+    def both(form: Neuron) -> Neuron | None:
+        moved = _linear(change)(form)
+        synapse: Any = form.synapse
+        if moved is None or not isinstance(synapse, stages.Exponential):
+            return moved
+        alpha = np.asarray(form.coefficients()["alpha"], np.float64)
+        return replace(moved, synapse=stages.Exponential(alpha=np.clip(make(alpha), 0.0, 1.0), order=synapse.order))
+
+    return both
+
+
+def _ordered(order: str) -> Form:
+    def change(form: Neuron) -> Neuron | None:
+        synapse: Any = form.synapse
+        if not isinstance(synapse, (stages.Exponential, stages.EulerCurrent)):
+            return None
+        c = form.coefficients()
+        alpha = c["alpha"] if isinstance(synapse, stages.Exponential) else 1.0 + c["eta"]
+        return replace(form, synapse=stages.Exponential(alpha=alpha, order=order))
+
+    return change
 
 
 def _fires(kind: Any) -> Form:
@@ -118,7 +153,7 @@ def _bounded(make: Callable[[Any], Any]) -> Form:
 
 CHANGES = (
     Change("reset", "reset by subtraction", _reset_to(lambda timing: stages.Subtract(timing))),
-    Change("reset", "reset to 0", _reset_to(lambda timing: stages.ToValue(0.0, timing))),
+    Change("reset", "reset to 0", _to_zero),
     Change("reset", "reset to 0, the input of that step dropped (snnTorch's Synaptic)", _dropped),
     Change("reset", "no reset", _reset_to(lambda timing: None)),
     Change("timing", "reset in the step of the spike", _timed("same")),
@@ -128,10 +163,19 @@ CHANGES = (
     Change("gain", "input not weighed: gain 1", _linear(lambda beta, gain: (beta, np.ones_like(beta)))),
     Change("gain", "input weighed by 1 - beta", _linear(lambda beta, gain: (beta, 1.0 - beta))),
     Change("gain", "input weighed by beta (1 - beta)", _linear(lambda beta, gain: (beta, beta * (1.0 - beta)))),
-    Change("dt", "decay 1 - dt/tau in place of exp(-dt/tau)", _linear(lambda beta, gain: (1.0 + np.log(beta), gain))),
-    Change("dt", "decay exp(-dt/tau) in place of 1 - dt/tau", _linear(lambda beta, gain: (np.exp(beta - 1.0), gain))),
-    Change("dt", "time constants 10 times as long", _slower(10.0)),
-    Change("dt", "time constants a 10th as long", _slower(0.1)),
+    *(
+        Change("dt", what + of, _decays(make, weighed=weighed))
+        for what, make in (
+            ("decay 1 - dt/tau in place of exp(-dt/tau)", lambda decay: 1.0 + np.log(decay)),
+            ("decay exp(-dt/tau) in place of 1 - dt/tau", lambda decay: np.exp(decay - 1.0)),
+            ("time constants 10 times as long", lambda decay: decay**0.1),
+            ("time constants a 10th as long", lambda decay: decay**10.0),
+        )
+        for of, weighed in (("", False), (", and the gain with it", True))
+    ),
+    Change("timing", "the current decays before it is used", _ordered("jump_decay_use")),
+    Change("timing", "the current is used before the input reaches it", _ordered("use_decay_jump")),
+    Change("timing", "the input reaches the current as it is, and is used at once", _ordered("decay_jump_use")),
     Change("comparison", "fires where the threshold is passed, not only reached", _fires(stages.Strict)),
     Change("comparison", "fires where the threshold is reached", _fires(stages.Single)),
     Change("comparison", "several spikes in a step", _fires(stages.Multi)),

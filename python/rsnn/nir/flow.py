@@ -59,7 +59,7 @@ def flow_of(graph: Any, rewires: bool) -> Flow:
     if into[entry]:
         raise nodes[entry].error(f"it takes the output of {into[entry][0]!r}; an input takes nothing")
     order = _sorted(nodes, into, entry, exit_)
-    shape = _shape(nodes[entry])
+    shape = _bare(_shape(nodes[entry]), [node for name, node in nodes.items() if entry in into.get(name, ())])
     inputs = {name: tuple("" if one == entry else one for one in into[name]) for name in order}
     if not into[exit_]:
         raise nodes[exit_].error("nothing leads to it")
@@ -190,3 +190,18 @@ def _shape(node: Node) -> tuple[int, ...]:
     except (TypeError, ValueError):
         raise node.error(f"its shape {shown(value)} is none; must be whole numbers, as in nir.Input(np.array([2, 34, 34]))") from None
     return tuple(int(one) for one in sizes)
+
+
+_AXES = {"Affine": 1, "Linear": 1, "Conv1d": 2, "Conv2d": 3, "SumPool2d": 3, "AvgPool2d": 3}
+"""How many axes a sample has that comes into a node."""
+
+
+def _bare(shape: tuple[int, ...], first: list[Node]) -> tuple[int, ...]:
+    """Leave out the axes of time and batch that exporters trace their sample data with, each of length 1, in front."""
+    for node in first:
+        wanted = _AXES.get(node.kind)
+        if node.kind in NEURONS:
+            wanted = node.array("r").ndim or None
+        while wanted is not None and len(shape) > wanted and shape[0] == 1:
+            shape = shape[1:]
+    return shape

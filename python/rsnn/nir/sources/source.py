@@ -36,7 +36,7 @@ class Node:
     def array(self, name: str) -> Array:
         """Give a field as an array of finite or infinite real numbers."""
         value = self.fields.get(name)
-        if not isinstance(value, (np.ndarray, np.generic, int, float)) or isinstance(value, bool):
+        if not isinstance(value, (np.ndarray, np.generic, int, float, tuple, list)) or isinstance(value, bool):
             raise self.error(f"{name}={shown(value)}: must be an array of numbers; the file is incomplete or was altered")
         made = np.asarray(value)
         if made.dtype.kind not in "fiu" or np.isnan(made).any() or not made.size:
