@@ -84,8 +84,7 @@ def neuron_node(nir: Any, form: Neuron, shape: Shape, scale: float) -> tuple[Any
     tau = _tau(beta, dt, "membrane", lost)
     settled = -np.expm1(-dt / tau)
     v_leak = step.v_leak + step.gain * step.bias / settled
-    start = form.start().get("v", 0.0)
-    if np.any(np.asarray(start) != np.asarray(step.v_leak)):
+    if form.v_start is not None and np.any(np.asarray(form.start()["v"]) != np.asarray(step.v_leak)):
         lost.append("where its membrane starts")
     common = {"r": step.gain / settled, "v_leak": v_leak, **fields}
     if alpha is None:
@@ -133,7 +132,8 @@ def _tau(decay: Array, dt: float, what: str, lost: list[str]) -> Array:
     if np.any(decay >= 1):
         lost.append(f"a {what} that does not decay")
     with np.errstate(all="ignore"):
-        return np.clip(-dt / np.log(np.clip(decay, 0.0, 1.0)), FAST * dt, SLOW * dt)
+        tau: Array = np.clip(-dt / np.log(np.clip(decay, 0.0, 1.0)), FAST * dt, SLOW * dt)
+    return tau
 
 
 def _v_reset(form: Neuron, lost: list[str]) -> Any:

@@ -31,7 +31,7 @@ def _linear(node: Node, shape: Shape, told: Told) -> Any:
     return Linear(weight, node.array("bias") if node.kind == "Affine" else None)
 
 
-def _sizes(node: Node, name: str, n: int, low: int) -> tuple[int, ...]:
+def _sizes(node: Node, name: str, n: int, low: int) -> Any:
     """Give whole numbers, one for each of n axes."""
     value = node.array(name)
     if value.size not in (1, n) or np.any(value != np.floor(value)) or np.any(value < low):
@@ -64,7 +64,7 @@ def _dilated(weight: Array, dilation: tuple[int, ...]) -> Array:
     return made
 
 
-def _padded(node: Node, weight: Array, stride: tuple[int, ...]) -> tuple[Array, tuple[int, ...]]:
+def _padded(node: Node, weight: Array, stride: tuple[int, ...]) -> tuple[Array, Any]:
     """Give the padding, the same on both sides; where torch pads one more behind, the kernel gets a zero in front."""
     padding = node.fields.get("padding")
     n = len(stride)

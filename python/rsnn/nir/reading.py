@@ -149,6 +149,7 @@ def _told(row: Source, flow: Flow, dt: float | None, reset: Any, arguments: Any)
             raise InvalidValueError(
                 f"arguments: {name!r} is no argument of {row.title}; known are {', '.join(sorted(known))}{did_you_mean(str(name), known)}"
             )
+    step, kind = _dt(row, dt, given), _reset(row, flow, reset, given)
     kinds = {node.kind for node in flow.nodes.values()}
     missing = [name for name, of in row.needs.items() if name not in given and not kinds.isdisjoint(of)]
     if missing:
@@ -156,7 +157,7 @@ def _told(row: Source, flow: Flow, dt: float | None, reset: Any, arguments: Any)
         raise InvalidValueError(
             f"arguments: {row.title} does not write {' and '.join(missing)}; give what the network was made with: arguments={{{example}}}"
         )
-    return Told(_dt(row, dt, given), _reset(row, flow, reset, given), dict.fromkeys(row.needs) | dict(row.options) | given)
+    return Told(step, kind, dict.fromkeys(row.needs) | dict(row.options) | given)
 
 
 def _dt(row: Source, dt: float | None, given: dict[str, Any]) -> float:
@@ -223,6 +224,7 @@ def _network(flow: Flow, row: Source, told: Told) -> Network:
 
 
 def _layer(node: Node, shape: tuple[int, ...], loop: Loop | None, row: Source, told: Told) -> Any:
+    node.check_size(shape)
     if node.kind in NEURONS:
         neuron = row.neuron(node, Told(told.dt, told.reset, told.arguments, loop is not None))
         return neuron if loop is None else _recurrent(node, neuron, loop, shape)

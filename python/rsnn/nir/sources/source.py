@@ -21,6 +21,10 @@ CLOSE = 1e-4
 """Within this, relative to it, what a file says of dt is what was told: float32 times, divided and subtracted by the exporter."""
 
 
+EACH = ("I", "IF", "LI", "LIF", "CubaLI", "CubaLIF", "Scale", "Threshold", "Delay")
+"""Nodes that have a value for each number of a sample."""
+
+
 @dataclass(frozen=True)
 class Node:
     """A node of a graph: its name there, its type, its fields as arrays or plain values."""
@@ -48,6 +52,15 @@ class Node:
         made = self.array(name)
         same = made.reshape(-1)[:1]
         return same[0] if np.array_equal(made, np.broadcast_to(same.reshape(()), made.shape)) else made
+
+    def check_size(self, shape: tuple[int, ...]) -> None:
+        """Refuse values for other neurons than those of a sample that comes in."""
+        if self.kind not in EACH:
+            return
+        for name, value in self.fields.items():
+            own = np.shape(value) if isinstance(value, np.ndarray) else ()
+            if name != "input_type" and np.prod(own, dtype=int) != 1 and own != shape:
+                raise self.error(f"{name} has shape {own}, samples of shape {shape} come in: must be one value, or one for each of them")
 
     def must_be(self, name: str, wanted: Any, why: str) -> None:
         """Refuse a field that is not what its exporter writes."""
@@ -126,8 +139,8 @@ class Source:
 def undone(value: Number, guess: Callable[[Any], Any], forward: Callable[[Any], Any], kind: type[np.floating[Any]]) -> Number:
     """Give the numbers of which an exporter formed those in the file.
 
-    Rounding makes one of several numbers; of those within 3 units in the last place of `guess` that `forward` takes to the very value in
-    the file, the one with the fewest digits is taken, as people write them.
+    Rounding makes one number of several. Of those near `guess` (3 units in the last place to each side, and `guess` in fewer and fewer
+    digits) that `forward` takes to the very value in the file, the one with the fewest digits is taken, as people write them.
 
     Parameters
     ----------
@@ -138,8 +151,9 @@ def undone(value: Number, guess: Callable[[Any], Any], forward: Callable[[Any], 
     """
 
     def one(v: Any) -> Any:
-        nearest = kind(guess(np.float64(v)))
-        candidates = [nearest]
+        exact = guess(np.float64(v))
+        nearest = kind(exact)
+        candidates = [nearest, *(kind(f"{exact:.{digits}g}") for digits in range(1, 17))]
         for end in (np.inf, -np.inf):
             moved = nearest
             for _ in range(3):

@@ -37,12 +37,12 @@ def _lif(node: Node, told: Told) -> Any:
 
 
 def _cuba_lif(node: Node, told: Told) -> Any:
-    decays = []
+    decays: list[Any] = []
     for tau, gain in (("tau_syn", "w_in"), ("tau_mem", "r")):
         value = node.number(tau)
         node.must_be(gain, np.asarray(value) / told.dt, f"SpikingJelly writes {tau} / dt, which is not so with dt={told.dt:g}; {_CURE}")
         decays.append(undone(value, lambda v: 1.0 - told.dt / v, lambda c: told.dt / (1.0 - c), np.float64))
-    return presets.spikingjelly.CUBALIFNode(*decays, node.number("v_threshold"), _v_reset(node, told))
+    return presets.spikingjelly.CUBALIFNode(decays[0], decays[1], node.number("v_threshold"), _v_reset(node, told))
 
 
 SOURCE = Source(
