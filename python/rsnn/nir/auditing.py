@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +27,8 @@ DEEPEST = 5
 """So many conventions together are tried."""
 FEWER = 0.8
 """A change after which the first difference is no later must leave at most so many of the others."""
-AFTER = 200
-"""Causes are sought up to so many steps after the first divergence."""
+AFTER = 100
+"""Causes are sought in the sample that differs first, up to so many steps after it does."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class Cause:
     what : str
         The change in words.
     first_step : int or None
-        The first step that still differs with it, and those before it; None where all is equal.
+        The first step that still differs with it and those before it; None where all is equal. Of two that help together alone, with both.
     differ : int
-        Entries that still differ, up to `AFTER` steps after the first divergence.
+        Entries that still differ, in the sample that differs first, up to 100 steps after.
     """
 
     cause: str
@@ -362,7 +362,7 @@ def _report(network: Network, spiking: list[int], frames: Array, wanted: Mapping
     at = (step, sample, *neuron)
     return Audit(
         tuple(rows), step, spiking[place], sample, tuple(neuron), float(wanted[place][at]), float(found[place][at]),
-        _causes(network, spiking, frames, wanted, step), (wanted[place], found[place]),
+        _causes(network, spiking, frames[:, sample : sample + 1], {k: one[:, sample : sample + 1] for k, one in wanted.items()}, step), (wanted[place], found[place]),
     )  # fmt: skip
 
 
@@ -370,27 +370,48 @@ def _causes(network: Network, spiking: list[int], frames: Array, wanted: Mapping
     """Change one convention after the other, each time that with which the network agrees for the longest."""
     short = frames[: step + 1 + AFTER]
     cut = {place: one[: len(short)] for place, one in wanted.items()}
+
+    def tried(changes: tuple[Change, ...], other: Network, late: int) -> _Trial:
+        late += changes[-1].late
+        spikes = _run(other, short, [k for k, neuron in other.neurons.items() if neuron.kernel().spiking])
+        first, _, differ = _first(cut, spikes, late)
+        return _Trial(other, changes, late, first, differ, len(short) if first is None else first)
+
+    now = tried((Change("", "", lambda form: form),), network, 0)
     causes: list[Cause] = []
-    _, _, differ = _first(cut, _run(network, short, spiking))
-    now, late = (step, -differ), 0
-    for _ in range(DEEPEST):
-        best = (now[0], int(FEWER * now[1]))  # as long as before counts for something where much less differs
-        chosen: tuple[Change, Network, Cause] | None = None
-        for change, other in each(network):
-            places = [k for k, neuron in other.neurons.items() if neuron.kernel().spiking]
-            first, _, differ = _first(cut, _run(other, short, places), late + change.late)
-            score = (len(short) if first is None else first, -differ)
-            if score > best:
-                best, chosen = score, (change, other, Cause(change.cause, change.what, first, differ))
-        if chosen is None:
+    while len(causes) < DEEPEST and now.first is not None:
+        # As long as before counts for something where much less differs.
+        least = (now.until, int(-FEWER * now.differ))
+        singles = [tried((change,), other, now.late) for change, other in each(now.network)]
+        best = max(singles, key=_Trial.score, default=now)
+        if best.score() <= least:  # two conventions may show together alone
+            pairs = (
+                tried((*one.changes, change), other, one.late)
+                for one in singles
+                for change, other in each(one.network)
+                if change.cause > one.changes[0].cause and not one.changes[0].late
+            )
+            best = max(pairs, key=_Trial.score, default=now)
+        if best.score() <= least:
             break
-        change, network, cause = chosen
+        causes += [Cause(change.cause, change.what, best.first, best.differ) for change in best.changes]
         now = best
-        late += change.late
-        causes.append(cause)
-        if cause.first_step is None:
-            break
     return tuple(causes)
+
+
+class _Trial(NamedTuple):
+    """A network after some changes: by how much it sends later, and what still differs."""
+
+    network: Network
+    changes: tuple[Change, ...]
+    late: int
+    first: int | None
+    differ: int
+    until: int
+
+    def score(self) -> tuple[int, int]:
+        """Tell better trials by larger scores: they agree for longer, or less differs."""
+        return self.until, -self.differ
 
 
 def _said(step: int | None) -> str:

@@ -114,7 +114,7 @@ def record(module: Any, x: Array) -> list[Array]:
             f"original={shown(type(module).__name__)}: has no spiking neurons of {known}; give its recorded spikes, (T, [B,] neurons)"
         )
     row = LIBRARIES[name]
-    copied = deepcopy(module).eval()
+    copied = _copied(module).eval()
     neurons = [one for one in copied.modules() if type(one).__module__.partition(".")[0] == name and _has(one, row.threshold)]
     sent: list[list[Any]] = [[] for _ in neurons]
     hooks = [one.register_forward_hook(_keeper(into)) for one, into in zip(neurons, sent, strict=True)]
@@ -133,6 +133,21 @@ def record(module: Any, x: Array) -> list[Array]:
         for hook in hooks:
             hook.remove()
     return [_timed(one, steps, batch, row.batch_first) for one in sent if one]
+
+
+def _copied(module: Any) -> Any:
+    """Copy a module, whose state may come out of a run with gradients, which torch does not copy by itself."""
+    inside = [value for one in module.modules() for value in _held(vars(one))]
+    return deepcopy(module, {id(one): one.detach().clone() for one in inside if getattr(one, "is_leaf", True) is False})
+
+
+def _held(value: Any) -> Iterator[Any]:
+    """Go through what a module holds."""
+    if isinstance(value, (dict, list, tuple)):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _held(one)
+    else:
+        yield value
 
 
 def _keeper(into: list[Any]) -> Callable[..., None]:
