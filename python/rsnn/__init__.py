@@ -20,6 +20,7 @@ from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from . import convert as convert
+    from . import datasets as datasets
     from . import decode as decode
     from . import encode as encode
     from . import events as events
@@ -94,6 +95,7 @@ __all__ = [
 _MODULES = (
     "chip",
     "convert",
+    "datasets",
     "decode",
     "encode",
     "events",

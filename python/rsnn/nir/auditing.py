@@ -351,19 +351,20 @@ def _report(network: Network, spiking: list[int], frames: Array, wanted: Mapping
     rows = []
     for place in sorted(wanted):
         k = spiking[place]
-        first, _, differ = _first({place: wanted[place]}, found)
+        begins, _, differ = _first({place: wanted[place]}, found)
         name = network.graph.names[k]
         called = f"{type(network.layers[k]).__name__}{'' if name is None else f' {name!r}'}"
-        rows.append(LayerAudit(k, called, int(wanted[place].sum()), int(found[place].sum()), differ, first))
+        rows.append(LayerAudit(k, called, int(wanted[place].sum()), int(found[place].sum()), differ, begins))
     step, place, _ = _first(wanted, found)
     if step is None or place is None:
         return Audit(tuple(rows), None, None, None, None, None, None, ())
-    sample, *neuron = (int(one) for one in np.argwhere(wanted[place][step] != found[place][step])[0])
-    at = (step, sample, *neuron)
-    return Audit(
-        tuple(rows), step, spiking[place], sample, tuple(neuron), float(wanted[place][at]), float(found[place][at]),
-        _causes(network, spiking, frames[:, sample : sample + 1], {k: one[:, sample : sample + 1] for k, one in wanted.items()}, step), (wanted[place], found[place]),
-    )  # fmt: skip
+    first_entry = tuple(int(one) for one in np.argwhere(wanted[place][step] != found[place][step])[0])
+    sample, neuron = first_entry[0], first_entry[1:]
+    at = (step, *first_entry)
+    alone = slice(sample, sample + 1)
+    causes = _causes(network, spiking, frames[:, alone], {k: one[:, alone] for k, one in wanted.items()}, step)
+    values = float(wanted[place][at]), float(found[place][at])
+    return Audit(tuple(rows), step, spiking[place], sample, neuron, *values, causes, (wanted[place], found[place]))
 
 
 def _causes(network: Network, spiking: list[int], frames: Array, wanted: Mapping[int, Array], step: int) -> tuple[Cause, ...]:
