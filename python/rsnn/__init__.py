@@ -20,11 +20,13 @@ from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
     from . import convert as convert
+    from . import datasets as datasets
     from . import decode as decode
     from . import encode as encode
     from . import events as events
     from . import metrics as metrics
     from . import neurons as neurons
+    from . import nir as nir
     from . import plasticity as plasticity
     from . import presets as presets
     from . import records as records
@@ -93,12 +95,14 @@ __all__ = [
 _MODULES = (
     "chip",
     "convert",
+    "datasets",
     "decode",
     "encode",
     "events",
     "memory",
     "metrics",
     "neurons",
+    "nir",
     "plasticity",
     "plot",
     "presets",

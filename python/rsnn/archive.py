@@ -13,7 +13,8 @@ import json
 import os
 import secrets
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,13 +64,21 @@ def write(path: Any, kind: Format, described: Any) -> None:
     bare = _without_arrays(described, arrays, "", kind.named)
     entries = {f"{name}.npy": _encoded(array) for name, array in arrays.items()}
     head = {"format": kind.name, "version": kind.version, "rsnn": __version__, "digest": digest(bare, entries), kind.key: bare}
-    where = Path(_path(path))
-    # Written beside it and moved there whole: whoever reads meanwhile, or after an interruption, finds the old file.
+    with replacing(path_of("path", path)) as beside, beside.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for entry, content in {kind.entry: _text(head), **entries}.items():
+            archive.writestr(zipfile.ZipInfo(entry, EPOCH), content)
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[Path]:
+    """Give the path of a file to write, which takes the place of the other one when it is complete.
+
+    Whoever reads meanwhile, or after an interruption, finds the old file.
+    """
+    where = Path(path)
     beside = where.parent / f".{where.name}.{secrets.token_hex(8)}"
     try:
-        with beside.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for entry, content in {kind.entry: _text(head), **entries}.items():
-                archive.writestr(zipfile.ZipInfo(entry, EPOCH), content)
+        yield beside
         beside.replace(where)
     except BaseException:
         beside.unlink(missing_ok=True)
@@ -78,7 +87,7 @@ def write(path: Any, kind: Format, described: Any) -> None:
 
 def read(path: Any, kind: Format, make: Callable[[Any], Any]) -> Any:
     """Read a file, and make of its plain data what it describes."""
-    where = _path(path)
+    where = path_of("path", path)
 
     def refuse(why: str) -> FileFormatError:
         return FileFormatError(f"{where}: {why}")
@@ -105,13 +114,14 @@ def read(path: Any, kind: Format, make: Callable[[Any], Any]) -> Any:
         ) from None
 
 
-def _path(path: Any) -> str:
+def path_of(name: str, path: Any, accepted: str = "the path of a file, a string or pathlib.Path") -> str:
+    """Check the path of a file."""
     try:
         where = os.fspath(path)
     except TypeError:
         where = None
     if not isinstance(where, str):
-        raise InvalidTypeError(f"path={shown(path)}: must be the path of a file, a string or pathlib.Path")
+        raise InvalidTypeError(f"{name}={shown(path)}: must be {accepted}")
     return where
 
 
