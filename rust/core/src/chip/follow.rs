@@ -63,14 +63,19 @@ fn largest_of_few<X: Number>(level: Level, x: &[X], most: usize) -> Option<i128>
     Some(largest(&[low, high]))
 }
 
-/// The least and the greatest, 0 included, and how many are not 0.
+/// The least and the greatest, 0 included, and how many are not 0. Two loops: of one the compiler makes no registers.
 #[inline(always)]
 fn look<X: Number>(x: &[X]) -> (X, X, u32) {
-    x.iter().fold(
-        (X::default(), X::default(), 0),
-        #[inline(always)]
-        |(low, high, count), &x| (low.min(x), high.max(x), count + u32::from(x != X::default())),
-    )
+    let (mut low, mut high, mut count) = (X::default(), X::default(), 0);
+    for &x in x {
+        (low, high) = (low.min(x), high.max(x));
+    }
+    if low != high {
+        for &x in x {
+            count += u32::from(x != X::default());
+        }
+    }
+    (low, high, count)
 }
 
 /// Where the events of a row of the input land in a row of the output: neighbours, since weights lie by the phase of the kernel's

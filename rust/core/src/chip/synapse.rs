@@ -33,7 +33,7 @@ pub struct Synapses<W> {
     dense: Lined<W>,
     sparse: Vec<(u32, W)>,
     /// Of each source: weights that are not 0, and the largest absolute one.
-    sent: Vec<(u64, i64)>,
+    sent: Vec<(u64, u64)>,
 }
 
 impl<W: AddScaled> Synapses<W> {
@@ -50,7 +50,7 @@ impl<W: AddScaled> Synapses<W> {
         let mut made = Self { rows: Vec::new(), dense: Lined::default(), sparse: Vec::new(), sent: Vec::new() };
         for row in weights.chunks(targets.max(1)) {
             let there: usize = row.iter().map(|&w| usize::from(w != 0)).sum();
-            let most = row.iter().map(|&w| effective(w).saturating_abs()).max().unwrap_or(0);
+            let most = row.iter().map(|&w| effective(w).unsigned_abs()).max().unwrap_or(0);
             let pairs = row.iter().enumerate().filter(|&(_, &w)| w != 0);
             let pairs = pairs.map(|(post, &w)| (post / stretch * pitch + post % stretch, W::narrow(effective(w))));
             // A scattered addition costs about as much as a register of neighbouring ones.
@@ -73,8 +73,10 @@ impl<W: AddScaled> Synapses<W> {
     }
 
     /// By how much, at most, these sources can move any one sum on the way.
-    pub fn reach(&self, active: &Active<W>) -> i128 {
-        active.entries().iter().map(|&(source, count)| count.widest().abs() * i128::from(self.sent[source].1)).sum()
+    #[must_use]
+    pub fn reach(&self, active: &Active<W>) -> u64 {
+        let most = active.entries().iter().map(|&(source, count)| count.wide().unsigned_abs().saturating_mul(self.sent[source].1));
+        most.fold(0, u64::saturating_add)
     }
 
     /// Add up what the sources send; returns how many weights were added, one for each spike and target.

@@ -22,7 +22,7 @@ use crate::chip::recurrent::by_sample;
 use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, WIDTH, padded};
 use crate::chip::step::decay;
 use crate::chip::synapse::{Active, Synapses};
-use crate::chip::word::{Number, largest};
+use crate::chip::word::Number;
 use crate::elem::on_level;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
@@ -153,7 +153,7 @@ struct Neurons {
     rows: Rows<i32>,
     isyn: Lined<i32>,
     /// The largest absolute current that there can be.
-    reached: i128,
+    reached: u64,
     dash_syn: Lined<i32>,
     /// What reaches the membranes.
     drive: Lined<i32>,
@@ -187,8 +187,8 @@ impl Neurons {
     /// Add what sources send to the currents, spike by spike, saturating; returns how many weights were added.
     fn receive(&mut self, level: Level, synapses: &Synapses<i32>, active: &Active<i32>) -> u64 {
         // Where no sum on the way can leave its bits, saturating is adding.
-        self.reached += synapses.reach(active);
-        if self.reached <= i128::from(HIGH) {
+        self.reached = self.reached.saturating_add(synapses.reach(active));
+        if self.reached <= u64::from(HIGH.unsigned_abs()) {
             synapses.total(level, active, &mut self.isyn)
         } else {
             synapses.saturating(level, active, LOW, HIGH, &mut self.isyn)
@@ -200,7 +200,7 @@ impl Neurons {
         if self.count == 0 {
             return Extent::default();
         }
-        on_level!(level, simd => self.reached = currents::<Vector<i32, _>>(simd, &mut self.isyn, &self.dash_syn, &mut self.drive).into());
+        on_level!(level, simd => self.reached = currents::<Vector<i32, _>>(simd, &mut self.isyn, &self.dash_syn, &mut self.drive));
         let traces = [&mut [] as &mut [i32], &mut self.u, &mut []];
         let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.s, traces, restarts: 0 };
         i32::run(level, &self.line, &mut self.rows, &mut flow).0
@@ -222,13 +222,13 @@ impl Neurons {
         let (count, pitch) = (self.count.max(1), self.rows.v.len().max(1));
         self.isyn.chunks_mut(pitch).zip(isyn.chunks(count)).for_each(|(row, isyn)| row[..count].copy_from_slice(isyn));
         self.rows.v[..v.len()].copy_from_slice(v);
-        self.reached = largest(isyn);
+        self.reached = isyn.iter().map(|i| u64::from(i.unsigned_abs())).max().unwrap_or(0);
     }
 }
 
 /// Currents after their decay, and their sums; gives the largest absolute current.
 #[inline(always)]
-fn currents<L: Lanes<Word = i32>>(token: L::Token, isyn: &mut [i32], dash: &[i32], sums: &mut [i32]) -> i32 {
+fn currents<L: Lanes<Word = i32>>(token: L::Token, isyn: &mut [i32], dash: &[i32], sums: &mut [i32]) -> u64 {
     let pitch = sums.len();
     let (mut low, mut high) = (L::of(token, 0), L::of(token, 0));
     for from in (0..pitch).step_by(L::LEN) {
@@ -241,7 +241,7 @@ fn currents<L: Lanes<Word = i32>>(token: L::Token, isyn: &mut [i32], dash: &[i32
         }
         sum.store(&mut sums[from..]);
     }
-    high.fold(Ord::max).max(-low.fold(Ord::min))
+    u64::from(high.fold(Ord::max).unsigned_abs().max(low.fold(Ord::min).unsigned_abs()))
 }
 
 /// Add the spikes of aliased neurons to their targets, in ascending order; a target above its source fires anew, having fired already.
