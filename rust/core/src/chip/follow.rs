@@ -100,7 +100,9 @@ impl Runs {
         };
         let lines = geometry.channels * geometry.kernel[0];
         let turned: Vec<i64> = (0..lines)
-            .flat_map(|line| order.iter().flat_map(move |&kx| product.weight()[(line * across + kx) * features..][..features].iter().copied()))
+            .flat_map(|line| {
+                order.iter().flat_map(move |&kx| product.weight()[(line * across + kx) * features..][..features].iter().copied())
+            })
             .collect();
         Self { columns: (0..geometry.input[1]).map(run).collect(), weight: padded(&turned, 0) }
     }

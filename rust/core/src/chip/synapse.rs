@@ -75,6 +75,9 @@ impl<W: AddScaled> Synapses<W> {
     /// By how much, at most, these sources can move any one sum on the way.
     #[must_use]
     pub fn reach(&self, active: &Active<W>) -> u64 {
+        if self.sent.is_empty() {
+            return 0; // without targets nothing was laid out
+        }
         let most = active.entries().iter().map(|&(source, count)| count.wide().unsigned_abs().saturating_mul(self.sent[source].1));
         most.fold(0, u64::saturating_add)
     }
