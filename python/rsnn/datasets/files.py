@@ -122,7 +122,7 @@ def _in_memory(source: Any) -> Recordings | None:
         found = item[0] if isinstance(item, tuple) else item
         if not isinstance(found, np.ndarray) or found.dtype.names is None:
             raise InvalidTypeError(
-                f"source[{k}]={shown(found)}: must be a structured array of events, or (events, label); leave out the transform of the data set"
+                f"source[{k}]={shown(found)}: must be a structured array of events, or (events, label); leave out the data set's transform"
             )
         return found
 
@@ -209,7 +209,8 @@ def _shd(where: Path, camera: Any) -> Recordings:
 def _npz(where: Path, camera: Any) -> Recordings:
     def opened(use: Callable[[Any], Any]) -> Any:
         try:
-            with np.load(where, allow_pickle=False) as file:
+            # numpy leaves a file that it opened itself open where it cannot read it.
+            with where.open("rb") as opened_file, np.load(opened_file, allow_pickle=False) as file:
                 return use(file)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, NotImplementedError, AttributeError, TypeError) as error:
             if isinstance(error, FileFormatError):
