@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
@@ -96,23 +98,6 @@ def test_events_come_out_as_they_went_in(name: str, write: Any, more: dict[str, 
     frames = rsnn.records.frames(recordings[0], (2, 34, 34), dt=1000)
     assert frames.sum() == N
     np.testing.assert_array_equal(frames, rsnn.records.frames(RECORDS, (2, 34, 34), dt=1000))
-
-
-def test_tonics_own_readers_find_the_same_events(tmp_path: Path) -> None:
-    from tonic.io import get_aer_events_from_file, read_mnist_file
-
-    kind = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])
-    theirs = read_mnist_file(str(nmnist(tmp_path / "one.bin")), kind)
-    mine = rsnn.datasets.events(tmp_path / "one.bin")[0]
-    # tonic takes every packet for one of polarity events, and an invalid event for one.
-    content = HEAD + packet(1, polarity(slice(None)), N)
-    (tmp_path / "one.aedat").write_bytes(content)
-    raw = get_aer_events_from_file(str(tmp_path / "one.aedat"), 3.1, len(HEAD))
-    mine31 = rsnn.datasets.events(tmp_path / "one.aedat")[0]
-    gesture = {"x": raw["address"] >> 17, "y": (raw["address"] >> 2) & 0x1FFF, "p": (raw["address"] >> 1) & 1, "t": raw["timeStamp"]}
-    for field in ("t", "x", "y", "p"):
-        np.testing.assert_array_equal(mine[field], theirs[field])
-        np.testing.assert_array_equal(mine31[field], gesture[field])
 
 
 def test_a_davis_has_wider_addresses_and_its_frames_are_left_out(tmp_path: Path) -> None:
@@ -246,12 +231,31 @@ def test_what_is_not_accepted_is_refused_by_name(tmp_path: Path) -> None:
         recordings["a"]
 
 
-def test_aedat4_says_which_package_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
+class Decoder:
+    """Of the package aedat 2: streams by id, and packets with structured arrays."""
 
-    (tmp_path / "one.aedat4").write_bytes(b"#!AER-DAT4.0\r\n")
-    recordings = rsnn.datasets.events(tmp_path / "one.aedat4")
+    def __init__(self, path: str) -> None:
+        if Path(path).read_bytes() != b"#!AER-DAT4.0\r\n":
+            raise RuntimeError("corrupted")
+
+    def id_to_stream(self) -> dict[int, dict[str, Any]]:
+        return {0: {"type": "frame"}, 1: {"type": "events", "width": 34, "height": 34}}
+
+    def __iter__(self) -> Any:
+        own = RECORDS.astype([("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("on", "?")])
+        return iter([{"stream_id": 0}, {"stream_id": 1, "events": own[:50]}, {"stream_id": 1, "events": own[50:]}])
+
+
+def test_aedat4_is_read_by_the_package_aedat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "one.aedat4"
+    path.write_bytes(b"#!AER-DAT4.0\r\n")
+    recordings = rsnn.datasets.events(path)
     assert recordings.format == "aedat4"
     monkeypatch.setitem(sys.modules, "aedat", None)
-    with pytest.raises(ImportError, match="pip install aedat"):
+    with pytest.raises(ImportError, match=r"pip install 'rsnn\[datasets\]'"):
+        recordings[0]
+    monkeypatch.setitem(sys.modules, "aedat", SimpleNamespace(Decoder=Decoder))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(recordings[0], RECORDS)
+    path.write_bytes(b"#!AER-DAT4.0\r\nxyz")
+    with pytest.raises(rsnn.FileFormatError, match=r"is no AEDAT 4 file, or only a part of one \(corrupted\)"):
         recordings[0]
