@@ -26,6 +26,7 @@ class Camera:
     x, y, p : the lowest bit, and how many there are
     inverted : whether a polarity of 0 says brighter
     other : bits of which one says that it is no event of a pixel
+    none : bits that no address has
     """
 
     x: tuple[int, int]
@@ -33,6 +34,7 @@ class Camera:
     p: tuple[int, int]
     inverted: bool
     other: int
+    none: int = 0
 
     def field(self, name: str, address: Array) -> Array:
         """Give a field of addresses."""
@@ -41,7 +43,7 @@ class Camera:
 
 
 CAMERAS = {
-    "dvs128": Camera(x=(1, 7), y=(8, 7), p=(0, 1), inverted=True, other=0x8000),
+    "dvs128": Camera(x=(1, 7), y=(8, 7), p=(0, 1), inverted=True, other=0x80008000, none=0x7FFF0000),
     "davis": Camera(x=(12, 10), y=(22, 9), p=(11, 1), inverted=False, other=0x80000400),
 }
 """Cameras of AEDAT 2, as jAER decodes them: external events, frames and the inertial unit are left out."""
@@ -81,13 +83,16 @@ def read_aedat2(where: Path, camera: str) -> Array:
     _whole(where, body, 8)
     pairs = np.frombuffer(body, [("address", ">u4"), ("t", ">i4")])
     address, t = pairs["address"].astype(np.uint32), pairs["t"].astype(np.int64)
-    back = np.flatnonzero(np.diff(t) < 0)
-    # The counter of 32 bits comes round after 36 minutes; a step back of anything less is none that a camera makes.
+    if np.any(address & np.uint32(kind.none)):
+        wrong = int(np.argmax((address & np.uint32(kind.none)) != 0))
+        raise FileFormatError(
+            f"{where}: event {wrong} has the address {address[wrong]:#x}, which {camera!r} has not: another camera, or damaged"
+        )
+    # The counter of 32 bits comes round after 71 minutes: a step back by more than half of it is one forward.
     turns = np.zeros(len(t), np.int64)
-    for k in back:
-        if t[k + 1] - t[k] > -(2**31):
-            raise FileFormatError(f"{where}: goes back in time from {t[k]} to {t[k + 1]} µs at event {k + 1}: it is damaged")
-        turns[k + 1 :] += 1
+    turns[1:] = np.cumsum(np.diff(t) < -(2**31))
+    if np.any(t + turns * 2**32 < 0):
+        raise FileFormatError(f"{where}: has times before its begin: it is damaged")
     pixels = (address & np.uint32(kind.other)) == 0
     brighter = (kind.field("p", address) == 0) if kind.inverted else (kind.field("p", address) == 1)
     made = records_of(t + turns * 2**32, kind.field("x", address), kind.field("y", address), brighter)
@@ -95,8 +100,8 @@ def read_aedat2(where: Path, camera: str) -> Array:
 
 
 _HEADER = np.dtype(
-    [("type", "<i2"), ("source", "<i2"), ("size", "<i4"), ("offset", "<i4"), ("overflow", "<i4"), ("capacity", "<i4"), ("number", "<i4")]
-    + [("valid", "<i4")]
+    [(name, "<i2") for name in ("type", "source")]
+    + [(name, "<i4") for name in ("size", "offset", "overflow", "capacity", "number", "valid")]
 )
 _POLARITY = 1
 
@@ -132,6 +137,10 @@ _OVERFLOW = 240
 """A row that no pixel has: the time has gone on by 2**13 µs."""
 
 
+_BACK = 100_000
+"""So many µs back from one event to the next there are only in a file that lost a byte."""
+
+
 def read_nmnist(where: Path) -> Array:
     """Read the .bin of N-MNIST and N-Caltech101: 5 bytes an event, x, y, polarity and 23 bits of microseconds."""
     body = where.read_bytes()
@@ -141,8 +150,8 @@ def read_nmnist(where: Path) -> Array:
     turned = y == _OVERFLOW
     t = ((rest & 127) << 16) + (rows[:, 3] << 8) + rows[:, 4] + 2**13 * np.cumsum(turned)
     made = records_of(t, x, y, rest >= 128)[~turned]
-    back = np.flatnonzero(np.diff(made["t"]) < 0)
+    back = np.flatnonzero(np.diff(made["t"]) < -_BACK)
     if back.size or np.any(y > _OVERFLOW):
-        where_ = f"goes back in time at event {back[0] + 1}" if back.size else f"has an event in row {y.max()}"
-        raise FileFormatError(f"{where}: {where_}: it is damaged, or no .bin of N-MNIST")
+        what = f"goes back in time at event {back[0] + 1}" if back.size else f"has an event in row {y.max()}"
+        raise FileFormatError(f"{where}: {what}: it is damaged, or no .bin of N-MNIST")
     return made

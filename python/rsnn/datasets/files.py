@@ -122,7 +122,7 @@ def _in_memory(source: Any) -> Recordings | None:
         found = item[0] if isinstance(item, tuple) else item
         if not isinstance(found, np.ndarray) or found.dtype.names is None:
             raise InvalidTypeError(
-                f"source[{k}]={shown(found)}: must be a structured array of events, or (events, label); leave out the transform of the data set"
+                f"source[{k}]={shown(found)}: must be a structured array of events, or (events, label); leave out the data set's transform"
             )
         return found
 
@@ -149,7 +149,7 @@ def _aedat4(where: Path, camera: Any) -> Array:
     try:
         import aedat
     except ImportError as error:
-        raise ImportError("AEDAT 4 files are read by the package aedat: pip install aedat") from error
+        raise ImportError("AEDAT 4 files are read by the package aedat: pip install 'rsnn[datasets]'") from error
     try:
         decoder = aedat.Decoder(str(where))
         streams = [k for k, stream in decoder.id_to_stream().items() if stream["type"] == "events"]
@@ -167,7 +167,7 @@ def _shd(where: Path, camera: Any) -> Recordings:
     try:
         import h5py
     except ImportError as error:
-        raise ImportError("files of SHD are read by the package h5py: pip install h5py") from error
+        raise ImportError("files of SHD are read by the package h5py: pip install 'rsnn[datasets]'") from error
 
     def refuse(why: object) -> FileFormatError:
         return FileFormatError(f"{where}: is no file of SHD, or only a part of one ({why})")
@@ -209,7 +209,8 @@ def _shd(where: Path, camera: Any) -> Recordings:
 def _npz(where: Path, camera: Any) -> Recordings:
     def opened(use: Callable[[Any], Any]) -> Any:
         try:
-            with np.load(where, allow_pickle=False) as file:
+            # numpy leaves a file that it opened itself open where it cannot read it.
+            with where.open("rb") as opened_file, np.load(opened_file, allow_pickle=False) as file:
                 return use(file)
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, NotImplementedError, AttributeError, TypeError) as error:
             if isinstance(error, FileFormatError):
@@ -227,9 +228,8 @@ def _npz(where: Path, camera: Any) -> Recordings:
     def read(k: int) -> Array:
         arrays: dict[str, Array] = opened(lambda file: {name: file[name] for name in fields})
         if len({array.shape for array in arrays.values()}) > 1 or arrays["t"].ndim != 1:
-            raise FileFormatError(
-                f"{where}: its arrays have shapes { {name: a.shape for name, a in arrays.items()} }; must be (events,) all"
-            )
+            came = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+            raise FileFormatError(f"{where}: its arrays have the shapes {came}; must be (events,), all of them")
         made = np.empty(len(arrays["t"]), [(name, array.dtype) for name, array in arrays.items()])
         for name, array in arrays.items():
             made[name] = array

@@ -25,6 +25,8 @@ Array = npt.NDArray[Any]
 
 DEEPEST = 5
 """So many conventions together are tried."""
+PAIRED = 6
+"""So many of the changes, those that come nearest, are tried together with another one."""
 FEWER = 0.8
 """A change after which the first difference is no later must leave at most so many of the others."""
 AFTER = 100
@@ -386,11 +388,12 @@ def _causes(network: Network, spiking: list[int], frames: Array, wanted: Mapping
         singles = [tried((change,), other, now.late) for change, other in each(now.network)]
         best = max(singles, key=_Trial.score, default=now)
         if best.score() <= least:  # two conventions may show together alone
+            singles = sorted(singles, key=_Trial.score, reverse=True)[:PAIRED]
             pairs = (
                 tried((*one.changes, change), other, one.late)
                 for one in singles
                 for change, other in each(one.network)
-                if change.cause > one.changes[0].cause and not one.changes[0].late
+                if change.cause != one.changes[0].cause and not one.changes[0].late
             )
             best = max(pairs, key=_Trial.score, default=now)
         if best.score() <= least:
