@@ -74,10 +74,12 @@ bench-peers: peers ## measure against norse, snntorch, sinabs, spikingjelly and 
 	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet jax
 	.venv-peers/bin/python benchmarks/peers.py
 
-# nir comes last and alone: sinabs pins an older one, which the others do not take.
+# What was verified was verified against these. snnTorch names none of its needs: pandas is its pictures'.
+PEERS := norse==1.1.0 snntorch==1.0.0 sinabs==3.1.3 spikingjelly==2.0.0 pandas
+# nir comes last and alone: sinabs asks for an older one than the others do.
 peers: $(STAMPS)/wheel
 	@test -d .venv-peers || tools/venv.sh .venv-peers $(PYTHON)
-	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet norse snntorch sinabs spikingjelly $(WHEELS)/rsnn-*.whl
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet $(PEERS) $(WHEELS)/rsnn-*.whl
 	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --force-reinstall $(WHEELS)/rsnn-*.whl
 	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps 'nir>=1.0.8'
 

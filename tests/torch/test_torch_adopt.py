@@ -300,6 +300,20 @@ class Derived(Leaky):
     __module__ = "somewhere"
 
 
+def block(self: Any) -> None:
+    nn.Module.__init__(self)
+    self.lif = Derived()
+
+
+Base = kind("sinabs.layers.stateful_layer", "StatefulLayer", nn.Module)
+
+
+class Made(Base):  # type: ignore[misc]
+    """A neuron made of what a library has for that."""
+
+    __module__ = "somewhere"
+
+
 def twice() -> nn.Sequential:
     shared = Leaky()
     return nn.Sequential(shared, nn.Linear(2, 2), shared)
@@ -315,6 +329,16 @@ REFUSED: dict[str, tuple[Any, type[Exception], str]] = {
         r"0: Own: has a forward of its own around lif.*adopt\(torch.nn.Sequential\(net.fc1",
     ),
     "a class that derives": (nn.Sequential(Leaky(), Derived()), rsnn.InvalidValueError, "1: Derived: derives from snntorch.Leaky"),
+    "a class made of a library's parts": (
+        nn.Sequential(nn.ReLU(), Made()),
+        rsnn.InvalidValueError,
+        "1: Made: derives from sinabs.Stateful",
+    ),
+    "parts inside of others": (
+        nn.Sequential(Leaky(), kind("somewhere", "Block", nn.Module, __init__=block)()),
+        rsnn.InvalidValueError,
+        "1: Block: has a forward of its own around lif",
+    ),
     "neurons used twice": (twice(), rsnn.InvalidValueError, "2: snntorch.Leaky: is the same neurons as 0, .*give each place its own"),
     "rsnn's own": (nn.Sequential(Leaky(), rt.LIF(beta=0.9)), rsnn.InvalidValueError, "1: LIF: is rsnn's already; put it"),
     "a number out of range": (

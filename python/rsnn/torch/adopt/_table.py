@@ -106,6 +106,11 @@ def library_of(kind: type) -> str | None:
     return name if name in LIBRARIES else None
 
 
+def base_of(kind: type) -> type | None:
+    """Give the class of a library that a class is or derives from; None of others."""
+    return next((base for base in kind.__mro__ if library_of(base) is not None), None)
+
+
 def tables(library: str) -> ModuleType:
     """Give the module with a library's tables."""
     return import_module(f"rsnn.torch.adopt.{library}")
@@ -116,10 +121,10 @@ def find(module: nn.Module) -> Row | None:
     kind = type(module)
     library = library_of(kind)
     if library is None:
-        base = next((base for base in kind.__mro__ if library_of(base) is not None), None)
-        if base is not None and base.__name__ in tables(library_of(base) or "").ROWS:
+        base = base_of(kind)
+        if base is not None:
             called = f"{library_of(base)}.{base.__name__}"
-            raise Refusal(f"derives from {called} and may change what it does; use {called} itself, or a layer of rsnn.torch in its place")
+            raise Refusal(f"derives from {called}, and what it changes is not known; use a class of the library itself, or of rsnn.torch")
         return None
     own = tables(library)
     row: Row | None = own.ROWS.get(kind.__name__)

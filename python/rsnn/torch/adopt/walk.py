@@ -20,6 +20,7 @@ from rsnn.torch.adopt._table import (
     Refusal,
     Row,
     Stateless,
+    base_of,
     find,
     library_of,
     make_layer,
@@ -58,7 +59,8 @@ class Walk:
     """The reading of one model; what is refused is collected."""
 
     def __init__(self, model: nn.Module, surrogate: Any) -> None:
-        found = {library_of(type(each)) for each in model.modules()} - {None}
+        bases = (base_of(type(each)) for each in model.modules())
+        found = {library_of(base) for base in bases if base is not None}
         if len(found) != 1:
             came = f"layers of {' and '.join(sorted(map(str, found)))}" if found else "no layer of theirs"
             cure = "adopt the parts one by one" if found else "give a model that holds some, such as torch.nn.Sequential(...)"
@@ -140,7 +142,7 @@ class Walk:
             return self._list(module, path, calls)
         if isinstance(module, (Layer, Delay)):
             raise Refusal("is rsnn's already; put it and what is adopted into a rsnn.torch.Sequential")
-        holds = next((name for name, each in module.named_modules() if library_of(type(each)) or isinstance(each, (Layer, Delay))), None)
+        holds = next((name for name, each in module.named_modules() if base_of(type(each)) or isinstance(each, (Layer, Delay))), None)
         if holds is not None:
             cure = "give its layers in the order of their calls, as in rsnn.torch.adopt(torch.nn.Sequential(net.fc1, net.lif1))"
             raise Refusal(f"has a forward of its own around {holds or 'itself'}, which nobody can read off; {cure}")
