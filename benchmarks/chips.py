@@ -1,6 +1,7 @@
-"""Measure the integer emulators of chips on one thread: Loihi's neurons against copying their input, a Xylo core, and a convolutional
-network on DynapCNN against the same integers in floats, as sinabs has them (torch alone where sinabs is not installed).
+"""Measure the integer emulators of chips on one thread.
 
+Loihi's neurons against copying their input, a Xylo core, and a convolutional network on DynapCNN against the same integers in floats, as
+sinabs has them (torch alone where sinabs is not installed).
 Times are those of the thread, so that a busy neighbour disturbs them less; contestants take turns, and the least of several rounds counts.
 """
 
@@ -155,7 +156,8 @@ def table(rounds: int) -> str:
     for density in (0.001, 0.01, 0.1):
         name, times, _ = convolutions(max(2, rounds // 4), density)
         rows.append(
-            f"| conv(2-8-16-16), dense(11) on 2x128x128, {inference.STEPS} steps | beside {name} | {density:.1%} | {times['rsnn'] * 1e3:.1f} "
+            f"| conv(2-8-16-16), dense(11) on 2x128x128, {inference.STEPS} steps | beside {name} | {density:.1%} "
+            f"| {times['rsnn'] * 1e3:.1f} "
             f"| {times['floats'] * 1e3:.0f} | {times['floats'] / times['rsnn']:.1f} |"
         )
     return "\n".join(rows)

@@ -373,8 +373,6 @@ IAF = rt.Sequential(rt.Linear(3, 2), rt.IAF())
             lambda: rt.chip.QAT(rt.Graph([("a", rt.Linear(3, 2)), ("b", rt.IAF(), ("a", "a"))]))(torch.zeros(4, 2, 3)), ValueError,
             "layer 1 takes something else .* use a Sequential",
         ),
-        (lambda: rsnn.chip.quantize(rsnn.Network([rsnn.Linear([[1.0]]), rsnn.LIF(reset="zero")], 1), "loihi_lava", weight_bits=4),
-         ValueError, "weight_bits=4: loihi_lava does not take it; leave it out, or use dynapcnn"),
     ],
 )  # fmt: skip
 def test_what_is_not_accepted_is_named_with_the_cure(act: Callable[[], Any], error: type[Exception], words: str) -> None:
