@@ -44,6 +44,8 @@ MODULES = {
     "rsnn.metrics": "Measures of spike trains and networks",
     "rsnn.plasticity": "Learning without gradients",
     "rsnn.convert": "From ReLU to spikes",
+    "rsnn.nir": "NIR graphs, and audits of them",
+    "rsnn.datasets": "Event files",
     "rsnn.plot": "Pictures",
     "rsnn.presets.norse": "Norse's neurons",
     "rsnn.presets.snntorch": "snnTorch's neurons",

@@ -53,7 +53,7 @@ def records_of(t: Any, x: Any, y: Any, p: Any) -> Array:
     """Make records of their fields."""
     made = np.empty(len(t), RECORD)
     made["t"], made["x"], made["y"], made["p"] = t, x, y, p
-    return made
+    return np.asarray(made)
 
 
 def _body(where: Path, ends: bytes | None) -> bytes:
@@ -96,7 +96,7 @@ def read_aedat2(where: Path, camera: str) -> Array:
     pixels = (address & np.uint32(kind.other)) == 0
     brighter = (kind.field("p", address) == 0) if kind.inverted else (kind.field("p", address) == 1)
     made = records_of(t + turns * 2**32, kind.field("x", address), kind.field("y", address), brighter)
-    return made[pixels]
+    return np.asarray(made[pixels])
 
 
 _HEADER = np.dtype(
@@ -154,4 +154,4 @@ def read_nmnist(where: Path) -> Array:
     if back.size or np.any(y > _OVERFLOW):
         what = f"goes back in time at event {back[0] + 1}" if back.size else f"has an event in row {y.max()}"
         raise FileFormatError(f"{where}: {what}: it is damaged, or no .bin of N-MNIST")
-    return made
+    return np.asarray(made)

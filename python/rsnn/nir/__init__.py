@@ -11,8 +11,9 @@ It takes the package nir: ``pip install 'rsnn[nir]'``.
 
 from __future__ import annotations
 
-from .auditing import Audit, Cause, LayerAudit, audit
+from .auditing import audit
 from .reading import read
+from .report import Audit, Cause, LayerAudit
 from .writing import graph, write
 
 __all__ = ["Audit", "Cause", "LayerAudit", "audit", "graph", "read", "write"]

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from .auditing import Audit
+    from .report import Audit
 
 KINDS = (("in both", "#9aa5b1"), ("in the original alone", "#2166ac"), ("in the network alone", "#d6604d"))
 BEFORE, AFTER = 20, 80
