@@ -93,7 +93,7 @@ class SumPool(torch.nn.Module):
         return torch.nn.functional.avg_pool2d(x, self.side) * (self.side * self.side) if self.side > 1 else x
 
 
-def emulation(network: Any) -> tuple[str, torch.nn.Module]:
+def emulation(network: Any) -> tuple[str, torch.nn.Sequential]:
     """Make the layers of a quantised network in floats: with sinabs' neurons and pooling, or in torch alone; says which."""
     modules: list[torch.nn.Module] = []
     with_sinabs = find_spec("sinabs") is not None
@@ -130,9 +130,11 @@ def convolutions(rounds: int, density: float) -> tuple[str, dict[str, float], in
     def emulate() -> torch.Tensor:
         with torch.inference_mode():
             for module in floats:
-                if hasattr(module, "reset_states"):
-                    module.reset_states()
-            return floats(torch.from_numpy(frames))
+                again = getattr(module, "reset_states", None)  # sinabs keeps the state of the last call
+                if callable(again):
+                    again()
+            made: torch.Tensor = floats(torch.from_numpy(frames))
+            return made
 
     ours, theirs = network.run(counts, threads=1).output, emulate().numpy().reshape(len(frames), -1)
     assert (ours == theirs).all(), "the emulations differ"

@@ -106,7 +106,10 @@ def _save(path: Path, out: rsnn.Result) -> None:
 
 def _draw(path: Path, out: rsnn.Result) -> None:
     try:
-        figure = out.plot()
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(9, 5), layout="constrained")
+        out.plot(figure)
     except ImportError:
         raise InvalidValueError('--picture needs matplotlib: pip install "rsnn[plot]"') from None
     try:

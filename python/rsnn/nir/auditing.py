@@ -214,12 +214,12 @@ def _later(spikes: Array, late: int) -> Array:
 
 def _report(network: Network, spiking: list[int], frames: Array, wanted: Mapping[int, Array], found: list[Array]) -> Audit:
     rows = []
-    for place in sorted(wanted):
-        k = spiking[place]
-        begins, _, differ = _first({place: wanted[place]}, found)
+    for one in sorted(wanted):
+        k = spiking[one]
+        begins, _, differ = _first({one: wanted[one]}, found)
         name = network.graph.names[k]
         called = f"{type(network.layers[k]).__name__}{'' if name is None else f' {name!r}'}"
-        rows.append(LayerAudit(k, called, int(wanted[place].sum()), int(found[place].sum()), differ, begins))
+        rows.append(LayerAudit(k, called, int(wanted[one].sum()), int(found[one].sum()), differ, begins))
     step, place, _ = _first(wanted, found)
     if step is None or place is None:
         return Audit(tuple(rows), None, None, None, None, None, None, ())
