@@ -12,7 +12,7 @@ import rsnn
 
 ROOT = Path(__file__).parent.parent
 INSTALLED = Path(rsnn.__file__).parent
-EXTRAS = {"torch", "plot", "notebook", "demo", "test", "docs"}
+EXTRAS = {"torch", "plot", "notebook", "nir", "datasets", "demo", "test", "docs"}
 
 
 def python(code: str, *arguments: str) -> str:

@@ -8,6 +8,7 @@ use crate::array::{expect_shape, lengths, read, write};
 use crate::error::{compute, to_python};
 
 /// Write the distance of Victor and Purpura of each pair (a train of a, a train of b).
+#[allow(clippy::needless_pass_by_value, reason = "pairs come from Python as tuples of their own")]
 #[pyfunction]
 #[pyo3(signature = (a, b, pairs, q, out, *, threads=1))]
 fn victor_purpura(
