@@ -8,8 +8,6 @@ the emulator of the chip.
 A quarter of the pictures, with every digit in equal share, is held out by the seed and used for nothing but the accuracies told.
 
     python examples/qat.py [--help]
-
-Came out (FILL).
 """
 
 import copy
@@ -154,7 +152,7 @@ def compare(seed: int, settings: Settings) -> Found:
             integers["rounded"] = chip.layers[1].quantized.weight
     for bits in TRAINED[:1] if settings.quick else TRAINED:
         qat = rt.chip.QAT(copy.deepcopy(model), TARGET, weight_bits=bits)
-        trained[bits] = train(qat, digits, max(1, settings.epochs // 2), RATES["chip"], f"seed {seed}, {bits} bits")
+        trained[bits] = train(qat, digits, settings.epochs, RATES["chip"], f"seed {seed}, {bits} bits")
         if bits == TRAINED[0]:
             integers["trained"] = qat.quantized().layers[1].quantized.weight
     return Found(in_float, rounded, trained, integers)

@@ -6,8 +6,6 @@ holds it against every limit of the chip and puts each layer on a core; `report`
 which are what the chip spends its energy on. Accuracies and operations are those of the emulator of the chip, on held-out digits.
 
     python examples/speck_digits.py [--help]
-
-Came out (FILL).
 """
 
 from dataclasses import dataclass
