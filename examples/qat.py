@@ -8,6 +8,10 @@ the emulator of the chip.
 A quarter of the pictures, with every digit in equal share, is held out by the seed and used for nothing but the accuracies told.
 
     python examples/qat.py [--help]
+
+Came out (Intel Xeon, 2 cores, busy with other work, 2026-11-30), five seeds, 450 held-out digits each, % right: in float 97.56, 96.44,
+95.11, 97.33 and 96.00; rounded to 4 bits 93.56, 95.11, 90.67, 95.33 and 94.00, trained with 4 bits 97.78, 96.22, 94.89, 97.56 and 96.67;
+rounded to 3 bits 73.33, 78.67, 60.89, 79.56 and 88.44, trained with 3 bits 94.00, 95.78, 95.33, 97.11 and 96.44. 345 s.
 """
 
 import copy
