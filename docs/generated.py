@@ -69,7 +69,7 @@ MODULES = {
 def setup(app: Any) -> dict[str, bool]:
     """Register with Sphinx."""
     app.connect("builder-inited", lambda _: write())
-    app.connect("autodoc-process-docstring", _plain_stars)
+    app.connect("autodoc-process-docstring", _plain_stars, priority=400)  # before napoleon, whose stars are meant
     return {"parallel_read_safe": True}
 
 
@@ -181,5 +181,5 @@ def _plain_stars(_app: Any, _what: str, _name: str, _obj: Any, _options: Any, li
     for k, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
             parts = line.split("``")  # every second one is code
-            parts[::2] = [re.sub(r"(?<=[ (])\*(?=\w+[,)])", r"\\*", part) for part in parts[::2]]
+            parts[::2] = [re.sub(r"(?<=[ (])\*(?=\w)", r"\\*", part) for part in parts[::2]]
             lines[k] = "``".join(parts)

@@ -32,7 +32,7 @@ class LearnResult:
         After the last step, in the dtype that was computed in.
     state : named tuple of arrays ([B,] ...)
         ``pre``, ``post``, and what else the rule carries (``pre_slow``, ``post_slow``, ``eligibility``): pass it back in to go on.
-    history : array (T // weight_every, *weight's shape), or None
+    history : array (T // weight_every, *shape of the weight), or None
         The weight after every so many steps, where that was asked for.
     """
 

@@ -51,7 +51,7 @@ class PlasticResult:
         The weights of the layers with a rule of spike times, after the last step, in the dtype that was computed in.
     traces : mapping of dicts of arrays
         What was recorded.
-    history : mapping of arrays (T // weight_every, *weight's shape)
+    history : mapping of arrays (T // weight_every, *shape of the weight)
         The weights after every so many steps, where that was asked for.
     """
 
