@@ -53,14 +53,7 @@ def run(network: Network, x: Any, state: Any, record: Any, threads: int | None, 
     wanted, begin = wanted_traces(network, record), checked_state(network, state, batch, given.dtype)
     running = Running(network, given.dtype, batch, begin, keep=True)
     shapes = network.shapes
-    try:
-        output = empty((*given.lead, *shapes[-1]), given.dtype)
-        traces = {k: {name: empty((*given.lead, *shapes[k]), given.dtype) for name in one} for k, one in wanted.items()}
-    except (MemoryError, ValueError, OverflowError):  # numpy's, of sizes that no memory has
-        raise InvalidValueError(
-            f"x: a run of {given.lead[0]} steps, its output and what is recorded, is more than memory can hold; "
-            "run it in pieces, from state to state"
-        ) from None
+    output, traces = _room(given, shapes, wanted)
     for stretch, block in blocks(given):
         recorded = {k: {name: trace[stretch] for name, trace in one.items()} for k, one in traces.items()}
         running.advance(block, output[stretch], recorded, path, workers)
@@ -68,6 +61,29 @@ def run(network: Network, x: Any, state: Any, record: Any, threads: int | None, 
         if running.lowered.places[k].raster:
             one.update({name: from_raster(trace.reshape(*given.lead, math.prod(shapes[k])), shapes[k]) for name, trace in one.items()})
     return running.result(given.lead, output, traces, path)
+
+
+def forward(network: Network, x: Any, state: Any, threads: int) -> tuple[Array, States]:
+    """Run a network over dense data for its output and its states alone: spikes between layers are let go as they were used."""
+    given = network_input(network, x, None, None)
+    batch = given.lead[1] if len(given.lead) == 2 else None
+    running = Running(network, given.dtype, batch, checked_state(network, state, batch, given.dtype), keep=False)
+    output, _ = _room(given, network.shapes, {})
+    for stretch, block in blocks(given):
+        running.advance(block, output[stretch], {}, "auto", threads)
+    return output.swapaxes(0, 1) if network.batch_first and batch is not None else output, running.states()
+
+
+def _room(given: NetworkInput, shapes: tuple[Shape, ...], wanted: dict[int, tuple[str, ...]]) -> tuple[Array, dict[int, dict[str, Array]]]:
+    """Make room for the output and what is recorded."""
+    try:
+        output = empty((*given.lead, *shapes[-1]), given.dtype)
+        return output, {k: {name: empty((*given.lead, *shapes[k]), given.dtype) for name in one} for k, one in wanted.items()}
+    except (MemoryError, ValueError, OverflowError):  # numpy's, of sizes that no memory has
+        raise InvalidValueError(
+            f"x: a run of {given.lead[0]} steps, its output and what is recorded, is more than memory can hold; "
+            "run it in pieces, from state to state"
+        ) from None
 
 
 def blocks(given: NetworkInput) -> Any:

@@ -24,7 +24,8 @@ from rsnn.torch._ops import _new, _numpy, _one_by_one, register
 CROSSOVER = 0.35
 """The share of events above which the dense product is the faster way to a weight's gradient; measured in benchmarks/mlp.py."""
 CONVOLUTION_CROSSOVER = 0.1
-"""The same of a convolution."""
+"""The same of a convolution, which keeps the events up to here whichever way its forward went. From 0.03 on torch's product, the dense way,
+is up to 1.6 times faster, but its bits depend on the number of threads."""
 
 
 def finite(weight: Tensor) -> Tensor:
@@ -184,7 +185,7 @@ def _convolve(
 def _conv2d_kept(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> tuple[Tensor, Tensor, Tensor]:
     output, words, (path, count, unit) = _convolve(x, weight, bias, stride, padding)
     if path == "dense":
-        return output, *nothing(x)
+        return output, *_found(x.flatten(1), CONVOLUTION_CROSSOVER)
     return output, words, _listed(x.flatten(1), words, count, unit)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from rsnn import arguments
 from rsnn.drawn import Drawn
 from rsnn.errors import InvalidTypeError, InvalidValueError
-from rsnn.torch import _checks
+from rsnn.torch import _checks, inference
 from rsnn.torch.delay import Delay
 from rsnn.torch.lift import Dropout, over_time, refuse_state
 from rsnn.torch.modules import Layer
@@ -100,6 +100,9 @@ class Sequential(nn.Sequential):
         InvalidTypeError, InvalidValueError
             x or the state is not what a module takes; the message names the module's position.
         """
+        found = inference.run(self, x, state, batch_first=self.batch_first) if type(self) is Sequential else None
+        if found is not None:
+            return found
         result = self.run(x, state, ())
         return result.output, result.state
 

@@ -3,8 +3,8 @@
 use numpy::{Element, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use rsnn_core::elem::Elem;
-use rsnn_core::event::{self, Events, Values, bits, words_of};
-use rsnn_core::product::Conv2d;
+use rsnn_core::event::{Events, Values, words_of};
+use rsnn_core::product::{Conv2d, Products};
 
 use crate::array::{expect_shape, lengths, read, write};
 use crate::error::{compute, to_python};
@@ -31,7 +31,7 @@ impl<'py, E: Elem + Element> Kept<'py, E> {
     }
 }
 
-fn scan_typed<E: Elem + Element>(
+fn scan_typed<E: Products + Element>(
     x: &Bound<'_, PyAny>,
     words: &Bound<'_, PyAny>,
     threads: usize,
@@ -43,7 +43,7 @@ fn scan_typed<E: Elem + Element>(
     let [rows, n] = lengths("x", x.shape())?;
     expect_shape("words", words.shape(), &[rows, words_of(n)])?;
     let (x, words) = (x.as_slice()?, words.as_slice_mut()?);
-    let found = compute(py, threads, |context| event::scan(context, level, x, words, (rows, n)))?;
+    let found = compute(py, threads, |context| E::scan(context, level, x, words, (rows, n)))?;
     Ok((found.count, found.unit))
 }
 
@@ -61,18 +61,18 @@ fn event_scan(x: &Bound<'_, PyAny>, words: &Bound<'_, PyAny>, threads: usize, le
 #[pyfunction]
 fn event_estimate(x: &Bound<'_, PyAny>) -> PyResult<f64> {
     match float("x", x)? {
-        Float::F32 => Ok(event::estimate(level(None)?, read::<f32>("x", x)?.as_slice()?)),
-        Float::F64 => Ok(event::estimate(level(None)?, read::<f64>("x", x)?.as_slice()?)),
+        Float::F32 => Ok(f32::estimate(level(None)?, read::<f32>("x", x)?.as_slice()?)),
+        Float::F64 => Ok(f64::estimate(level(None)?, read::<f64>("x", x)?.as_slice()?)),
     }
 }
 
-fn list_typed<E: Elem + Element>(x: &Bound<'_, PyAny>, words: &Bound<'_, PyAny>, values: &Bound<'_, PyAny>) -> PyResult<()> {
+fn list_typed<E: Products + Element>(x: &Bound<'_, PyAny>, words: &Bound<'_, PyAny>, values: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = x.py();
     let (x, words) = (read::<E>("x", x)?, read::<u64>("words", words)?);
     let mut values = write::<E>("values", values)?;
     let [rows, n] = lengths("x", x.shape())?;
     let (x, words, values) = (x.as_slice()?, words.as_slice()?, values.as_slice_mut()?);
-    compute(py, 1, |_| bits::list(x, words, values, (rows, n)))
+    compute(py, 1, |_| E::list(x, words, values, (rows, n)))
 }
 
 /// Write the values of the events of x, by row and ascending.
@@ -84,14 +84,14 @@ fn event_values(x: &Bound<'_, PyAny>, words: &Bound<'_, PyAny>, values: &Bound<'
     }
 }
 
-fn unpack_typed<E: Elem + Element>(words: &Bound<'_, PyAny>, values: Option<&Bound<'_, PyAny>>, x: &Bound<'_, PyAny>) -> PyResult<()> {
+fn unpack_typed<E: Products + Element>(words: &Bound<'_, PyAny>, values: Option<&Bound<'_, PyAny>>, x: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = x.py();
     let kept = Kept::<E>::read(words, values)?;
     let mut x = write::<E>("x", x)?;
     let [rows, n] = lengths("x", x.shape())?;
     let (events, x) = (kept.events((rows, n))?, x.as_slice_mut()?);
     compute(py, 1, |_| {
-        events.unpack(0, x);
+        E::unpack(&events, x);
         Ok(())
     })
 }
@@ -105,7 +105,7 @@ fn event_unpack(words: &Bound<'_, PyAny>, values: Option<&Bound<'_, PyAny>>, x: 
     }
 }
 
-fn weight_gradient_typed<E: Elem + Element>(
+fn weight_gradient_typed<E: Products + Element>(
     (words, values): (&Bound<'_, PyAny>, Option<&Bound<'_, PyAny>>),
     grad: &Bound<'_, PyAny>,
     (grad_weight, grad_bias): (&Bound<'_, PyAny>, &Bound<'_, PyAny>),
@@ -123,7 +123,7 @@ fn weight_gradient_typed<E: Elem + Element>(
     expect_shape("grad_bias", grad_bias.shape(), &[outputs])?;
     let events = kept.events((rows, inputs))?;
     let (grad, grad_weight, grad_bias) = (grad.as_slice()?, grad_weight.as_slice_mut()?, grad_bias.as_slice_mut()?);
-    compute(py, threads, |context| event::weight::weight_gradient(context, level, &events, grad, grad_weight, grad_bias))
+    compute(py, threads, |context| E::weight_gradient(context, level, &events, grad, grad_weight, grad_bias))
 }
 
 /// `grad_weight = grad.T @ x` by the events of x, and `grad_bias = grad.sum(0)`, summed over ascending rows.
@@ -144,7 +144,7 @@ fn event_weight_gradient(
     }
 }
 
-fn conv2d_weight_gradient_typed<E: Elem + Element>(
+fn conv2d_weight_gradient_typed<E: Products + Element>(
     (words, values): (&Bound<'_, PyAny>, Option<&Bound<'_, PyAny>>),
     grad: &Bound<'_, PyAny>,
     grad_weight: &Bound<'_, PyAny>,
@@ -166,7 +166,7 @@ fn conv2d_weight_gradient_typed<E: Elem + Element>(
     let entries = channels.saturating_mul(size.0).saturating_mul(size.1);
     let events = kept.events((images, entries))?;
     let (grad, grad_weight) = (grad.as_slice()?, grad_weight.as_slice_mut()?);
-    compute(py, threads, |context| event::frames::weight_gradient(context, level, &events, grad, grad_weight, &conv))
+    compute(py, threads, |context| E::conv2d_weight_gradient(context, level, &events, grad, grad_weight, &conv))
 }
 
 /// The gradient of a convolution's weight by the events of its input, a row of words for each image of this size.

@@ -2,9 +2,8 @@
 
 use numpy::{Element, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use rsnn_core::elem::Elem;
 use rsnn_core::event::{Path, words_of};
-use rsnn_core::product::{self, Cell, Conv2d, Done, Pool2d, Rows};
+use rsnn_core::product::{Cell, Conv2d, Done, Pool2d, Products, Rows};
 
 use crate::array::{expect_shape, lengths, read, write};
 use crate::error::{InvalidValueError, compute, to_python};
@@ -37,7 +36,7 @@ fn path_of(name: &str) -> PyResult<Path> {
     }
 }
 
-fn linear_typed<E: Elem + Element>(
+fn linear_typed<E: Products + Element>(
     request: &Request<'_, '_>,
     (weight, bias): Weights<'_, '_>,
     inputs: Option<usize>,
@@ -79,7 +78,7 @@ fn linear_typed<E: Elem + Element>(
     let out = out.as_slice_mut()?;
     let words = words.as_mut().map(numpy::PyReadwriteArray::as_slice_mut).transpose()?;
     let done = compute(request.x.py(), request.threads, |context| {
-        product::linear(context, level, &x, weight, bias, out, (rows, taken, outputs), (path, words))
+        E::linear(context, level, &x, weight, bias, out, (rows, taken, outputs), (path, words))
     })?;
     Ok(said(done))
 }
@@ -105,7 +104,7 @@ fn linear(
     }
 }
 
-fn input_gradient_typed<E: Elem + Element>(request: &Request<'_, '_>, weight: &Bound<'_, PyAny>) -> PyResult<()> {
+fn input_gradient_typed<E: Products + Element>(request: &Request<'_, '_>, weight: &Bound<'_, PyAny>) -> PyResult<()> {
     let level = level(request.level)?;
     let grad = read::<E>("grad", request.x)?;
     let weight = read::<E>("weight", weight)?;
@@ -115,7 +114,7 @@ fn input_gradient_typed<E: Elem + Element>(request: &Request<'_, '_>, weight: &B
     expect_shape("weight", weight.shape(), &[outputs, inputs])?;
     expect_shape("out", out.shape(), &[rows, inputs])?;
     let (grad, weight, out) = (grad.as_slice()?, weight.as_slice()?, out.as_slice_mut()?);
-    compute(request.x.py(), request.threads, |context| product::input_gradient(context, level, grad, weight, out, (rows, inputs, outputs)))
+    compute(request.x.py(), request.threads, |context| E::input_gradient(context, level, grad, weight, out, (rows, inputs, outputs)))
 }
 
 /// `out = grad @ weight`, in an order of its own.
@@ -135,7 +134,7 @@ fn input_gradient(
     }
 }
 
-fn conv2d_typed<E: Elem + Element>(
+fn conv2d_typed<E: Products + Element>(
     request: &Request<'_, '_>,
     (weight, bias): Weights<'_, '_>,
     stride: (usize, usize),
@@ -165,8 +164,7 @@ fn conv2d_typed<E: Elem + Element>(
     let (x, weight) = (x.as_slice()?, weight.as_slice()?);
     let bias = bias.as_ref().map(numpy::PyReadonlyArray::as_slice).transpose()?;
     let out = out.as_slice_mut()?;
-    let done =
-        compute(request.x.py(), request.threads, |context| product::conv2d(context, level, x, weight, bias, out, &conv, (path, words)))?;
+    let done = compute(request.x.py(), request.threads, |context| E::conv2d(context, level, x, weight, bias, out, &conv, (path, words)))?;
     Ok(said(done))
 }
 
@@ -192,7 +190,7 @@ fn conv2d(
     }
 }
 
-fn pool2d_typed<E: Elem + Element>(request: &Request<'_, '_>, kernel: (usize, usize), cell: Cell) -> PyResult<()> {
+fn pool2d_typed<E: Products + Element>(request: &Request<'_, '_>, kernel: (usize, usize), cell: Cell) -> PyResult<()> {
     let x = read::<E>("x", request.x)?;
     let mut out = write::<E>("out", request.out)?;
     let [images, channels, height, width] = lengths("x", x.shape())?;
@@ -200,7 +198,7 @@ fn pool2d_typed<E: Elem + Element>(request: &Request<'_, '_>, kernel: (usize, us
     let size = pool.output_size().map_err(|e| to_python(&e))?;
     expect_shape("out", out.shape(), &[images, channels, size.0, size.1])?;
     let (x, out) = (x.as_slice()?, out.as_slice_mut()?);
-    compute(request.x.py(), request.threads, |context| product::pool2d(context, x, out, &pool))
+    compute(request.x.py(), request.threads, |context| E::pool2d(context, x, out, &pool))
 }
 
 /// Sums, averages or the largest of whole cells, in raster order.

@@ -236,6 +236,11 @@ pub(super) fn ones(words: &[u64]) -> usize {
     words.iter().map(|word| word.count_ones() as usize).sum()
 }
 
+/// Write the dense rows of events to `x`.
+pub fn unpack<E: Elem>(events: &Events<'_, E>, x: &mut [E]) {
+    events.unpack(0, x);
+}
+
 /// Write the values of the events in `x` (rows, n) to `values`, by row and ascending.
 pub fn list<E: Elem>(x: &[E], words: &[u64], values: &mut [E], (rows, n): (usize, usize)) -> Result<()> {
     let events = Events::new(words, Values::Dense(x), (rows, n))?;

@@ -10,7 +10,13 @@
 //! An event of row y meets the kernel rows j that are equal to `(y + py) mod sy`, its phase, and so with columns. Those of one phase reach
 //! neighbouring outputs, from the last kernel row to the first. So the weights lie as
 //! `[row phase][column phase][channel][kernel row, descending][kernel column, descending][output]`: an event is a few runs of neighbours,
-//! one for each output row, cut where the image ends.
+//! one for each output row, cut where the image ends. The gradient of the weight goes the same ways back:
+//!
+//! ```text
+//! dw[o, c, j, i] += dy[p, q, o] * x[y, x, c]
+//! ```
+
+use std::ops::Range;
 
 use fearless_simd::{Level, Simd};
 
@@ -73,25 +79,43 @@ pub struct Scatter<E> {
     inverse: u64,
 }
 
+/// Calls `visit` with the index in the weight (outputs, channels, kernel rows, kernel columns) of each entry as it lies here.
+fn in_order(conv: &Conv2d, mut visit: impl FnMut(usize)) {
+    let (kernel, stride) = (conv.kernel, conv.stride);
+    let of_phase = |kernel: usize, stride: usize, phase: usize| (phase..kernel).step_by(stride).rev();
+    for phase_row in 0..stride.0.min(kernel.0) {
+        for phase_column in 0..stride.1.min(kernel.1) {
+            for c in 0..conv.channels {
+                for j in of_phase(kernel.0, stride.0, phase_row) {
+                    for i in of_phase(kernel.1, stride.1, phase_column) {
+                        (0..conv.outputs).for_each(|o| visit(((o * conv.channels + c) * kernel.0 + j) * kernel.1 + i));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Add a gradient that lies as events want it to that of the weight (outputs, channels, kernel rows, kernel columns).
+pub fn add_laid<E: Elem>(conv: &Conv2d, laid: &[E], grad_weight: &mut [E]) {
+    let mut laid = laid.iter();
+    in_order(conv, |at| grad_weight[at] += laid.next().copied().unwrap_or(E::ZERO));
+}
+
 impl<E: Elem> Scatter<E> {
     /// Lay out the weight (outputs, channels, kernel rows, kernel columns).
     pub fn new(conv: &Conv2d, weight: &[E]) -> Result<Self> {
         let output = conv.output_size()?;
         let (kernel, stride) = (conv.kernel, conv.stride);
         let mut laid = Vec::with_capacity(weight.len());
-        let mut phases = Vec::new();
-        let of_phase = |kernel: usize, stride: usize, phase: usize| (phase..kernel).step_by(stride).rev();
+        in_order(conv, |at| laid.push(weight[at]));
+        let (mut phases, mut begin) = (Vec::new(), 0);
         for phase_row in 0..stride.0.min(kernel.0) {
             for phase_column in 0..stride.1.min(kernel.1) {
                 let row = taps(kernel.1, stride.1, phase_column) * conv.outputs;
-                phases.push((laid.len(), row, row * taps(kernel.0, stride.0, phase_row)));
-                for c in 0..conv.channels {
-                    for j in of_phase(kernel.0, stride.0, phase_row) {
-                        for i in of_phase(kernel.1, stride.1, phase_column) {
-                            laid.extend((0..conv.outputs).map(|o| weight[((o * conv.channels + c) * kernel.0 + j) * kernel.1 + i]));
-                        }
-                    }
-                }
+                let channel = row * taps(kernel.0, stride.0, phase_row);
+                phases.push((begin, row, channel));
+                begin += channel * conv.channels;
             }
         }
         Ok(Self {
@@ -113,6 +137,25 @@ impl<E: Elem> Scatter<E> {
     pub fn fan_out(&self, pixel: usize) -> u64 {
         let (row, column) = (self.rows[pixel / self.columns.len()], self.columns[pixel % self.columns.len()]);
         (row.count * column.count * self.outputs) as u64
+    }
+
+    /// Add to `laid`, which lies as the weight does here, what one image of events and the gradient (rows, columns, outputs) give.
+    pub fn add_gradient(&self, level: Level, events: &[Event<E>], grad: &[E], laid: &mut [E]) {
+        let mut left = events;
+        while let Some((y, now)) = self.next_row(&mut left) {
+            self.go_row(level, now, y, Back { grad, laid }, None);
+        }
+    }
+
+    /// Take the events of the next row that has some.
+    fn next_row<'a>(&self, left: &mut &'a [Event<E>]) -> Option<(usize, &'a [Event<E>])> {
+        let across = self.columns.len() * self.channels;
+        let y = left.first()?.at as usize / across;
+        let end = (y + 1) * across;
+        let count = left.iter().position(|event| event.at as usize >= end).unwrap_or(left.len());
+        let (now, later) = left.split_at(count);
+        *left = later;
+        Some((y, now))
     }
 
     /// Begin to add one image of events.
@@ -140,15 +183,8 @@ pub struct Scattering<'a, E> {
 impl<E: Elem> Scattering<'_, E> {
     /// Add the next row that has events, marking the pixels they reach; None where no row is left.
     pub fn row(&mut self, level: Level, sums: &mut [E], touched: Option<&mut Touched>) -> Option<()> {
-        let event = self.left.first()?;
-        let scatter = self.scatter;
-        let across = scatter.columns.len() * scatter.channels;
-        let y = event.at as usize / across;
-        let end = (y + 1) * across;
-        let count = self.left.iter().position(|event| event.at as usize >= end).unwrap_or(self.left.len());
-        let (now, later) = self.left.split_at(count);
-        self.left = later;
-        self.made += scatter.add_row(level, now, y, sums, touched);
+        let (y, now) = self.scatter.next_row(&mut self.left)?;
+        self.made += self.scatter.go_row(level, now, y, Out { weight: &self.scatter.weight, sums }, touched);
         Some(())
     }
 
@@ -161,28 +197,60 @@ impl<E: Elem> Scattering<'_, E> {
     }
 }
 
+/// What happens along a run of weights and of outputs.
+trait Along<E: Elem> {
+    /// `from..` in the weights and `to..` in the outputs.
+    fn run<S: Simd>(&mut self, simd: S, from: Range<usize>, to: Range<usize>, value: E);
+}
+
+/// The outputs receive what the weights give.
+struct Out<'a, E> {
+    weight: &'a [E],
+    sums: &'a mut [E],
+}
+
+impl<E: Elem> Along<E> for Out<'_, E> {
+    #[inline(always)]
+    fn run<S: Simd>(&mut self, simd: S, from: Range<usize>, to: Range<usize>, value: E) {
+        E::add_scaled(simd, &mut self.sums[to], &self.weight[from], value);
+    }
+}
+
+/// The weights' gradients receive those of the outputs.
+struct Back<'a, E> {
+    grad: &'a [E],
+    laid: &'a mut [E],
+}
+
+impl<E: Elem> Along<E> for Back<'_, E> {
+    #[inline(always)]
+    fn run<S: Simd>(&mut self, simd: S, from: Range<usize>, to: Range<usize>, value: E) {
+        E::add_scaled(simd, &mut self.laid[from], &self.grad[to], value);
+    }
+}
+
 impl<E: Elem> Scatter<E> {
-    /// Add the events of row `y`. Runs of the commonest lengths are compiled by themselves.
+    /// Go along the runs of the events of row `y`. Runs of the commonest lengths are compiled by themselves.
     #[inline(never)]
-    fn add_row(&self, level: Level, events: &[Event<E>], y: usize, sums: &mut [E], touched: Option<&mut Touched>) -> u64 {
-        let mut made = 0;
+    fn go_row<A: Along<E>>(&self, level: Level, events: &[Event<E>], y: usize, mut along: A, touched: Option<&mut Touched>) -> u64 {
+        let (mut made, along) = (0, &mut along);
         on_level!(level, simd => made = match self.run {
-            24 => self.add_runs::<_, 24>(simd, events, y, sums, touched),
-            48 => self.add_runs::<_, 48>(simd, events, y, sums, touched),
-            96 => self.add_runs::<_, 96>(simd, events, y, sums, touched),
-            _ => self.add_runs::<_, 0>(simd, events, y, sums, touched),
+            24 => self.runs::<_, _, 24>(simd, events, y, along, touched),
+            48 => self.runs::<_, _, 48>(simd, events, y, along, touched),
+            96 => self.runs::<_, _, 96>(simd, events, y, along, touched),
+            _ => self.runs::<_, _, 0>(simd, events, y, along, touched),
         });
         made
     }
 
     /// The same; a run that is not cut is `N` long, if `N` is not 0.
     #[inline(always)]
-    fn add_runs<S: Simd, const N: usize>(
+    fn runs<S: Simd, A: Along<E>, const N: usize>(
         &self,
         simd: S,
         events: &[Event<E>],
         y: usize,
-        sums: &mut [E],
+        along: &mut A,
         mut touched: Option<&mut Touched>,
     ) -> u64 {
         let begin = y * self.columns.len() * self.channels;
@@ -207,13 +275,13 @@ impl<E: Elem> Scatter<E> {
             let length = column.count * self.outputs;
             if N > 0 && length == N {
                 for _ in 0..row.count {
-                    E::add_scaled(simd, &mut sums[to..to + N], &self.weight[from..from + N], event.value);
+                    along.run(simd, from..from + N, to..to + N, event.value);
                     from += one_row;
                     to += pitch;
                 }
             } else {
                 for _ in 0..row.count {
-                    E::add_scaled(simd, &mut sums[to..to + length], &self.weight[from..from + length], event.value);
+                    along.run(simd, from..from + length, to..to + length, event.value);
                     from += one_row;
                     to += pitch;
                 }

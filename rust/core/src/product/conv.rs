@@ -148,7 +148,8 @@ pub fn conv2d<E: Elem>(
     }
     let shape = (conv.images, conv.channels * conv.size.0 * conv.size.1);
     let mut found = Found { count: 0, unit: false };
-    if path == Path::Event || (path == Path::Auto && estimate(level, x) <= frames::CROSSOVER * 1.5) {
+    let crossover = frames::crossover(conv);
+    if path == Path::Event || (path == Path::Auto && crossover > 0.0 && estimate(level, x) <= crossover * 1.5) {
         let mut own = Vec::new();
         let words = if let Some(words) = words {
             words
@@ -157,7 +158,7 @@ pub fn conv2d<E: Elem>(
             &mut own
         };
         found = scan(context, level, x, words, shape)?;
-        if path == Path::Event || found.count as f64 <= x.len() as f64 * frames::CROSSOVER {
+        if path == Path::Event || found.count as f64 <= x.len() as f64 * crossover {
             let values = if found.unit { Values::Ones } else { Values::Dense(x) };
             frames::conv2d(context, level, &Events::new(words, values, shape)?, weight, bias, out, conv)?;
             return Ok(Done { path: Path::Event, events: found.count, unit: found.unit });

@@ -3,6 +3,7 @@
 //!
 //! Weights and biases have to be finite: 0 times infinity is not 0, so nothing could be left out.
 
+mod compiled;
 mod conv;
 pub(crate) mod gemm;
 mod input;
@@ -10,6 +11,7 @@ mod linear;
 mod pool2d;
 mod raster;
 
+pub use compiled::Products;
 pub use conv::{Conv2d, conv2d};
 pub use input::input_gradient;
 pub use linear::{Done, Rows, linear};
