@@ -92,31 +92,42 @@ def contestants() -> dict[str, Step]:
     }
 
 
-def layer(linear: nn.Linear, x: Tensor, gradient: Tensor) -> Step:
+def layer(module: nn.Module, x: Tensor, gradient: Tensor) -> Step:
     """Make a forward and backward of one layer, the gradient of its output handed in."""
 
     def run() -> None:
         x.grad = None
-        linear.zero_grad()
-        torch.autograd.backward(linear(x), gradient)
+        module.zero_grad()
+        torch.autograd.backward(module(x), gradient)
 
     return run
 
 
+def over_density(name: str, shape: tuple[int, ...], ours: nn.Module, theirs: nn.Module, rounds: int) -> list[str]:
+    """Measure a layer of ours, forward and backward, against torch's at several densities."""
+    rows = []
+    for density in (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0):
+        x = torch.rand(shape)
+        x = ((x < density).float() if density < 1 else x).requires_grad_()
+        gradient = torch.rand_like(theirs(x))
+        best = least({"ours": layer(ours, x, gradient), "torch": layer(theirs, x, gradient)}, rounds)
+        seconds = best["ours"][0]
+        start = f"| {name}, forward + backward | {density:.0%} not 0 | 1 | {seconds * 1e3:.1f}"
+        rows.append(f"{start} | time / torch's | {seconds / best['torch'][0]:.2f} |")
+    return rows
+
+
 def sweep(rounds: int) -> list[str]:
-    """Measure a layer, forward and backward, against torch's at several densities."""
+    """Measure single layers against torch's at several densities."""
     torch.set_num_threads(1)
     rows, samples = [], STEPS * BATCH
     for inputs, outputs in ((700, 256), (256, 256)):
-        gradient = torch.rand(samples, outputs)
-        for density in (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0):
-            x = torch.rand(samples, inputs)
-            x = ((x < density).float() if density < 1 else x).requires_grad_()
-            kinds: tuple[type[nn.Linear], ...] = (rt.Linear, nn.Linear)
-            best = least({kind.__module__: layer(kind(inputs, outputs), x, gradient) for kind in kinds}, rounds)
-            (ours, _), (theirs, _) = best.values()
-            start = f"| `rt.Linear` forward + backward | {samples} x {inputs} to {outputs}, {density:.0%} not 0 | 1 | {ours * 1e3:.1f}"
-            rows.append(f"{start} | time / `nn.Linear` | {ours / theirs:.2f} |")
+        name = f"`rt.Linear`, {samples} x {inputs} to {outputs}"
+        rows += over_density(name, (samples, inputs), rt.Linear(inputs, outputs), nn.Linear(inputs, outputs), rounds)
+    for channels, outputs, side in ((2, 8, 128), (16, 32, 32), (64, 64, 16)):
+        name = f"`rt.Conv2d` 3 x 3, 50 x {channels} x {side} x {side} to {outputs}"
+        ours, theirs = rt.Conv2d(channels, outputs, 3, padding=1), nn.Conv2d(channels, outputs, 3, padding=1)
+        rows += over_density(name, (50, channels, side, side), ours, theirs, rounds)
     return rows
 
 

@@ -21,6 +21,8 @@ use crate::pool::Stop;
 
 /// Vectors side by side in a tile.
 const VECTORS: usize = 2;
+/// Rows of the largest tile.
+const MOST: usize = 12;
 /// Terms summed before the sums go back to memory: a block of `b` two vectors wide stays in the second cache.
 const DEPTH: usize = 512;
 
@@ -113,40 +115,47 @@ impl<E: Elem> Panel<'_, E> {
     fn run<S: Simd, const W: usize, const FUSED: bool>(&self, simd: S, c: &mut Target<'_, E>) {
         let rows = c.values.len() / c.stride;
         let mut row = 0;
+        // Made once: to zero it for every tile takes longer than a short sum.
+        let staged = &mut [[[E::ZERO; WIDEST]; VECTORS]; MOST];
         // Twice as many sums where there are 32 registers: half the loads for each.
-        while V::<E, S>::LEN * size_of::<E>() >= 64 && rows - row >= 12 {
-            self.tile::<S, 12, W, FUSED>(simd, row, c);
-            row += 12;
+        while V::<E, S>::LEN * size_of::<E>() >= 64 && rows - row >= MOST {
+            self.tile::<S, MOST, W, FUSED>(simd, row, c, staged);
+            row += MOST;
         }
         while rows - row >= 6 {
-            self.tile::<S, 6, W, FUSED>(simd, row, c);
+            self.tile::<S, 6, W, FUSED>(simd, row, c, staged);
             row += 6;
         }
         if rows - row >= 4 {
-            self.tile::<S, 4, W, FUSED>(simd, row, c);
+            self.tile::<S, 4, W, FUSED>(simd, row, c, staged);
             row += 4;
         }
         if rows - row >= 2 {
-            self.tile::<S, 2, W, FUSED>(simd, row, c);
+            self.tile::<S, 2, W, FUSED>(simd, row, c, staged);
             row += 2;
         }
         if rows - row >= 1 {
-            self.tile::<S, 1, W, FUSED>(simd, row, c);
+            self.tile::<S, 1, W, FUSED>(simd, row, c, staged);
         }
     }
 
     /// `M` rows of `a` from `row` on, `W` vectors of columns.
     #[inline(always)]
-    fn tile<S: Simd, const M: usize, const W: usize, const FUSED: bool>(&self, simd: S, row: usize, c: &mut Target<'_, E>) {
+    fn tile<S: Simd, const M: usize, const W: usize, const FUSED: bool>(
+        &self,
+        simd: S,
+        row: usize,
+        c: &mut Target<'_, E>,
+        staged: &mut [[[E; WIDEST]; VECTORS]; MOST],
+    ) {
         let len = V::<E, S>::LEN;
-        let a: [&[E]; M] = std::array::from_fn(
-            #[inline(always)]
-            |m| &self.a[(row + m) * self.depth + self.first..][..self.offsets.len()],
-        );
+        let mut a: [&[E]; M] = [&[]; M];
+        for m in 0..M {
+            a[m] = &self.a[(row + m) * self.depth + self.first..][..self.offsets.len()];
+        }
         let mut sums = [[V::<E, S>::splat(simd, E::ZERO); W]; M];
         let part = (c.columns.end - self.column).min(W * len);
-        // Sums come from memory and go back to it through this: in loops so short that they are unrolled, or the sums would live there.
-        let mut staged = [[[E::ZERO; WIDEST]; VECTORS]; M];
+        // Sums come from memory and go back to it through `staged`: in loops so short that they are unrolled, or the sums would live there.
         if self.first > 0 {
             for m in 0..M {
                 let stored = &c.values[(row + m) * c.stride + self.column..][..part];
