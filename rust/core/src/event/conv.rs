@@ -32,6 +32,9 @@ struct Reach {
     phase: usize,
 }
 
+/// As many rows as any image has, a power of 2.
+pub const WHOLE: usize = 1 << 63;
+
 /// How many kernel entries are of a phase.
 fn taps(kernel: usize, stride: usize, phase: usize) -> usize {
     kernel.saturating_sub(phase).div_ceil(stride)
@@ -69,6 +72,8 @@ pub struct Scatter<E> {
     weight: Aligned<E>,
     /// Entries of a run that is not cut, of most phases.
     run: usize,
+    /// Rows that an event may reach, rounded up to a power of 2.
+    reach: usize,
     /// `2^64 / channels`, rounded up: to divide by multiplying.
     inverse: u64,
 }
@@ -104,6 +109,7 @@ impl<E: Elem> Scatter<E> {
             across: stride.1.min(kernel.1),
             weight: Aligned::of(&laid),
             run: taps(kernel.1, stride.1, 0) * conv.outputs,
+            reach: taps(kernel.0, stride.0, 0).next_power_of_two(),
             inverse: (u64::MAX / conv.channels.max(1) as u64).wrapping_add(1),
         })
     }
@@ -115,15 +121,21 @@ impl<E: Elem> Scatter<E> {
         (row.count * column.count * self.outputs) as u64
     }
 
-    /// Begin to add one image of events.
+    /// Begin to add one image of events, to the sums of `held` rows: row p is at `p % held`, a power of 2.
     #[must_use]
-    pub fn begin<'a>(&'a self, events: &'a [Event<E>]) -> Scattering<'a, E> {
-        Scattering { scatter: self, left: events, made: 0 }
+    pub fn begin<'a>(&'a self, events: &'a [Event<E>], held: usize) -> Scattering<'a, E> {
+        Scattering { scatter: self, left: events, last: held - 1, made: 0 }
+    }
+
+    /// How many rows of sums are enough, where rows are taken as soon as they are complete: those that an event may reach.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.reach
     }
 
     /// Add one image of events to `sums` (rows, columns, outputs); gives the multiplications that were made.
     pub fn add(&self, level: Level, events: &[Event<E>], sums: &mut [E]) -> u64 {
-        let mut scattering = self.begin(events);
+        let mut scattering = self.begin(events, WHOLE);
         while scattering.row(level, sums, None).is_some() {}
         scattering.made
     }
@@ -133,6 +145,8 @@ impl<E: Elem> Scatter<E> {
 pub struct Scattering<'a, E> {
     scatter: &'a Scatter<E>,
     left: &'a [Event<E>],
+    /// The rows that are held, less one.
+    last: usize,
     /// Multiplications so far.
     pub made: u64,
 }
@@ -148,8 +162,15 @@ impl<E: Elem> Scattering<'_, E> {
         let count = self.left.iter().position(|event| event.at as usize >= end).unwrap_or(self.left.len());
         let (now, later) = self.left.split_at(count);
         self.left = later;
-        self.made += scatter.add_row(level, now, y, sums, touched);
+        self.made += scatter.add_row(level, now, (y, self.last), sums, touched);
         Some(())
+    }
+
+    /// Where among the rows that are held the sums of row `row` are.
+    #[inline(always)]
+    #[must_use]
+    pub fn place(&self, row: usize) -> usize {
+        row & self.last
     }
 
     /// Rows out, from the first, to which nothing will be added any more.
@@ -162,15 +183,15 @@ impl<E: Elem> Scattering<'_, E> {
 }
 
 impl<E: Elem> Scatter<E> {
-    /// Add the events of row `y`. Runs of the commonest lengths are compiled by themselves.
+    /// Add the events of row `y`, to rows of which `last + 1` are held. Runs of the commonest lengths are compiled by themselves.
     #[inline(never)]
-    fn add_row(&self, level: Level, events: &[Event<E>], y: usize, sums: &mut [E], touched: Option<&mut Touched>) -> u64 {
+    fn add_row(&self, level: Level, events: &[Event<E>], (y, last): (usize, usize), sums: &mut [E], touched: Option<&mut Touched>) -> u64 {
         let mut made = 0;
         on_level!(level, simd => made = match self.run {
-            24 => self.add_runs::<_, 24>(simd, events, y, sums, touched),
-            48 => self.add_runs::<_, 48>(simd, events, y, sums, touched),
-            96 => self.add_runs::<_, 96>(simd, events, y, sums, touched),
-            _ => self.add_runs::<_, 0>(simd, events, y, sums, touched),
+            24 => self.add_runs::<_, 24>(simd, events, (y, last), sums, touched),
+            48 => self.add_runs::<_, 48>(simd, events, (y, last), sums, touched),
+            96 => self.add_runs::<_, 96>(simd, events, (y, last), sums, touched),
+            _ => self.add_runs::<_, 0>(simd, events, (y, last), sums, touched),
         });
         made
     }
@@ -181,7 +202,7 @@ impl<E: Elem> Scatter<E> {
         &self,
         simd: S,
         events: &[Event<E>],
-        y: usize,
+        (y, last): (usize, usize),
         sums: &mut [E],
         mut touched: Option<&mut Touched>,
     ) -> u64 {
@@ -191,40 +212,44 @@ impl<E: Elem> Scatter<E> {
         if row.count == 0 {
             return 0;
         }
-        let (mut made, mut last) = (0, usize::MAX);
+        let phases = &self.phases[row.phase * self.across..][..self.across];
+        let table = &self.weight[..];
+        let mut made = 0;
+        // What the events of one pixel share: where their weights begin, those of a kernel row and of a channel, and what they reach.
+        let (mut pixel, mut weights, mut to, mut length) = (usize::MAX, (0, 0, 0), 0, 0);
         for event in events {
             let entry = event.at as usize - begin;
             #[allow(clippy::cast_possible_truncation, reason = "a quotient of entry")]
             let x = if self.channels == 1 { entry } else { ((entry as u128 * u128::from(self.inverse)) >> 64) as usize };
-            let channel = entry - x * self.channels;
-            let column = self.columns[x];
-            if column.count == 0 {
+            if x != pixel {
+                pixel = x;
+                let column = self.columns[x];
+                length = column.count * self.outputs;
+                if length > 0 {
+                    let (start, one_row, one_channel) = phases[column.phase];
+                    weights = (start + row.skip * one_row + column.skip * self.outputs, one_row, one_channel);
+                    to = column.first * self.outputs;
+                    if let Some(touched) = touched.as_deref_mut() {
+                        touched.mark_rows(row.first, row.count, column.first, column.count);
+                    }
+                }
+            }
+            if length == 0 {
                 continue;
             }
-            let (start, one_row, one_channel) = self.phases[row.phase * self.across + column.phase];
-            let mut from = start + channel * one_channel + row.skip * one_row + column.skip * self.outputs;
-            let mut to = row.first * pitch + column.first * self.outputs;
-            let length = column.count * self.outputs;
-            if N > 0 && length == N {
-                for _ in 0..row.count {
-                    E::add_scaled(simd, &mut sums[to..to + N], &self.weight[from..from + N], event.value);
-                    from += one_row;
-                    to += pitch;
+            let (start, one_row, one_channel) = weights;
+            let mut from = start + (entry - x * self.channels) * one_channel;
+            let whole = N > 0 && length == N;
+            for p in row.first..row.first + row.count {
+                let to = (p & last) * pitch + to;
+                if whole {
+                    E::add_scaled(simd, &mut sums[to..][..N], &table[from..][..N], event.value);
+                } else {
+                    E::add_scaled(simd, &mut sums[to..][..length], &table[from..][..length], event.value);
                 }
-            } else {
-                for _ in 0..row.count {
-                    E::add_scaled(simd, &mut sums[to..to + length], &self.weight[from..from + length], event.value);
-                    from += one_row;
-                    to += pitch;
-                }
+                from += one_row;
             }
             made += row.count * length;
-            if x != last
-                && let Some(touched) = touched.as_deref_mut()
-            {
-                touched.mark_rows(row.first, row.count, column.first, column.count);
-            }
-            last = x;
         }
         made as u64
     }
