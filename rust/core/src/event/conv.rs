@@ -38,6 +38,9 @@ struct Reach {
     phase: usize,
 }
 
+/// As many rows as any image has, a power of 2.
+pub const WHOLE: usize = 1 << 63;
+
 /// How many kernel entries are of a phase.
 fn taps(kernel: usize, stride: usize, phase: usize) -> usize {
     kernel.saturating_sub(phase).div_ceil(stride)
@@ -75,6 +78,8 @@ pub struct Scatter<E> {
     weight: Aligned<E>,
     /// Entries of a run that is not cut, of most phases.
     run: usize,
+    /// Rows that an event may reach, rounded up to a power of 2.
+    reach: usize,
     /// `2^64 / channels`, rounded up: to divide by multiplying.
     inverse: u64,
 }
@@ -128,6 +133,7 @@ impl<E: Elem> Scatter<E> {
             across: stride.1.min(kernel.1),
             weight: Aligned::of(&laid),
             run: taps(kernel.1, stride.1, 0) * conv.outputs,
+            reach: taps(kernel.0, stride.0, 0).next_power_of_two(),
             inverse: (u64::MAX / conv.channels.max(1) as u64).wrapping_add(1),
         })
     }
@@ -143,7 +149,7 @@ impl<E: Elem> Scatter<E> {
     pub fn add_gradient(&self, level: Level, events: &[Event<E>], grad: &[E], laid: &mut [E]) {
         let mut left = events;
         while let Some((y, now)) = self.next_row(&mut left) {
-            self.go_row(level, now, y, Back { grad, laid }, None);
+            self.go_row(level, now, (y, WHOLE - 1), Back { grad, laid }, None);
         }
     }
 
@@ -158,15 +164,21 @@ impl<E: Elem> Scatter<E> {
         Some((y, now))
     }
 
-    /// Begin to add one image of events.
+    /// Begin to add one image of events, to the sums of `held` rows: row p is at `p % held`, a power of 2.
     #[must_use]
-    pub fn begin<'a>(&'a self, events: &'a [Event<E>]) -> Scattering<'a, E> {
-        Scattering { scatter: self, left: events, made: 0 }
+    pub fn begin<'a>(&'a self, events: &'a [Event<E>], held: usize) -> Scattering<'a, E> {
+        Scattering { scatter: self, left: events, last: held - 1, made: 0 }
+    }
+
+    /// How many rows of sums are enough, where rows are taken as soon as they are complete: those that an event may reach.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.reach
     }
 
     /// Add one image of events to `sums` (rows, columns, outputs); gives the multiplications that were made.
     pub fn add(&self, level: Level, events: &[Event<E>], sums: &mut [E]) -> u64 {
-        let mut scattering = self.begin(events);
+        let mut scattering = self.begin(events, WHOLE);
         while scattering.row(level, sums, None).is_some() {}
         scattering.made
     }
@@ -176,6 +188,8 @@ impl<E: Elem> Scatter<E> {
 pub struct Scattering<'a, E> {
     scatter: &'a Scatter<E>,
     left: &'a [Event<E>],
+    /// The rows that are held, less one.
+    last: usize,
     /// Multiplications so far.
     pub made: u64,
 }
@@ -184,8 +198,16 @@ impl<E: Elem> Scattering<'_, E> {
     /// Add the next row that has events, marking the pixels they reach; None where no row is left.
     pub fn row(&mut self, level: Level, sums: &mut [E], touched: Option<&mut Touched>) -> Option<()> {
         let (y, now) = self.scatter.next_row(&mut self.left)?;
-        self.made += self.scatter.go_row(level, now, y, Out { weight: &self.scatter.weight, sums }, touched);
+        let out = Out { weight: &self.scatter.weight, sums };
+        self.made += self.scatter.go_row(level, now, (y, self.last), out, touched);
         Some(())
+    }
+
+    /// Where among the rows that are held the sums of row `row` are.
+    #[inline(always)]
+    #[must_use]
+    pub fn place(&self, row: usize) -> usize {
+        row & self.last
     }
 
     /// Rows out, from the first, to which nothing will be added any more.
@@ -230,15 +252,23 @@ impl<E: Elem> Along<E> for Back<'_, E> {
 }
 
 impl<E: Elem> Scatter<E> {
-    /// Go along the runs of the events of row `y`. Runs of the commonest lengths are compiled by themselves.
+    /// Go along the runs of the events of row `y`; `last + 1` rows of outputs are held. Runs of the commonest lengths are compiled by
+    /// themselves.
     #[inline(never)]
-    fn go_row<A: Along<E>>(&self, level: Level, events: &[Event<E>], y: usize, mut along: A, touched: Option<&mut Touched>) -> u64 {
+    fn go_row<A: Along<E>>(
+        &self,
+        level: Level,
+        events: &[Event<E>],
+        (y, last): (usize, usize),
+        mut along: A,
+        touched: Option<&mut Touched>,
+    ) -> u64 {
         let (mut made, along) = (0, &mut along);
         on_level!(level, simd => made = match self.run {
-            24 => self.runs::<_, _, 24>(simd, events, y, along, touched),
-            48 => self.runs::<_, _, 48>(simd, events, y, along, touched),
-            96 => self.runs::<_, _, 96>(simd, events, y, along, touched),
-            _ => self.runs::<_, _, 0>(simd, events, y, along, touched),
+            24 => self.runs::<_, _, 24>(simd, events, (y, last), along, touched),
+            48 => self.runs::<_, _, 48>(simd, events, (y, last), along, touched),
+            96 => self.runs::<_, _, 96>(simd, events, (y, last), along, touched),
+            _ => self.runs::<_, _, 0>(simd, events, (y, last), along, touched),
         });
         made
     }
@@ -249,7 +279,7 @@ impl<E: Elem> Scatter<E> {
         &self,
         simd: S,
         events: &[Event<E>],
-        y: usize,
+        (y, last): (usize, usize),
         along: &mut A,
         mut touched: Option<&mut Touched>,
     ) -> u64 {
@@ -259,40 +289,43 @@ impl<E: Elem> Scatter<E> {
         if row.count == 0 {
             return 0;
         }
-        let (mut made, mut last) = (0, usize::MAX);
+        let phases = &self.phases[row.phase * self.across..][..self.across];
+        let mut made = 0;
+        // What the events of one pixel share: where their weights begin, those of a kernel row and of a channel, and what they reach.
+        let (mut pixel, mut weights, mut to, mut length) = (usize::MAX, (0, 0, 0), 0, 0);
         for event in events {
             let entry = event.at as usize - begin;
             #[allow(clippy::cast_possible_truncation, reason = "a quotient of entry")]
             let x = if self.channels == 1 { entry } else { ((entry as u128 * u128::from(self.inverse)) >> 64) as usize };
-            let channel = entry - x * self.channels;
-            let column = self.columns[x];
-            if column.count == 0 {
+            if x != pixel {
+                pixel = x;
+                let column = self.columns[x];
+                length = column.count * self.outputs;
+                if length > 0 {
+                    let (start, one_row, one_channel) = phases[column.phase];
+                    weights = (start + row.skip * one_row + column.skip * self.outputs, one_row, one_channel);
+                    to = column.first * self.outputs;
+                    if let Some(touched) = touched.as_deref_mut() {
+                        touched.mark_rows(row.first, row.count, column.first, column.count);
+                    }
+                }
+            }
+            if length == 0 {
                 continue;
             }
-            let (start, one_row, one_channel) = self.phases[row.phase * self.across + column.phase];
-            let mut from = start + channel * one_channel + row.skip * one_row + column.skip * self.outputs;
-            let mut to = row.first * pitch + column.first * self.outputs;
-            let length = column.count * self.outputs;
-            if N > 0 && length == N {
-                for _ in 0..row.count {
+            let (start, one_row, one_channel) = weights;
+            let mut from = start + (entry - x * self.channels) * one_channel;
+            let whole = N > 0 && length == N;
+            for p in row.first..row.first + row.count {
+                let to = (p & last) * pitch + to;
+                if whole {
                     along.run(simd, from..from + N, to..to + N, event.value);
-                    from += one_row;
-                    to += pitch;
-                }
-            } else {
-                for _ in 0..row.count {
+                } else {
                     along.run(simd, from..from + length, to..to + length, event.value);
-                    from += one_row;
-                    to += pitch;
                 }
+                from += one_row;
             }
             made += row.count * length;
-            if x != last
-                && let Some(touched) = touched.as_deref_mut()
-            {
-                touched.mark_rows(row.first, row.count, column.first, column.count);
-            }
-            last = x;
         }
         made as u64
     }

@@ -16,7 +16,7 @@ mod touched;
 pub mod weight;
 
 pub use bits::{Events, Found, Values, estimate, scan, words_of};
-pub use touched::Touched;
+pub use touched::{Laid, Touched};
 
 /// An entry of a sample that is not 0.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -9,6 +9,7 @@ use fearless_simd::Level;
 
 use super::signal::Signal;
 use crate::elem::Elem;
+use crate::event::Event;
 
 /// What becomes of the entries of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,8 +70,7 @@ impl Map {
         if self.unit == 1 {
             return table[from as usize];
         }
-        // A division takes as long as everything else here; most units are a power of 2.
-        let cell = if self.unit.is_power_of_two() { from >> self.unit.trailing_zeros() } else { from / self.unit };
+        let cell = from / self.unit;
         let to = table[cell as usize];
         if to == NOWHERE { to } else { to * self.unit + (from - cell * self.unit) }
     }
@@ -104,29 +104,50 @@ impl Map {
         }
     }
 
+    fn take<E: Elem>(&self, events: &[Event<E>], cells: &mut Cells<E>) {
+        // What is the same for all events is asked once.
+        let Some(table) = &self.table else { return self.put(events, cells, |from| from) };
+        if self.unit == 1 {
+            self.put(events, cells, |from| table[from as usize]);
+        } else if self.unit.is_power_of_two() {
+            let (shift, within) = (self.unit.trailing_zeros(), self.unit - 1);
+            self.put(events, cells, |from| {
+                let to = table[(from >> shift) as usize];
+                if to == NOWHERE { to } else { to << shift | from & within }
+            });
+        } else {
+            self.put(events, cells, |from| self.to(from));
+        }
+    }
+
+    /// Add events to the cells that `to` says.
     #[inline(always)]
-    fn take<E: Elem>(&self, events: &[crate::event::Event<E>], cells: &mut Cells<E>) {
+    fn put<E: Elem>(&self, events: &[Event<E>], cells: &mut Cells<E>, to: impl Fn(u32) -> u32) {
+        let Cells { values, seen, bits } = cells;
         for event in events {
-            let to = self.to(event.at);
+            let to = to(event.at);
             if to == NOWHERE {
                 continue;
             }
             let to = to as usize;
-            let word = &mut cells.bits[to / 64];
-            let first = *word >> (to % 64) & 1 == 0;
-            *word |= 1 << (to % 64);
-            let value = &mut cells.values[to];
+            let (value, word) = (&mut values[to], &mut bits[to / 64]);
             if let Join::Largest(_) = self.join {
+                let first = *word >> (to % 64) & 1 == 0;
                 *value = if first { event.value } else { greater(*value, event.value) };
-                cells.seen[to] += 1;
+                seen[to] += 1;
             } else {
                 *value += event.value;
             }
+            *word |= 1 << (to % 64);
         }
     }
 
     #[inline(always)]
-    fn give<E: Elem>(&self, cells: &mut Cells<E>, events: &mut Vec<crate::event::Event<E>>) {
+    fn give<E: Elem>(&self, cells: &mut Cells<E>, events: &mut Vec<Event<E>>) {
+        // To multiply by 1 / 4 is to divide by 4, and so with every power of 2.
+        let size = if let Join::Mean(size) = self.join { size } else { 1 };
+        let (by, exact) = (E::from_f64(size as f64), size.is_power_of_two());
+        let inverse = E::ONE / by;
         for (word, bits) in cells.bits.iter_mut().enumerate() {
             let mut bits = std::mem::take(bits);
             while bits != 0 {
@@ -135,7 +156,7 @@ impl Map {
                 let mut value = std::mem::take(&mut cells.values[at]);
                 match self.join {
                     Join::Sum => {}
-                    Join::Mean(size) => value /= E::from_f64(size as f64),
+                    Join::Mean(_) => value = if exact { value * inverse } else { value / by },
                     Join::Largest(size) => {
                         if (std::mem::take(&mut cells.seen[at]) as usize) < size {
                             value = greater(value, E::ZERO);
@@ -144,7 +165,7 @@ impl Map {
                 }
                 if value != E::ZERO {
                     #[allow(clippy::cast_possible_truncation, reason = "networks refuse samples of 2^32 entries")]
-                    events.push(crate::event::Event { at: at as u32, value });
+                    events.push(Event { at: at as u32, value });
                 }
             }
         }

@@ -12,7 +12,7 @@ use crate::pool::{Context, Stop};
 use crate::scan::forward::{Forward, Output, Trace, forward};
 use crate::scan::group::Recurrent;
 use crate::scan::layout::Shape;
-use crate::scan::visit::{Feed, PADDING, Visit, Visitor};
+use crate::scan::visit::{PADDING, Visit, Visitor};
 use crate::scan::{Kernels, Table};
 
 /// A layer of neurons.
@@ -139,8 +139,9 @@ impl<E: Kernels> Neurons<E> {
             *touched = None;
         }
         let together = if dense { product.map_or(1, Product::together).min(x.steps) } else { 1 };
-        if sums.len() < together * pitch {
-            sums.reset(together * pitch);
+        let needed = if dense { together * pitch } else { product.map_or(pitch, Product::sums) };
+        if sums.len() < needed {
+            sums.reset(needed);
         }
         let mut made = 0;
         if self.spiking {
@@ -149,7 +150,7 @@ impl<E: Kernels> Neurons<E> {
             out.begin_dense(x.steps);
         }
         for t in 0..x.steps {
-            let mut rows = None;
+            let mut feed = None;
             let at = t % together.max(1) * pitch;
             match (product, dense) {
                 (Some(product), true) => {
@@ -160,8 +161,8 @@ impl<E: Kernels> Neurons<E> {
                     }
                 }
                 (Some(product), false) => {
-                    rows = product.rows(x.events(t));
-                    if rows.is_none() {
+                    feed = product.rows(x.events(t));
+                    if feed.is_none() {
                         made += product.follow(level, x.events(t), &mut sums[..pitch], touched.as_mut(), desk);
                     }
                 }
@@ -175,8 +176,7 @@ impl<E: Kernels> Neurons<E> {
                     }
                 }
             }
-            let feed = rows.map(|(events, row)| Feed { events, row });
-            let visit = Visit { state, x: &mut sums[at..at + pitch], bias, touched: touched.as_mut(), feed };
+            let visit = Visit { state, x: &mut sums[at..], bias, touched: touched.as_mut(), feed };
             if self.spiking {
                 out.push(|events| made += visitor.fire(level, visit, events));
             } else {

@@ -5,13 +5,13 @@ use fearless_simd::Level;
 use super::signal::{Signal, count};
 use crate::elem::Elem;
 use crate::error::{Error, Result};
-use crate::event::conv::{Scatter, Scattering};
+use crate::event::conv::{Scatter, WHOLE};
 use crate::event::gather::Gather;
 use crate::event::{Event, Path, Touched};
 use crate::pool::Stop;
 use crate::product::gemm::{Right, Target, multiply, panel_width};
 use crate::product::{Conv2d, Raster, finite, length};
-use crate::scan::visit::PADDING;
+use crate::scan::visit::{Feed, PADDING, is_whole};
 
 /// From this part of inputs that are not 0 on, the dense product is faster (measured: `benchmarks/inference.py`).
 const LINEAR_DENSE: f64 = 0.3;
@@ -109,12 +109,21 @@ impl<E: Elem> Product<E> {
         }
     }
 
-    /// Begin to add a step of events, where that is done row by row: of a convolution, with the length of a row out.
+    /// Begin to add a step of events, where that is done row by row: of a convolution.
     #[must_use]
-    pub fn rows<'a>(&'a self, events: &'a [Event<E>]) -> Option<(Scattering<'a, E>, usize)> {
+    pub fn rows<'a>(&'a self, events: &'a [Event<E>]) -> Option<Feed<'a, E>> {
+        let Kind::Conv(conv) = &self.kind else { return None };
+        let row = conv.output.1 * conv.outputs;
+        let held = if is_whole::<E>(row) { conv.scatter.held() } else { WHOLE };
+        Some(Feed { events: conv.scatter.begin(events, held), row })
+    }
+
+    /// Sums that a step of events needs.
+    #[must_use]
+    pub fn sums(&self) -> usize {
         match &self.kind {
-            Kind::Conv(conv) => Some((conv.scatter.begin(events), conv.output.1 * conv.outputs)),
-            Kind::Linear(_) => None,
+            Kind::Conv(conv) if is_whole::<E>(conv.output.1 * conv.outputs) => conv.scatter.held() * conv.output.1 * conv.outputs,
+            _ => self.outputs.next_multiple_of(PADDING),
         }
     }
 

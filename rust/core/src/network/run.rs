@@ -165,6 +165,10 @@ impl<E: Kernels> Run<E> {
 
     /// Go on for some steps.
     pub fn advance(&mut self, context: &Context<'_>, job: Job<'_, E>) -> Result<()> {
+        E::advance(self, context, job)
+    }
+
+    pub(crate) fn generic(&mut self, context: &Context<'_>, job: Job<'_, E>) -> Result<()> {
         self.check()?;
         let Self { plan, samples, broken } = self;
         let Job { steps, input, path, output, record } = job;

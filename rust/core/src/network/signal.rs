@@ -4,6 +4,10 @@ use fearless_simd::{Level, prelude::*};
 
 use crate::elem::{Elem, V, on_level};
 use crate::event::Event;
+use crate::raw::prefetch;
+
+/// Entries that are read ahead of a scan.
+const AHEAD: usize = 1 << 10;
 
 /// One block of steps of one sample.
 #[derive(Clone, Debug)]
@@ -181,6 +185,8 @@ fn list_on<E: Elem, S: Simd>(simd: S, values: &[E], events: &mut Vec<Event<E>>) 
     let zero = V::<E, S>::splat(simd, E::ZERO);
     let whole = values.len() / 64 * 64;
     for (word, part) in values.chunks_exact(64).enumerate() {
+        // A whole input comes from memory, and the processor does not read ahead beyond a page.
+        prefetch(values, word * 64 + AHEAD, 64);
         let mut bits = 0;
         for from in (0..64).step_by(lanes) {
             bits |= (!V::<E, S>::from_slice(simd, &part[from..from + lanes]).simd_eq(zero)).to_bitmask() << from;

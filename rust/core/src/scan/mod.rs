@@ -8,6 +8,7 @@ use fearless_simd::prelude::*;
 
 use crate::elem::{Elem, V};
 use crate::error::{Error, Result};
+use crate::network::run::{Job, Run};
 use crate::neuron::{Neuron, STATES, States, for_each_state};
 use crate::pool::Context;
 use crate::stage::{COEFFICIENTS, Column, Each, Shared};
@@ -30,6 +31,8 @@ pub trait Kernels: Elem {
     fn forward(context: &Context<'_>, job: Forward<'_, Self>) -> Result<()>;
     /// See [`backward::backward`].
     fn backward(context: &Context<'_>, job: Backward<'_, Self>) -> Result<Vec<Vec<f64>>>;
+    /// See [`Run::advance`].
+    fn advance(run: &mut Run<Self>, context: &Context<'_>, job: Job<'_, Self>) -> Result<()>;
 }
 
 impl Kernels for f32 {
@@ -39,6 +42,9 @@ impl Kernels for f32 {
     fn backward(context: &Context<'_>, job: Backward<'_, Self>) -> Result<Vec<Vec<f64>>> {
         backward::generic(context, job)
     }
+    fn advance(run: &mut Run<Self>, context: &Context<'_>, job: Job<'_, Self>) -> Result<()> {
+        run.generic(context, job)
+    }
 }
 
 impl Kernels for f64 {
@@ -47,6 +53,9 @@ impl Kernels for f64 {
     }
     fn backward(context: &Context<'_>, job: Backward<'_, Self>) -> Result<Vec<Vec<f64>>> {
         backward::generic(context, job)
+    }
+    fn advance(run: &mut Run<Self>, context: &Context<'_>, job: Job<'_, Self>) -> Result<()> {
+        run.generic(context, job)
     }
 }
 

@@ -8,13 +8,15 @@
 //! This is the same step as everywhere, on one register after the other; what is visited besides comes from rounding to whole
 //! registers, and does not change.
 
+use std::ops::Range;
+
 use fearless_simd::{Level, prelude::*};
 
 use super::{Rows, Table, load_full, store_full};
 use crate::elem::{Elem, V, on_level};
 use crate::error::Result;
 use crate::event::conv::Scattering;
-use crate::event::{Event, Touched};
+use crate::event::{Event, Laid, Touched};
 use crate::neuron::composed::Composed;
 use crate::neuron::spec::{Clip, Everyday, Operand, Plain, Plan, Spec};
 use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, for_each_state};
@@ -72,7 +74,7 @@ pub struct Visitor<E> {
 pub struct Visit<'a, E> {
     /// The states, `pitch` long each.
     pub state: &'a mut [E],
-    /// The input; 0 afterwards.
+    /// The input, of all neurons or of some rows of them (see [`Feed`]); 0 afterwards.
     pub x: &'a mut [E],
     /// Added to it.
     pub bias: Option<&'a [E]>,
@@ -82,7 +84,10 @@ pub struct Visit<'a, E> {
     pub feed: Option<Feed<'a, E>>,
 }
 
-/// A convolution under way: neurons of a row are visited as soon as all of its events have been added, while it is in the cache.
+/// A convolution under way: neurons of a row are visited as soon as all of its events have been added.
+///
+/// Rows that are whole registers then need no more inputs than those of the rows that an event reaches, which stay in the cache nearest to
+/// the processor.
 pub struct Feed<'a, E> {
     /// The convolution.
     pub events: Scattering<'a, E>,
@@ -90,31 +95,76 @@ pub struct Feed<'a, E> {
     pub row: usize,
 }
 
-/// Takes what neurons send on.
-trait Sink<E: Elem> {
-    fn put<S: Simd>(&mut self, simd: S, from: usize, left: usize, s: V<E, S>);
+/// Whether rows of so many neurons are whole registers of every instruction set.
+#[must_use]
+pub fn is_whole<E>(row: usize) -> bool {
+    row.is_multiple_of(64 / size_of::<E>())
 }
 
+/// Takes what neurons send on.
+trait Sink<E: Elem> {
+    /// A register of them; `ones` says that all spikes are 1.
+    fn put<S: Simd>(&mut self, simd: S, from: usize, s: V<E, S>, ones: bool);
+    /// Nothing more comes.
+    fn end(&mut self) {}
+}
+
+/// Registers whose spikes wait to be listed.
+const WAITING: usize = 64;
+
 /// What is not 0.
-struct Spikes<'a, E>(&'a mut Vec<Event<E>>);
+struct Spikes<'a, E> {
+    list: &'a mut Vec<Event<E>>,
+    /// Registers with spikes of 1: the first neuron, and a bit for each spike. Whether a register has any is as good as chance: to look at
+    /// it when many are known spares the processor a wrong guess at every other one.
+    waiting: [(u32, u32); WAITING],
+    count: usize,
+    /// How many neurons there are: what fills up the last register sends nothing.
+    len: usize,
+}
+
+impl<'a, E: Elem> Spikes<'a, E> {
+    fn new(list: &'a mut Vec<Event<E>>, len: usize) -> Self {
+        Self { list, waiting: [(0, 0); WAITING], count: 0, len }
+    }
+}
 
 impl<E: Elem> Sink<E> for Spikes<'_, E> {
     #[inline(always)]
-    fn put<S: Simd>(&mut self, simd: S, from: usize, left: usize, s: V<E, S>) {
+    #[allow(clippy::cast_possible_truncation, reason = "networks refuse samples of 2^32 entries; a register has at most 16 lanes")]
+    fn put<S: Simd>(&mut self, simd: S, from: usize, s: V<E, S>, ones: bool) {
         let mut bits = (!s.simd_eq(V::<E, S>::splat(simd, E::ZERO))).to_bitmask();
-        if bits == 0 {
-            return;
+        if ones {
+            self.waiting[self.count % WAITING] = (from as u32, bits as u32);
+            self.count += usize::from(bits != 0);
+            if self.count == WAITING {
+                self.end();
+            }
+        } else if bits != 0 {
+            let values = s.as_slice();
+            while bits != 0 {
+                let lane = bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                if from + lane < self.len {
+                    self.list.push(Event { at: (from + lane) as u32, value: values[lane] });
+                }
+            }
         }
-        if left < V::<E, S>::LEN {
-            bits &= (1 << left) - 1;
+    }
+
+    #[inline(always)]
+    fn end(&mut self) {
+        for (from, bits) in &self.waiting[..self.count] {
+            let mut bits = *bits;
+            while bits != 0 {
+                let at = from + bits.trailing_zeros();
+                bits &= bits - 1;
+                if (at as usize) < self.len {
+                    self.list.push(Event { at, value: E::ONE });
+                }
+            }
         }
-        let values = s.as_slice();
-        while bits != 0 {
-            let lane = bits.trailing_zeros();
-            bits &= bits - 1;
-            #[allow(clippy::cast_possible_truncation, reason = "networks refuse samples of 2^32 entries")]
-            self.0.push(Event { at: from as u32 + lane, value: values[lane as usize] });
-        }
+        self.count = 0;
     }
 }
 
@@ -123,12 +173,10 @@ struct Row<'a, E>(&'a mut [E]);
 
 impl<E: Elem> Sink<E> for Row<'_, E> {
     #[inline(always)]
-    fn put<S: Simd>(&mut self, _: S, from: usize, left: usize, s: V<E, S>) {
-        if left < V::<E, S>::LEN {
-            self.0[from..].copy_from_slice(&s.as_slice()[..left]);
-        } else {
-            s.store_slice(&mut self.0[from..from + V::<E, S>::LEN]);
-        }
+    fn put<S: Simd>(&mut self, _: S, from: usize, s: V<E, S>, _: bool) {
+        let row = &mut self.0[from..];
+        let there = row.len().min(V::<E, S>::LEN);
+        row[..there].copy_from_slice(&s.as_slice()[..there]);
     }
 }
 
@@ -145,7 +193,7 @@ impl<E: Elem> Visitor<E> {
 
     /// Take a step; the spikes are added to a list. Gives the multiplications made on the way.
     pub fn fire(&self, level: Level, visit: Visit<'_, E>, spikes: &mut Vec<Event<E>>) -> u64 {
-        let spikes = Spikes(spikes);
+        let spikes = Spikes::new(spikes, self.len);
         // The everyday ones have code of their own.
         let gain = self.spec.membrane.gain;
         let (current, bare) = (Everyday::<true, false> { gain }, Everyday::<false, false> { gain });
@@ -225,103 +273,137 @@ impl<E: Elem, P: Plan, T: Sink<E>> Work<'_, E, P, T> {
         k: &mut C,
         refill: impl Fn(&mut C, usize),
     ) -> u64 {
-        let (mut ready, mut row, mut made) = (0, 0, 0);
-        if let Some(mut feed) = feed {
-            row = feed.row;
-            let in_rows = row.is_multiple_of(V::<E, S>::LEN);
+        let len = self.visitor.len;
+        let laid = touched.as_deref().map(|touched| touched.laid(V::<E, S>::LEN));
+        let mut made = 0;
+        if let Some(Feed { mut events, row }) = feed {
+            let mut ready = 0;
             loop {
-                let complete = feed.events.complete();
-                if in_rows && complete != usize::MAX && complete > ready {
-                    self.rows(simd, touched.as_deref_mut(), (ready, complete, row), k, &refill);
+                if is_whole::<E>(row) {
+                    let complete = events.complete().min(len / row.max(1));
+                    for number in ready..complete {
+                        let shift = (number - events.place(number)) * row;
+                        self.rows(simd, touched.as_deref_mut().zip(laid), number..number + 1, row, shift, k, &refill);
+                    }
                     ready = complete;
                 }
-                if feed.events.row(simd.level(), self.x, touched.as_deref_mut()).is_none() {
+                if events.row(simd.level(), self.x, touched.as_deref_mut()).is_none() {
                     break;
                 }
             }
-            made = feed.events.made;
+            made = events.made;
+            if !is_whole::<E>(row) {
+                self.rows(simd, touched.as_deref_mut().zip(laid), 0..usize::MAX, row, 0, k, &refill);
+            }
+        } else {
+            self.rows(simd, touched.as_deref_mut().zip(laid), 0..usize::MAX, 0, 0, k, &refill);
         }
-        self.rows(simd, touched.as_deref_mut(), (ready, usize::MAX, row), k, &refill);
+        self.sink.end();
         if let Some(touched) = touched {
             touched.turn();
         }
         made
     }
 
-    /// Visit rows `first..end` of `row` neurons each, to the last of all where there is no end.
+    /// Visit some rows of `row` neurons each, or all of them; their inputs lie `shift` entries before their states.
     #[inline(always)]
     fn rows<S: Simd, C: Coefficients<E, S, 1>>(
         &mut self,
         simd: S,
-        touched: Option<&mut Touched>,
-        (first, end, row): (usize, usize, usize),
+        touched: Option<(&mut Touched, Laid)>,
+        rows: Range<usize>,
+        row: usize,
+        shift: usize,
         k: &mut C,
         refill: &impl Fn(&mut C, usize),
     ) {
         let lanes = V::<E, S>::LEN;
         let len = self.visitor.len;
-        if let Some(touched) = touched {
+        if let Some((touched, laid)) = touched {
             touched.drain(
-                first..end,
-                lanes,
+                rows,
+                laid,
                 #[inline(always)]
-                |touched, from, to| {
-                    for from in (from..to).step_by(lanes) {
-                        refill(k, from);
-                        if self.register(simd, from, k) {
-                            touched.keep(from, (from + lanes).min(len));
-                        }
-                    }
+                |touched, from| {
+                    self.run(
+                        simd,
+                        (from, lanes),
+                        from - shift,
+                        k,
+                        refill,
+                        #[inline(always)]
+                        |from| touched.keep(from, (from + lanes).min(len)),
+                    );
                 },
             );
         } else {
-            let end = if end == usize::MAX { len } else { end * row };
-            for from in (first * row..end).step_by(lanes) {
-                refill(k, from);
-                self.register(simd, from, k);
-            }
+            let end = if rows.end == usize::MAX { len } else { rows.end * row };
+            let from = rows.start * row;
+            self.run(
+                simd,
+                (from, end.next_multiple_of(lanes) - from),
+                from - shift,
+                k,
+                refill,
+                #[inline(always)]
+                |_| {},
+            );
         }
     }
 
-    /// The step of one register of neurons; whether one of them has to be visited in the next step as well.
+    /// The step of some registers, `count` neurons from `first` on, whose inputs begin at `input`; `over` is told of each that has to be
+    /// visited in the next step as well.
     #[inline(always)]
-    fn register<S: Simd, C: Coefficients<E, S, 1>>(&mut self, simd: S, from: usize, k: &C) -> bool {
-        let Visitor { pitch, len, .. } = self.visitor;
+    fn run<S: Simd, C: Coefficients<E, S, 1>>(
+        &mut self,
+        simd: S,
+        (first, count): (usize, usize),
+        input: usize,
+        k: &mut C,
+        refill: &impl Fn(&mut C, usize),
+        mut over: impl FnMut(usize),
+    ) {
         let spec = self.plan.spec();
         let lanes = V::<E, S>::LEN;
         let zero = [V::<E, S>::splat(simd, E::ZERO); 1];
-        let mut states: States<E, S, 1> = [zero; STATES];
+        let mut rows: [&mut [E]; STATES] = Default::default();
+        let mut left = &mut *self.state;
         for_each_state!(N => {
-            if let Some(slot) = slot(spec, N) {
-                states[N] = load_full(simd, &self.state[slot * pitch + from..][..lanes]);
+            if spec.keeps(State::ALL[N].0) {
+                let row;
+                (row, left) = left.split_at_mut(self.visitor.pitch);
+                rows[N] = &mut row[first..][..count];
             }
         });
-        let input = &mut self.x[from..from + lanes];
-        let mut x: Column<E, S, 1> = load_full(simd, input);
-        store_full(&zero, input);
-        if let Some(bias) = self.bias {
-            x[0] += V::<E, S>::from_slice(simd, &bias[from..from + lanes]);
+        debug_assert!(left.is_empty(), "states of another neuron");
+        let inputs = self.x[input..][..count].chunks_exact_mut(lanes);
+        for (number, input) in inputs.enumerate() {
+            let at = number * lanes;
+            let from = first + at;
+            refill(k, from);
+            let mut states: States<E, S, 1> = [zero; STATES];
+            for_each_state!(N => {
+                if spec.keeps(State::ALL[N].0) {
+                    states[N] = load_full(simd, &rows[N][at..at + lanes]);
+                }
+            });
+            let mut x: Column<E, S, 1> = load_full(simd, input);
+            store_full(&zero, input);
+            if let Some(bias) = self.bias {
+                x[0] += V::<E, S>::from_slice(simd, &bias[from..from + lanes]);
+            }
+            let step = Composed(self.plan).step(simd, k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero });
+            for_each_state!(N => {
+                if spec.keeps(State::ALL[N].0) {
+                    store_full(&step.after[N], &mut rows[N][at..at + lanes]);
+                }
+            });
+            self.sink.put(simd, from, step.s[0], matches!(spec.fire, Fire::Single | Fire::Strict));
+            if step.after[State::V as usize][0].simd_ge(k.get(Coefficient::VThreshold, 0)).to_bitmask() != 0 {
+                over(from);
+            }
         }
-        let step = Composed(self.plan).step(simd, k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero });
-        for_each_state!(N => {
-            if let Some(slot) = slot(spec, N) {
-                store_full(&step.after[N], &mut self.state[slot * pitch + from..][..lanes]);
-            }
-        });
-        self.sink.put(simd, from, len - from, step.s[0]);
-        let over = step.after[State::V as usize][0].simd_ge(k.get(Coefficient::VThreshold, 0));
-        over.to_bitmask() != 0
     }
-}
-
-/// Where a state lies among those that are kept: known when compiling, where the stages are.
-#[inline(always)]
-fn slot(spec: Spec, which: usize) -> Option<usize> {
-    let mut before = 0;
-    for_each_state!(N => {
-        before += usize::from(N < which && spec.keeps(State::ALL[N].0));
-    });
-    spec.keeps(State::ALL[which].0).then_some(before)
 }
 
 /// Whether neurons that get 0 and do not fire stay exactly as they are.
