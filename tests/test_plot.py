@@ -89,6 +89,26 @@ def test_traces_of_a_result_have_membrane_reset_threshold_and_spikes() -> None:
     assert (out.u.max() - low) / (high - low) < marks(axes)[:, 1].min()  # the marks are above the lines
 
 
+@pytest.mark.parametrize("last", ["spikes", "no spikes"])
+def test_traces_drawn_one_after_the_other_are_all_in_sight_below_the_marks(last: str) -> None:
+    neuron = rsnn.LIF(tau_mem=20.0)
+    out = rsnn.simulate(neuron, np.full((60, 1), 2.0), record=("v", "u"))
+    high = rsnn.simulate(rsnn.LI(tau_mem=20.0), np.full((60, 1), 5.0)).output
+    axes = Figure().subplots()
+    for drawn in (high, out, out) if last == "spikes" else (out, out, high):
+        plot.traces(drawn, axes)
+    bottom, top = axes.get_ylim()
+    low, upper = marks(axes, 1)[0, 1], marks(axes, 0)[0, 1]
+    assert low < upper  # the marks of two runs are in two rows
+    assert (high.max() - bottom) / (top - bottom) < low
+
+
+def test_the_only_neuron_of_a_raster_has_the_only_tick() -> None:
+    axes = plot.raster([0, 1, 0, 1])
+    axes.figure.canvas.draw()
+    assert [text.get_text() for text in axes.get_yticklabels() if -0.5 <= text.get_position()[1] <= 0.5] == ["0"]
+
+
 def test_traces_draw_chosen_neurons_and_other_states() -> None:
     out = rsnn.simulate(rsnn.LIF(tau_mem=20.0, tau_syn=5.0), np.ones((30, 4)), record=("v", "i"))
     axes = plot.traces(out, name="i", neurons=[2])

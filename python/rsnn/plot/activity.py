@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 MARK = 0.97
 """Where the spikes over membranes are, in parts of the height."""
+ROW = 0.05
+"""How far below each other those of several neurons are."""
+SPIKES = "rsnn spikes"
+"""How the marks of `traces` are called among what axes hold."""
 
 
 def raster(
@@ -176,19 +180,21 @@ def traces(
     steps = after.shape[0]
     t = np.arange(steps, dtype=np.float64) * dt
     wide, drawn = (t, after) if peak is None else (np.repeat(t, 2), np.stack([peak, after], axis=1).reshape(2 * steps, -1))
+    rows = sum(one.get_gid() == SPIKES for one in axes.collections)  # of what was drawn here before
     for k in range(after.shape[1]):
         color = colors[k % len(colors)] if colors else None
         line = axes.plot(wide, drawn[:, k], style, color=color, label=labels[k] if k < len(labels) else None, linewidth=1.5)[0]
         if marks is not None:
             when = t[np.nonzero(marks[:, k])]
-            height = np.full(len(when), MARK - 0.05 * k)
-            axes.scatter(when, height, s=36, color=line.get_color(), marker="|", transform=axes.get_xaxis_transform(), linewidths=1.4)
+            height, place = np.full(len(when), MARK - ROW * (rows + k)), axes.get_xaxis_transform()
+            axes.scatter(when, height, s=36, color=line.get_color(), marker="|", transform=place, linewidths=1.4, gid=SPIKES)
     if level is not None:
         for one in np.unique(level):
             axes.axhline(float(one), color=INK, linewidth=0.9, linestyle=DOTTED)
-    if marks is not None and marks.any():
+    rows = sum(one.get_gid() == SPIKES and len(one.get_offsets()) > 0 for one in axes.collections)
+    if rows and axes.get_autoscaley_on():
         low, high = axes.get_ylim()
-        axes.set_ylim(low, high + (0.06 + 0.05 * after.shape[1]) * (high - low))
+        axes.set_ylim(low, high + (0.06 + ROW * rows) * (high - low), auto=True)  # so that what is drawn here later is not cut off
     axes.set(ylabel=LABELS.get(name, name))
     span(axes, steps, dt)
     return axes

@@ -178,7 +178,7 @@ def whole_ticks(axis: Any) -> None:
     """Let an axis that counts have its ticks at whole numbers."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+    axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
 
 
 def span(axes: Axes, steps: int, dt: float) -> None:
