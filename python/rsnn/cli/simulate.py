@@ -12,11 +12,12 @@ import rsnn
 from rsnn.arguments import did_you_mean
 from rsnn.errors import InvalidValueError
 
-from .files import array_from
+from .files import array_from, check_output
+from .terminal import working
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from rsnn.composed import AnyNeuron
@@ -24,14 +25,20 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command: 0 where the result was written."""
+    if options.out is not None:
+        check_output("--out", options.out, ("npz",))
+    if options.picture is not None:
+        check_output("--picture", options.picture, _pictures())
     neuron, x, steps = _task(options)
-    out = rsnn.simulate(neuron, x, record=tuple(options.record), steps=steps, threads=options.threads)
+    with working("running"):
+        out = rsnn.simulate(neuron, x, record=tuple(options.record), steps=steps, threads=options.threads)
     spiking = neuron.kernel().spiking
     print(repr(neuron))
+    times, cells = len(out.output), int(np.prod(out.output.shape[1:], dtype=int))
     counted = f"{int(out.output.sum()):,} spikes" if spiking else f"membrane {out.output.min():.6g} to {out.output.max():.6g}"
-    print(f"  {out.output.shape[0]} steps, {int(np.prod(out.output.shape[1:], dtype=int))} neurons: {counted}")
-    if spiking and out.output.ndim == 1:
-        when = np.flatnonzero(out.output)
+    print(f"  {times:,} step{'s' * (times != 1)}, {cells:,} neuron{'s' * (cells != 1)}: {counted}")
+    when = np.flatnonzero(out.output) if spiking and cells == 1 else ()
+    if len(when):
         print(f"  at steps {' '.join(map(str, when[:20]))}{' ...' if len(when) > 20 else ''}")
     if options.out is not None:
         _save(options.out, out)
@@ -99,20 +106,21 @@ def _setting(text: str) -> tuple[str, Any]:
 
 
 def _save(path: Path, out: rsnn.Result) -> None:
-    if path.suffix != ".npz":
-        raise InvalidValueError(f"--out {path}: must end in .npz")
     np.savez(path, output=out.output, **out.traces, **{f"state_{name}": value for name, value in out.state._asdict().items()})
 
 
-def _draw(path: Path, out: rsnn.Result) -> None:
+def _pictures() -> Collection[str]:
+    """Give the kinds of pictures that can be written."""
     try:
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(9, 5), layout="constrained")
-        out.plot(figure)
+        from matplotlib.backend_bases import FigureCanvasBase
     except ImportError:
         raise InvalidValueError('--picture needs matplotlib: pip install "rsnn[plot]"') from None
-    try:
-        figure.savefig(path, dpi=150)
-    except ValueError as error:  # matplotlib names the formats it knows
-        raise InvalidValueError(f"--picture {path}: {error}") from None
+    return FigureCanvasBase.get_supported_filetypes()
+
+
+def _draw(path: Path, out: rsnn.Result) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    out.plot(figure)
+    figure.savefig(path, dpi=150)

@@ -191,7 +191,7 @@ def traces(
     if level is not None:
         for one in np.unique(level):
             axes.axhline(float(one), color=INK, linewidth=0.9, linestyle=DOTTED)
-    rows = sum(one.get_gid() == SPIKES and len(one.get_offsets()) > 0 for one in axes.collections)
+    rows = sum(one.get_gid() == SPIKES and np.size(one.get_offsets()) > 0 for one in axes.collections)
     if rows and axes.get_autoscaley_on():
         low, high = axes.get_ylim()
         axes.set_ylim(low, high + (0.06 + ROW * rows) * (high - low), auto=True)  # so that what is drawn here later is not cut off
