@@ -126,3 +126,12 @@ def test_every_file_that_a_page_links_to_is_there(page: Path) -> None:
     links = re.findall(r"\]\((?!https?://|#|mailto:)([^)#]+)", page.read_text())
     made = re.compile(rf"(\.\./)*({'|'.join(GENERATED)})/")
     assert not [link for link in links if not made.match(link) and not (page.parent / link).exists()]
+
+
+def test_the_glossary_has_thirty_terms_and_more_in_order_each_with_a_meaning() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    terms = re.findall(r"^([^\n:#]+)\n: \S", text, re.MULTILINE)
+    assert len(terms) >= 30
+    assert terms == sorted(set(terms), key=str.lower)
+    assert len(terms) == text.count("\n: ")
+    assert '"deflist"' in (ROOT / "docs" / "conf.py").read_text()  # or it is shown as paragraphs
