@@ -315,15 +315,39 @@ def test_an_image_and_a_confusion_matrix_and_an_agreement() -> None:
     assert equal.get_label() == "equal 75.0%"
 
 
-def test_pictures_need_no_pyplot_and_change_no_setting() -> None:
+def test_pictures_need_no_pyplot_and_change_no_setting_drawn_into_axes_or_figures_that_came_or_not() -> None:
     code = """
-import sys, matplotlib, numpy as np, rsnn
+import sys, matplotlib, numpy as np, rsnn, torch
+from matplotlib.figure import Figure
 from rsnn import plot
 before = repr(list(dict.items(matplotlib.rcParams)))  # not by [], which looks for a backend
 out = rsnn.lif(1.5, tau_mem=20.0, steps=50, record="v")
-for draw in (plot.raster, plot.traces, plot.spike_count, plot.isi):
-    draw(out)
-out.plot(), plot.activation_curve(rsnn.IAF()), plot.phase_plane(rsnn.AdEx(dt=0.1), 800.0)
+net = rsnn.Network([rsnn.Linear(np.ones((3, 2))), rsnn.IAF()], 2)
+torch.manual_seed(0)
+model, x = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)), torch.rand(20, 4)
+found = rsnn.convert.compare(model, rsnn.convert.from_relu(model, x), x)
+into_axes = {
+    "raster": out, "traces": out, "spike_count": out, "isi": out, "activation_curve": rsnn.IAF(), "weights": net,
+    "image": np.eye(3), "confusion": [[1, 2], [0, 3]],
+}
+for name, given in into_axes.items():
+    axes = Figure().subplots()
+    assert getattr(plot, name)(given, axes) is axes, name
+    assert getattr(plot, name)(given).figure is not axes.figure, name
+axes = Figure().subplots()
+assert plot.phase_plane(rsnn.AdEx(dt=0.1), 800.0, axes) is axes
+assert plot.agreement([0, 1], [1, 1], axes) is axes
+plot.animate(out, axes)._draw_was_started = True  # never played
+into_figures = {"result": out, "summary": net, "conversion": found}
+for name, given in into_figures.items():
+    figure = Figure()
+    assert getattr(plot, name)(given, figure) is figure, name
+    assert getattr(plot, name)(given) is not figure, name
+explorer = plot.explore(rsnn.IAF(), figure=Figure())
+explorer.set(v_threshold=0.5)
+plot.explore(rsnn.IAF(), where="notebook", show=False)
+drawn = {*into_axes, *into_figures, "phase_plane", "agreement", "animate", "explore"}
+assert drawn == {name for name in plot.__all__ if name[0].islower()}, drawn
 assert repr(list(dict.items(matplotlib.rcParams))) == before
 assert "matplotlib.pyplot" not in sys.modules
 """
