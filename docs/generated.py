@@ -52,6 +52,10 @@ MODULES = {
     "rsnn.presets.sinabs": "sinabs' neurons",
     "rsnn.presets.spikingjelly": "SpikingJelly's neurons",
     "rsnn.torch": "Layers for PyTorch",
+    "rsnn.torch.presets.norse": "Norse's layers",
+    "rsnn.torch.presets.snntorch": "snnTorch's layers",
+    "rsnn.torch.presets.sinabs": "sinabs' layers",
+    "rsnn.torch.presets.spikingjelly": "SpikingJelly's layers",
     "rsnn.torch.init": "Weights that make a network fire",
     "rsnn.torch.losses": "Losses, accuracies, regularisers",
     "rsnn.torch.chip": "Training for a chip",
@@ -61,6 +65,8 @@ MODULES = {
     "rsnn.chip.loihi": "Loihi",
     "rsnn.chip.tinyodin": "tinyODIN",
     "rsnn.chip.odin": "ODIN",
+    "rsnn.records": "Events as records",
+    "rsnn.description": "Networks as plain data",
     "rsnn.memory": "Memory that is used again",
 }
 """The rooms of the API, in the order of the manual."""
@@ -157,14 +163,9 @@ def _module(name: str, title: str) -> str:
     for one in sorted(public, key=str.lower):
         value = getattr(module, one)
         if inspect.isclass(value):
-            lines += [
-                "```{eval-rst}",
-                f".. autoclass:: {name}.{one}",
-                "   :members:",
-                "   :inherited-members: Module, tuple, Exception",
-                "```",
-                "",
-            ]
+            # What all layers have is said once, of rsnn.torch.Layer.
+            members = [] if name.startswith("rsnn.torch.presets") else ["   :members:", "   :inherited-members: Module, tuple, Exception"]
+            lines += ["```{eval-rst}", f".. autoclass:: {name}.{one}", *members, "```", ""]
         elif callable(value):
             lines += ["```{eval-rst}", f".. autofunction:: {name}.{one}", "```", ""]
     return "\n".join(lines)

@@ -5,6 +5,7 @@ Blocks marked ``py`` need other libraries: those of docs/howto are run in `tests
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 import re
 import shlex
@@ -135,3 +136,21 @@ def test_the_glossary_has_thirty_terms_and_more_in_order_each_with_a_meaning() -
     assert terms == sorted(set(terms), key=str.lower)
     assert len(terms) == text.count("\n: ")
     assert '"deflist"' in (ROOT / "docs" / "conf.py").read_text()  # or it is shown as paragraphs
+
+
+def test_the_manual_has_a_page_with_equation_defaults_and_picture_for_every_neuron(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    generated = importlib.import_module("generated")
+    monkeypatch.setattr(generated, "HERE", tmp_path)
+    generated.write()
+    names = [kind.__name__ for kind in rsnn.neurons.NAMED.values()]
+    assert {path.stem for path in (tmp_path / "neurons").glob("*.md")} == {*names, "index"}
+    for name in names:
+        page = (tmp_path / "neurons" / f"{name}.md").read_text()
+        for argument in inspect.signature(getattr(rsnn, name)).parameters:
+            assert f"| `{argument}` | `" in page
+        assert "::\n\n" in getattr(rsnn, name).__doc__  # its equation
+        assert "<-" in getattr(rsnn, name).__doc__ or "u  = " in getattr(rsnn, name).__doc__
+        assert (tmp_path / "neurons" / f"{name}.png").stat().st_size > 5000
+    written = {path.stem for path in (tmp_path / "api").glob("*.md")}
+    assert written == {*generated.MODULES, "index"}
