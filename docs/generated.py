@@ -157,9 +157,8 @@ def _picture(name: str, kind: Any) -> None:
 
 def _module(name: str, title: str) -> str:
     module = importlib.import_module(name)
-    summary = inspect.getdoc(module) or ""
     public = getattr(module, "__all__", None) or [key for key, value in vars(module).items() if _is_own(key, value, name)]
-    lines = [f"# {name}: {title}", "", "```{eval-rst}", f".. currentmodule:: {name}", "```", "", summary.split("\n\n")[0], ""]
+    lines = [f"# {name}: {title}", "", "```{eval-rst}", f".. automodule:: {name}", "```", ""]
     for one in sorted(public, key=str.lower):
         value = getattr(module, one)
         if inspect.isclass(value):
