@@ -88,7 +88,7 @@ def raster(
                 text = f"{seen[step, neuron]:g}"
                 axes.annotate(text, (step * dt, neuron), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6, color=color)
     axes.set(ylim=(-0.5, neurons - 0.5), ylabel="neuron")
-    whole_ticks(axes.yaxis)
+    whole_ticks(axes.yaxis, max(neurons, 1))
     span(axes, steps, dt)
     return axes
 
@@ -243,7 +243,7 @@ def spike_count(
     if labels:
         axes.set_xticks(range(len(totals)), list(labels))
     else:
-        whole_ticks(axes.xaxis)
+        whole_ticks(axes.xaxis, max(len(totals), 1))
     axes.set(xlim=(-0.5, len(totals) - 0.5), xlabel="" if labels else "neuron", ylabel="spikes")
     return axes
 

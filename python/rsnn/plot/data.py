@@ -174,11 +174,11 @@ def threshold_of(given: Any) -> Any:
     return None if given is None else array("threshold", given)
 
 
-def whole_ticks(axis: Any) -> None:
-    """Let an axis that counts have its ticks at whole numbers."""
+def whole_ticks(axis: Any, count: int) -> None:
+    """Let an axis that counts have its ticks at whole numbers: one, of a single thing, else two or more."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10], min_n_ticks=min(count, 2)))
 
 
 def span(axes: Axes, steps: int, dt: float) -> None:
