@@ -64,6 +64,30 @@ def test_a_raster_writes_counts_and_times() -> None:
     assert axes.get_xlabel() == "time"
 
 
+FORMS: dict[str, Any] = {
+    "list": (FIRED > 0).astype(int).tolist(),
+    "bool": FIRED > 0,
+    "tensor": torch.tensor(FIRED > 0).float().requires_grad_(),
+    "packed": rsnn.Spikes.pack(FIRED > 0),
+    "result": rsnn.simulate(rsnn.IAF(), (FIRED > 0).astype(float)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_counts_intervals_films_and_marks_of_traces_are_the_same_of_every_form(form: str) -> None:
+    given, plain = FORMS[form], (FIRED > 0).astype(float)
+    for draw in (plot.spike_count, plot.isi):
+        bars, wanted = ([bar.get_height() for bar in draw(one).patches] for one in (given, plain))  # type: ignore[attr-defined]
+        assert bars == wanted
+    films: Any = [plot.animate(one) for one in (given, plain)]
+    for film in films:
+        film._func(2)
+        film._draw_was_started = True  # it is not played
+    np.testing.assert_array_equal(*(marks(film._fig.axes[0]) for film in films))
+    spikes = given.spikes if form == "result" else given
+    np.testing.assert_array_equal(marks(plot.traces(plain, spikes=spikes), 1), marks(plot.traces(plain, spikes=plain), 1))
+
+
 def test_axes_come_back_as_they_went_in_and_a_new_figure_is_its_own() -> None:
     axes = Figure().subplots()
     assert plot.raster(FIRED, axes) is axes
