@@ -65,10 +65,17 @@ def test_simulate_knows_the_neurons_of_other_libraries(capsys: pytest.CaptureFix
     assert f"{int(expected.spikes.sum())} spikes" in capsys.readouterr().out
 
 
-def test_simulate_draws_a_picture(tmp_path: Path) -> None:
-    picture = tmp_path / "lif.png"
-    assert main([*CONSTANT, "--record", "v", "--picture", str(picture)]) == 0
-    assert picture.read_bytes().startswith(b"\x89PNG")
+def test_simulate_draws_spikes_and_by_default_the_membrane_with_its_threshold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture, drawn = tmp_path / "lif.png", []
+    plot = rsnn.plot.result
+    monkeypatch.setattr(rsnn.plot, "result", lambda *given, **options: drawn.append(plot(*given, **options)) or drawn[-1])
+    for record, labels in (([], ["neuron", "membrane"]), (["--record", "u"], ["neuron", "membrane"])):
+        assert main([*CONSTANT, *record, "--picture", str(picture), "--out", str(tmp_path / "lif.npz")]) == 0
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        assert [axes.get_ylabel() for axes in drawn[-1].axes] == labels
+        assert list(drawn[-1].axes[1].lines[-1].get_ydata()) == [10.0, 10.0]
+        with np.load(tmp_path / "lif.npz") as found:
+            assert found.files == ["output", *record[1:], "state_v"]  # what was asked for
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def _add_simulate(commands: Commands) -> None:
     simulate.add_argument("--record", nargs="+", default=[], metavar="STATE", help="states to keep beside the spikes: v, i, a, ...")
     simulate.add_argument("--threads", type=_whole(1), metavar="N", help="all cores by default")
     simulate.add_argument("--out", type=Path, metavar="FILE", help="where the result goes: .npz with output, traces and state")
-    simulate.add_argument("--picture", type=Path, metavar="FILE", help="a picture of spikes and traces: .png, .pdf, .svg")
+    simulate.add_argument("--picture", type=Path, metavar="FILE", help="spikes and traces, the membrane by default: .png, .pdf, .svg")
 
 
 def _add_check(commands: Commands) -> None:

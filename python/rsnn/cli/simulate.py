@@ -30,9 +30,10 @@ def run(options: argparse.Namespace) -> int:
     if options.picture is not None:
         check_output("--picture", options.picture, _pictures())
     neuron, x, steps = _task(options)
-    with working("running"):
-        out = rsnn.simulate(neuron, x, record=tuple(options.record), steps=steps, threads=options.threads)
     spiking = neuron.kernel().spiking
+    record = tuple(options.record) or (("v",) if options.picture is not None and spiking else ())  # a picture shows a membrane
+    with working("running"):
+        out = rsnn.simulate(neuron, x, record=record, steps=steps, threads=options.threads)
     print(repr(neuron))
     times, cells = len(out.output), int(np.prod(out.output.shape[1:], dtype=int))
     counted = f"{int(out.output.sum()):,} spikes" if spiking else f"membrane {out.output.min():.6g} to {out.output.max():.6g}"
@@ -41,10 +42,10 @@ def run(options: argparse.Namespace) -> int:
     if len(when):
         print(f"  at steps {' '.join(map(str, when[:20]))}{' ...' if len(when) > 20 else ''}")
     if options.out is not None:
-        _save(options.out, out)
+        _save(options.out, out, options.record)
         print(f"  wrote {options.out}")
     if options.picture is not None:
-        _draw(options.picture, out)
+        _draw(options.picture, out, neuron)
         print(f"  drew {options.picture}")
     return 0
 
@@ -105,8 +106,9 @@ def _setting(text: str) -> tuple[str, Any]:
         return name, value  # a word, as reset=zero
 
 
-def _save(path: Path, out: rsnn.Result) -> None:
-    np.savez(path, output=out.output, **out.traces, **{f"state_{name}": value for name, value in out.state._asdict().items()})
+def _save(path: Path, out: rsnn.Result, wanted: Sequence[str]) -> None:
+    traces = {name: out.traces[name] for name in wanted}
+    np.savez(path, output=out.output, **traces, **{f"state_{name}": value for name, value in out.state._asdict().items()})
 
 
 def _pictures() -> Collection[str]:
@@ -118,9 +120,9 @@ def _pictures() -> Collection[str]:
     return FigureCanvasBase.get_supported_filetypes()
 
 
-def _draw(path: Path, out: rsnn.Result) -> None:
+def _draw(path: Path, out: rsnn.Result, neuron: AnyNeuron) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 5), layout="constrained")
-    out.plot(figure)
+    out.plot(figure, threshold=neuron)
     figure.savefig(path, dpi=150)
