@@ -53,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"rsnn: {f'{error.filename}: ' * (error.filename is not None)}{error.strerror or error}", file=sys.stderr)
         return 1
+    except MemoryError as error:
+        print(f"rsnn: this is more than memory can hold ({error}); give fewer steps or neurons", file=sys.stderr)
+        return 1
     except rsnn.RsnnError as error:
         print(f"rsnn: {error}", file=sys.stderr)
         return 1

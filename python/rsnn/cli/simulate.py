@@ -58,6 +58,8 @@ def _task(options: argparse.Namespace) -> tuple[AnyNeuron, Any, int | None]:
             raise InvalidValueError("--constant and --steps stand in place of a file; give one of both")
         return neuron, array_from(options.input), None
     if options.constant is not None:
+        if options.steps is None:
+            raise InvalidValueError(f"--constant {options.constant:g}: say for how long as well: --steps 100")
         return neuron, np.float64(options.constant), options.steps
     if x is None:
         raise InvalidValueError("an input is missing: give a file of an array (T, ...), or --constant X --steps T")
@@ -87,6 +89,9 @@ def _make(made: Callable[..., AnyNeuron], arguments: dict[str, Any]) -> AnyNeuro
     for name in arguments:
         if name not in known:
             raise InvalidValueError(f"--set {name}: {made.__name__} has {', '.join(known)}{did_you_mean(name, known)}")
+    missing = [name for name, one in known.items() if one.default is one.empty and name not in arguments]
+    if missing:
+        raise InvalidValueError(f"{made.__name__}: {', '.join(missing)} must be given: --set {' '.join(f'{name}=...' for name in missing)}")
     return made(**arguments)
 
 
