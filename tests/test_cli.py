@@ -87,6 +87,10 @@ def test_simulate_draws_spikes_and_by_default_the_membrane_with_its_threshold(tm
         (["simulate", "lif", "--constant", "1"], "--constant 1: say for how long as well: --steps"),
         (["simulate", "lif", "--constant", "1", "--steps", "99999999999999"], "more than memory can hold"),
         (["simulate", "snntorch.Synaptic", "--set", "beta=0.9", "--constant", "1", "--steps", "3"], "alpha must be given: --set alpha=..."),
+        (
+            ["simulate", "sinabs.MembraneReset", "--constant", "1", "--steps", "3"],
+            "'MembraneReset' is no neuron of sinabs; there are ALIF, IAF",
+        ),
         (["simulate", "norse.Izhikevich", "--constant", "1", "--steps", "3"], "a, b, c, d must be given"),
         (["simulate", "lif", "absent.npy"], "absent.npy"),
         (["simulate", "lif", "x.txt"], ".npy, .npz or .csv"),

@@ -73,7 +73,9 @@ def _neuron(name: str, settings: Sequence[str]) -> tuple[AnyNeuron, Any, int | N
     library, _, cell = kind.rpartition(".")
     if library:
         module = _one_of("library", library, {one: getattr(rsnn.presets, one) for one in ("norse", "sinabs", "snntorch", "spikingjelly")})
-        made = _one_of(f"neuron of {library}", cell, {one: getattr(module, one) for one in module.__all__ if one[0].isupper()})
+        made = _one_of(
+            f"neuron of {library}", cell, {one: getattr(module, one) for one in module.__all__ if hasattr(getattr(module, one), "stages")}
+        )
         return _make(made, arguments), None, None
     made = _one_of("neuron", kind.lower(), rsnn.neurons.NAMED)
     if not behaviour:
