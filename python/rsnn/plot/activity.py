@@ -6,10 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import count, scalar
-from rsnn.errors import InvalidValueError
+from rsnn.arguments import count, shown
+from rsnn.errors import InvalidTypeError, InvalidValueError
 
-from .data import DOTTED, FLOAT, INK, LABELS, fired, is_result, new_axes, over_time, span, spikes_in, threshold_of, traces_in, whole_ticks
+from .data import (
+    DOTTED,
+    FLOAT,
+    INK,
+    LABELS,
+    fired,
+    is_result,
+    new_axes,
+    over_time,
+    span,
+    spikes_in,
+    step_length,
+    threshold_of,
+    traces_in,
+    whole_ticks,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +89,7 @@ def raster(
     'time step'
     """
     seen = fired(spikes, layer, sample)
-    dt, axes = scalar("dt", dt), new_axes(axes)
+    dt, axes = step_length(dt), new_axes(axes)
     steps, neurons = seen.shape
     t, k = np.nonzero(seen)
     box = axes.get_window_extent()
@@ -170,7 +185,9 @@ def traces(
     if marks is not None and source is not None and marks.shape != after.shape:
         marks = None  # a recording of chosen neurons does not say which these are
     marks = None if marks is None else _alike("spikes", marks, after)
-    dt = scalar("dt", dt)
+    dt = step_length(dt)
+    for name_, given in (("labels", labels), ("colors", colors)):
+        _sequence(name_, given)
     if neurons is not None:
         chosen = [neurons] if isinstance(neurons, (int, np.integer)) else neurons
         after = _chosen(after, chosen)
@@ -236,6 +253,7 @@ def spike_count(
     [4.0, 1.0]
     """
     totals = fired(spikes, layer, sample).sum(axis=0, dtype=np.float64)
+    _sequence("labels", labels)
     if labels and len(labels) != len(totals):
         raise InvalidValueError(f"labels: {len(labels)} came for {len(totals)} neurons; give one for each")
     axes = new_axes(axes)
@@ -287,7 +305,7 @@ def isi(
     >>> plot.isi(np.arange(100) % 10 == 0).get_title()
     '9 intervals, mean 10, CV 0.00'
     """
-    seen, bins, dt = fired(spikes, layer, sample), count("bins", bins, 1), scalar("dt", dt)
+    seen, bins, dt = fired(spikes, layer, sample), count("bins", bins, 1), step_length(dt)
     axes = new_axes(axes)
     steps = intervals(seen)
     times = steps * dt
@@ -311,6 +329,11 @@ def intervals(seen: NDArray[Any]) -> NDArray[np.int64]:
     k, t = np.repeat(k, times), np.repeat(t, times)
     found: NDArray[np.int64] = np.diff(t)[np.diff(k) == 0]
     return found
+
+
+def _sequence(name: str, given: Any) -> None:
+    if not hasattr(given, "__len__") or not hasattr(given, "__getitem__"):
+        raise InvalidTypeError(f"{name}={shown(given)}: must be a list, with one for each neuron")
 
 
 def _alike(name: str, given: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
