@@ -22,12 +22,11 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
-nb_execution_raise_on_error = True
 nb_execution_timeout = 300
-nb_execution_show_tb = True
+nb_execution_show_tb = True  # a cell that fails is a warning with its traceback, and warnings are errors (make docs)
 
 autodoc_typehints = "none"  # the docstrings say types in words
 autodoc_member_order = "bysource"

@@ -16,23 +16,23 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 import rsnn
-from rsnn import neurons
+from rsnn import neurons, plot
 
 HERE = Path(__file__).parent
 
-SHOWN: dict[str, tuple[dict[str, Any], float]] = {
-    "LI": ({}, 1.0),
-    "LIF": ({}, 2.0),
-    "IAF": ({}, 0.08),
-    "ALIF": ({"tau_adapt": 100.0}, 2.0),
-    "Alpha": ({}, 2.0),
-    "EIF": ({}, 25.0),
-    "QIF": ({}, 3.0),
-    "AdEx": ({}, 800.0),
-    "Izhikevich": ({}, 10.0),
-    "GLIF3": ({}, 3.0),
+SHOWN: dict[str, tuple[dict[str, Any], float, int]] = {
+    "LI": ({}, 1.0, 200),
+    "LIF": ({}, 2.0, 200),
+    "IAF": ({}, 0.08, 200),
+    "ALIF": ({"tau_adapt": 100.0, "adapt_scale": 10.0}, 2.0, 400),
+    "Alpha": ({}, 0.15, 200),
+    "EIF": ({"dt": 0.1}, 10.0, 2000),
+    "QIF": ({}, 0.6, 300),
+    "AdEx": ({"dt": 0.1}, 800.0, 4000),
+    "Izhikevich": ({"dt": 0.25}, 10.0, 1600),
+    "GLIF3": ({}, 500.0, 400),
 }
-"""For the picture of a neuron: its arguments, and the constant input that makes it do something."""
+"""For the picture of a neuron: its arguments, the constant input that makes it do something, and for how many steps."""
 
 MODULES = {
     "rsnn": "Neurons, networks and simulation",
@@ -52,6 +52,10 @@ MODULES = {
     "rsnn.presets.sinabs": "sinabs' neurons",
     "rsnn.presets.spikingjelly": "SpikingJelly's neurons",
     "rsnn.torch": "Layers for PyTorch",
+    "rsnn.torch.presets.norse": "Norse's layers",
+    "rsnn.torch.presets.snntorch": "snnTorch's layers",
+    "rsnn.torch.presets.sinabs": "sinabs' layers",
+    "rsnn.torch.presets.spikingjelly": "SpikingJelly's layers",
     "rsnn.torch.init": "Weights that make a network fire",
     "rsnn.torch.losses": "Losses, accuracies, regularisers",
     "rsnn.torch.chip": "Training for a chip",
@@ -61,6 +65,8 @@ MODULES = {
     "rsnn.chip.loihi": "Loihi",
     "rsnn.chip.tinyodin": "tinyODIN",
     "rsnn.chip.odin": "ODIN",
+    "rsnn.records": "Events as records",
+    "rsnn.description": "Networks as plain data",
     "rsnn.memory": "Memory that is used again",
 }
 """The rooms of the API, in the order of the manual."""
@@ -104,7 +110,7 @@ def _neuron(name: str) -> str:
     _picture(name, kind)
     rows = "\n".join(f"| `{one.name}` | `{_default(one.default)}` |" for one in inspect.signature(kind).parameters.values())
     return (
-        f"# {name}\n\n![{name} under a constant input: membrane and spikes]({name}.png)\n\n"
+        f"# {name}\n\n![{name} under a constant input: membrane, spikes, other states]({name}.png)\n\n"
         f"```{{eval-rst}}\n.. autoclass:: rsnn.{name}\n   :noindex:\n```\n\n"
         f"## Defaults\n\n| argument | default |\n|---|---|\n{rows}\n\n"
         f"State: {', '.join(f'`{field}`' for field in kind().init_state(1)._fields)}. "
@@ -117,47 +123,48 @@ def _default(value: Any) -> str:
 
 
 def _picture(name: str, kind: Any) -> None:
-    arguments, level = SHOWN[name]
+    """Draw a neuron under an input that begins and ends: its membrane as it climbs and is reset, its spikes, its other states."""
+    arguments, level, steps = SHOWN[name]
     neuron = kind(**arguments)
-    current = np.zeros(200, dtype=np.float32)
-    current[20:160] = level
-    out = rsnn.simulate(neuron, current, record=("u" if "u" in _recordable(neuron) else "v",))
-    (trace,) = out.traces.values()
-    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    dt = neuron.stages.dt
+    first, last = steps // 10, steps * 8 // 10
+    current = np.zeros(steps, dtype=np.float32)
+    current[first:last] = level
+    states, spiking = neuron.init_state(1)._fields, neuron.kernel().spiking
+    out = rsnn.simulate(neuron, current, record=(*states, "u") if spiking else states)
+    before = None
+    if spiking:
+        threshold = float(neuron.coefficients()["v_threshold"])
+        # What makes its spikes by itself overshoots the threshold by far in its last step, which says nothing.
+        before = np.where(out.spikes > 0, np.minimum(out.u, threshold + 0.1 * abs(threshold)), out.u)
+    figure = Figure(figsize=(7.0, 1.7 + 0.9 * len(states)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.plot(trace, color="#2166ac", lw=1.2, label="membrane")
-    axes.axvspan(20, 160, color="#c3cbd3", alpha=0.3, lw=0, label=f"input {level:g}")
-    if name != "LI":
-        when = np.flatnonzero(out.spikes)
-        axes.plot(when, np.full(len(when), trace.max() * 1.05), "|", color="#1f2933", label="spikes")
-    axes.set(xlabel="step", ylabel="v")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8, loc="upper right")
+    panels = figure.subplots(len(states), squeeze=False, sharex=True, height_ratios=[2.0] + [1.0] * (len(states) - 1))[:, 0]
+    for axes, state in zip(panels, states, strict=True):
+        if state == "v":
+            spikes = out.spikes if spiking else None
+            plot.traces(out.v, axes, before=before, threshold=neuron if spiking else None, spikes=spikes, dt=dt, colors=[plot.FLOAT])
+        else:
+            plot.traces(out.traces[state], axes, name=state, dt=dt, colors=[plot.INTEGER])
+        axes.axvspan(first * dt, last * dt, color=plot.QUIET, alpha=0.3, lw=0)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.label_outer()
+    figure.align_ylabels(panels)
+    panels[0].set_title(f"{neuron!r}, input {level:g} in the grey part", loc="left", fontsize=9)
     (HERE / "neurons").mkdir(exist_ok=True)
     figure.savefig(HERE / "neurons" / f"{name}.png", dpi=110)
 
 
-def _recordable(neuron: Any) -> tuple[str, ...]:
-    return ("u", *neuron.init_state(1)._fields) if neuron.kernel().spiking else neuron.init_state(1)._fields
-
-
 def _module(name: str, title: str) -> str:
     module = importlib.import_module(name)
-    summary = inspect.getdoc(module) or ""
     public = getattr(module, "__all__", None) or [key for key, value in vars(module).items() if _is_own(key, value, name)]
-    lines = [f"# {name}: {title}", "", "```{eval-rst}", f".. currentmodule:: {name}", "```", "", summary.split("\n\n")[0], ""]
+    lines = [f"# {name}: {title}", "", "```{eval-rst}", f".. automodule:: {name}", "```", ""]
     for one in sorted(public, key=str.lower):
         value = getattr(module, one)
         if inspect.isclass(value):
-            lines += [
-                "```{eval-rst}",
-                f".. autoclass:: {name}.{one}",
-                "   :members:",
-                "   :inherited-members: Module, tuple, Exception",
-                "```",
-                "",
-            ]
+            # What all layers have is said once, of rsnn.torch.Layer.
+            members = [] if name.startswith("rsnn.torch.presets") else ["   :members:", "   :inherited-members: Module, tuple, Exception"]
+            lines += ["```{eval-rst}", f".. autoclass:: {name}.{one}", *members, "```", ""]
         elif callable(value):
             lines += ["```{eval-rst}", f".. autofunction:: {name}.{one}", "```", ""]
     return "\n".join(lines)

@@ -212,6 +212,21 @@ def test_the_examples_of_norse() -> None:
     np.testing.assert_allclose(encode.population([0.0, 0.5, 1.0], 3)[0], [1.0, 0.8825, 0.6065], atol=5e-5)
 
 
+@pytest.mark.parametrize("v_reset", [0.1, -0.7, 1 / 3, -5.3, -65.1, 0.999])
+def test_a_reset_value_that_is_not_round_fires_as_the_step_of_norse(v_reset: float) -> None:
+    # Norse's own rounding of the reset, u - s (u - v_reset): the membranes differ in a last bit, the spikes in none.
+    single = np.float32
+    for scale in (1, 30, 1000):
+        x = (np.random.default_rng(scale).uniform(0, 5, 2000) * scale).astype(single)
+        v, wanted = np.zeros_like(x), np.empty((100, 2000), single)
+        for t in range(100):
+            v = v + single(1 / 7) * ((single(0.05) - v) + x)
+            wanted[t] = v - single(1) > 0
+            v = v - wanted[t] * (v - single(v_reset))
+        assert wanted.any(0).any()
+        np.testing.assert_array_equal(encode.constant_current_lif(x, 100, tau_mem=7.0, v_leak=0.05, v_reset=v_reset), wanted)
+
+
 def test_a_current_goes_into_any_neuron_that_spikes() -> None:
     neuron = rsnn.LIF(tau_mem=20.0, v_threshold=10.0)
     spikes = encode.constant_current_lif(11.0, 100, neuron=neuron)

@@ -144,6 +144,16 @@ def test_widgets_of_a_notebook_do_the_same() -> None:
     assert len(explorer.front.box.children[1].children) == len(explorer.values)
 
 
+@pytest.mark.parametrize("where", ["window", "notebook"])
+def test_a_move_is_drawn_within_the_tenth_of_a_second_that_feels_immediate(where: str) -> None:
+    explorer = shown(ONE) if where == "window" else plot.explore(ONE, where="notebook", show=False)
+    seconds = []
+    for tau_mem in np.linspace(18.0, 22.0, 20):
+        explorer.set(tau_mem=float(tau_mem))
+        seconds.append(explorer.seconds)
+    assert min(seconds) < 0.1  # Miller 1968: what answers sooner seems to be moved by hand
+
+
 def test_a_notebook_is_known_by_its_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     from rsnn.plot import explorer
 

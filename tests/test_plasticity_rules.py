@@ -217,6 +217,20 @@ def test_without_eligibility_trace_only_the_rewarded_step_counts() -> None:
     assert learn(rule, pre, post, [[0.2]], reward=[0, 0, 1.0]).weight[0, 0] == pytest.approx(0.3)
 
 
+def test_work_follows_the_spikes_not_the_synapses_times_steps() -> None:
+    rng, weight = np.random.default_rng(0), np.full((400, 400), 0.5, np.float32)
+    best = {}
+    for density in (0.002, 0.5):
+        pre, post = ((rng.random((200, 400)) < density).astype(np.float32) for _ in range(2))
+        times = []
+        for _ in range(3):
+            begin = time.perf_counter()
+            learn(STDP(), pre, post, weight)
+            times.append(time.perf_counter() - begin)
+        best[density] = min(times)
+    assert best[0.5] > 10 * best[0.002]  # 250 times as many spikes
+
+
 def test_a_synapse_without_spikes_is_left_as_it_is() -> None:
     rng = np.random.default_rng(0)
     weight = rng.random((6, 9))

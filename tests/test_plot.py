@@ -64,6 +64,30 @@ def test_a_raster_writes_counts_and_times() -> None:
     assert axes.get_xlabel() == "time"
 
 
+FORMS: dict[str, Any] = {
+    "list": (FIRED > 0).astype(int).tolist(),
+    "bool": FIRED > 0,
+    "tensor": torch.tensor(FIRED > 0).float().requires_grad_(),
+    "packed": rsnn.Spikes.pack(FIRED > 0),
+    "result": rsnn.simulate(rsnn.IAF(), (FIRED > 0).astype(float)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_counts_intervals_films_and_marks_of_traces_are_the_same_of_every_form(form: str) -> None:
+    given, plain = FORMS[form], (FIRED > 0).astype(float)
+    for draw in (plot.spike_count, plot.isi):
+        bars, wanted = ([bar.get_height() for bar in draw(one).patches] for one in (given, plain))  # type: ignore[attr-defined]
+        assert bars == wanted
+    films: Any = [plot.animate(one) for one in (given, plain)]
+    for film in films:
+        film._func(2)
+        film._draw_was_started = True  # it is not played
+    np.testing.assert_array_equal(*(marks(film._fig.axes[0]) for film in films))
+    spikes = given.spikes if form == "result" else given
+    np.testing.assert_array_equal(marks(plot.traces(plain, spikes=spikes), 1), marks(plot.traces(plain, spikes=plain), 1))
+
+
 def test_axes_come_back_as_they_went_in_and_a_new_figure_is_its_own() -> None:
     axes = Figure().subplots()
     assert plot.raster(FIRED, axes) is axes
@@ -87,6 +111,26 @@ def test_traces_of_a_result_have_membrane_reset_threshold_and_spikes() -> None:
     assert list(threshold.get_ydata()) == [1.0, 1.0]
     low, high = axes.get_ylim()
     assert (out.u.max() - low) / (high - low) < marks(axes)[:, 1].min()  # the marks are above the lines
+
+
+@pytest.mark.parametrize("last", ["spikes", "no spikes"])
+def test_traces_drawn_one_after_the_other_are_all_in_sight_below_the_marks(last: str) -> None:
+    neuron = rsnn.LIF(tau_mem=20.0)
+    out = rsnn.simulate(neuron, np.full((60, 1), 2.0), record=("v", "u"))
+    high = rsnn.simulate(rsnn.LI(tau_mem=20.0), np.full((60, 1), 5.0)).output
+    axes = Figure().subplots()
+    for drawn in (high, out, out) if last == "spikes" else (out, out, high):
+        plot.traces(drawn, axes)
+    bottom, top = axes.get_ylim()
+    low, upper = marks(axes, 1)[0, 1], marks(axes, 0)[0, 1]
+    assert low < upper  # the marks of two runs are in two rows
+    assert (high.max() - bottom) / (top - bottom) < low
+
+
+def test_the_only_neuron_of_a_raster_has_the_only_tick() -> None:
+    axes = plot.raster([0, 1, 0, 1])
+    axes.figure.canvas.draw()
+    assert [text.get_text() for text in axes.get_yticklabels() if -0.5 <= text.get_position()[1] <= 0.5] == ["0"]
 
 
 def test_traces_draw_chosen_neurons_and_other_states() -> None:
@@ -295,15 +339,39 @@ def test_an_image_and_a_confusion_matrix_and_an_agreement() -> None:
     assert equal.get_label() == "equal 75.0%"
 
 
-def test_pictures_need_no_pyplot_and_change_no_setting() -> None:
+def test_pictures_need_no_pyplot_and_change_no_setting_drawn_into_axes_or_figures_that_came_or_not() -> None:
     code = """
-import sys, matplotlib, numpy as np, rsnn
+import sys, matplotlib, numpy as np, rsnn, torch
+from matplotlib.figure import Figure
 from rsnn import plot
 before = repr(list(dict.items(matplotlib.rcParams)))  # not by [], which looks for a backend
 out = rsnn.lif(1.5, tau_mem=20.0, steps=50, record="v")
-for draw in (plot.raster, plot.traces, plot.spike_count, plot.isi):
-    draw(out)
-out.plot(), plot.activation_curve(rsnn.IAF()), plot.phase_plane(rsnn.AdEx(dt=0.1), 800.0)
+net = rsnn.Network([rsnn.Linear(np.ones((3, 2))), rsnn.IAF()], 2)
+torch.manual_seed(0)
+model, x = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 3)), torch.rand(20, 4)
+found = rsnn.convert.compare(model, rsnn.convert.from_relu(model, x), x)
+into_axes = {
+    "raster": out, "traces": out, "spike_count": out, "isi": out, "activation_curve": rsnn.IAF(), "weights": net,
+    "image": np.eye(3), "confusion": [[1, 2], [0, 3]],
+}
+for name, given in into_axes.items():
+    axes = Figure().subplots()
+    assert getattr(plot, name)(given, axes) is axes, name
+    assert getattr(plot, name)(given).figure is not axes.figure, name
+axes = Figure().subplots()
+assert plot.phase_plane(rsnn.AdEx(dt=0.1), 800.0, axes) is axes
+assert plot.agreement([0, 1], [1, 1], axes) is axes
+plot.animate(out, axes)._draw_was_started = True  # never played
+into_figures = {"result": out, "summary": net, "conversion": found}
+for name, given in into_figures.items():
+    figure = Figure()
+    assert getattr(plot, name)(given, figure) is figure, name
+    assert getattr(plot, name)(given) is not figure, name
+explorer = plot.explore(rsnn.IAF(), figure=Figure())
+explorer.set(v_threshold=0.5)
+plot.explore(rsnn.IAF(), where="notebook", show=False)
+drawn = {*into_axes, *into_figures, "phase_plane", "agreement", "animate", "explore"}
+assert drawn == {name for name in plot.__all__ if name[0].islower()}, drawn
 assert repr(list(dict.items(matplotlib.rcParams))) == before
 assert "matplotlib.pyplot" not in sys.modules
 """
@@ -338,7 +406,27 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda: plot.summary(NET, out=OUT), VALUE, "with 5 layers"),
     (lambda: plot.result(FIRED), TYPE, "must be the result of a run"),
     (lambda: plot.result(OUT, "figure"), TYPE, "figure='figure'"),
-    (lambda: plot.animate(np.zeros((0, 2))), VALUE, "no steps"),
+    (lambda: plot.animate(np.zeros((0, 2, 2))), VALUE, "no steps"),
+    (lambda: plot.animate(np.zeros((0, 2))), VALUE, r"spikes: shape \(0, 2\) came, so there is nothing to draw"),
+    (lambda: plot.raster(np.zeros((3, 0))), VALUE, r"spikes: shape \(3, 0\) came, so there is nothing to draw"),
+    (lambda: plot.traces(np.zeros((0, 3))), VALUE, "v: shape .*nothing to draw"),
+    (lambda: plot.spike_count([]), VALUE, "spikes: shape .*nothing to draw"),
+    (lambda: NET.run(np.zeros((0, 1, 4, 4))).plot(), VALUE, "nothing to draw"),
+    (lambda: plot.raster([0.0, np.nan]), VALUE, "spikes: NaN or infinity"),
+    (lambda: plot.isi([0.0, np.inf]), VALUE, "spikes: NaN or infinity"),
+    (lambda: plot.animate([0.0, np.inf]), VALUE, "spikes: NaN or infinity"),
+    (lambda: plot.weights([[np.nan]]), VALUE, "source: NaN or infinity"),
+    (lambda: plot.agreement([np.nan], [1.0]), VALUE, "a: NaN or infinity"),
+    (lambda: plot.confusion([[np.inf]]), VALUE, "matrix: NaN or infinity"),
+    (lambda: plot.confusion(np.zeros((0, 0))), VALUE, r"matrix: shape \(0, 0\)"),
+    (lambda: plot.image(np.zeros((0, 3))), VALUE, r"pixels: shape \(0, 3\)"),
+    (lambda: plot.phase_plane(rsnn.AdEx(dt=0.1), np.nan), VALUE, "x: NaN or infinity"),
+    (lambda: plot.activation_curve(rsnn.IAF(), inputs=[np.nan]), VALUE, "inputs: NaN or infinity"),
+    (lambda: plot.raster(FIRED, dt=0), VALUE, "dt=0"),
+    (lambda: plot.traces(FIRED, dt=-1.0), VALUE, "dt=-1"),
+    (lambda: plot.raster(np.zeros((3, 2, 2)), sample="a"), TYPE, "sample='a': must be an integer"),
+    (lambda: plot.animate(np.zeros((3, 2, 2)), sample=True), TYPE, "sample=True: must be an integer"),
+    (lambda: plot.traces(FIRED, labels=5), TYPE, "labels=5: must be a list"),
     (lambda: plot.animate(np.zeros((3, 5, 4, 4))), VALUE, r"shape \(3, 5, 4, 4\) came"),
     (lambda: plot.animate(FIRED, glow=1.0), VALUE, "glow=1.0"),
     (lambda: plot.conversion(OUT), TYPE, "rsnn.convert.compare"),

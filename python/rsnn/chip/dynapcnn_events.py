@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from rsnn import _rsnn
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.tables import ruled
 from rsnn.threads import resolve
 
 from .integers import Array, blocks, integer
-from .report import table
 from .result import Counter
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Spread:
             )
             for one in self.layers
         ]  # fmt: skip
-        lines = [f"dynapcnn, event by event in {len(self.output)} orders (not verified against silicon)", table(head, rows)]
+        lines = [f"dynapcnn, event by event in {len(self.output)} orders (not verified against silicon)", ruled(head, rows)]
         if self.decisions is not None:
             lines.append(f"same decision in every order for {self.decisions:.2%} of the samples")
         return "\n".join(lines)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from rsnn.tables import ruled, said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,27 +19,6 @@ CAUSES = {
     "order": "one event after the other",
 }
 """Where a gap between floats and integers can come from, in the order in which it is looked for."""
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lay rows out under their heads; numbers to the right, everything else to the left."""
-    cells = [[_text(value) for value in row] for row in rows]
-    right = [bool(rows) and all(isinstance(row[k], (int, float)) or row[k] is None for row in rows) for k in range(len(head))]
-    widths = [max(len(line[k]) for line in [list(head), *cells]) for k in range(len(head))]
-
-    def line(texts: Sequence[str]) -> str:
-        padded = (text.rjust(width) if to else text.ljust(width) for text, width, to in zip(texts, widths, right, strict=True))
-        return "  ".join(padded).rstrip()
-
-    return "\n".join([line(head), line(["-" * width for width in widths]), *map(line, cells)])
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True)
@@ -96,8 +77,8 @@ class Check:
     def __str__(self) -> str:
         head = f"{self.target}: " + ("the network fits" if self.ok else f"{len(self.violations)} limits are exceeded")
         placed = "; ".join(f"layer {name} on core {core}" for name, core in self.cores.items())
-        rows = [(row.layer, row.what, _text(row.needed), _text(row.available), "" if row.ok else "too much") for row in self.rows]
-        lines = [head, table(("layer", "what", "needed", "available", ""), rows)]
+        rows = [(row.layer, row.what, said(row.needed), said(row.available), "" if row.ok else "too much") for row in self.rows]
+        lines = [head, ruled(("layer", "what", "needed", "available", ""), rows)]
         lines += [f"one way to place it: {placed}"] if placed else []
         if self.readout is not None:
             lines.append(f"classes are read from channels {', '.join(map(str, self.readout['channels']))} of layer {self.readout['layer']}")
@@ -282,14 +263,14 @@ class Report:
             )
             for row in self.layers
         ]
-        lines = [f"{self.target}, float against integer (steps: {self.steps}, samples: {self.samples})", table(head, rows)]
+        lines = [f"{self.target}, float against integer (steps: {self.steps}, samples: {self.samples})", ruled(head, rows)]
         causes = [cause for cause in CAUSES if any(cause in row.moved for row in self.layers)]
         if causes:
             moved = [(row.layer, *(row.moved.get(cause) for cause in causes)) for row in self.layers]
-            lines += ["where the gap comes from: spikes moved by", table(("layer", *(CAUSES[cause] for cause in causes)), moved)]
+            lines += ["where the gap comes from: spikes moved by", ruled(("layer", *(CAUSES[cause] for cause in causes)), moved)]
         constants = [(row.layer, one.name, _span(one.float_), _span(one.chip)) for row in self.layers for one in row.time_constants]
         if constants:
-            lines.append(table(("layer", "time constant", "float", "on the chip"), constants))
+            lines.append(ruled(("layer", "time constant", "float", "on the chip"), constants))
         if self.decisions is not None:
             lines.append(f"same decision for {self.decisions:.2%} of the samples")
         if self.energy is not None:

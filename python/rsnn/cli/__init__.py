@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
@@ -43,8 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
-    except (rsnn.RsnnError, OSError) as error:
+        status = command(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who read has read enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - what is left in the buffer has nowhere to go
+        return 1
+    except OSError as error:
+        print(f"rsnn: {f'{error.filename}: ' * (error.filename is not None)}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(f"rsnn: this is more than memory can hold ({error}); give fewer steps or neurons", file=sys.stderr)
+        return 1
+    except rsnn.RsnnError as error:
         print(f"rsnn: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -100,11 +112,11 @@ def _add_simulate(commands: Commands) -> None:
     simulate.add_argument("input", nargs="?", type=Path, metavar="FILE", help="an array (T, ...): .npy, .npz (the first in it) or .csv")
     simulate.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="the neuron's arguments, by their names")
     simulate.add_argument("--constant", type=float, metavar="X", help="a constant input in place of a file")
-    simulate.add_argument("--steps", type=_whole(0), metavar="T", help="how long the constant input lasts")
+    simulate.add_argument("--steps", type=_whole(1), metavar="T", help="how long the constant input lasts")
     simulate.add_argument("--record", nargs="+", default=[], metavar="STATE", help="states to keep beside the spikes: v, i, a, ...")
     simulate.add_argument("--threads", type=_whole(1), metavar="N", help="all cores by default")
     simulate.add_argument("--out", type=Path, metavar="FILE", help="where the result goes: .npz with output, traces and state")
-    simulate.add_argument("--picture", type=Path, metavar="FILE", help="a picture of spikes and traces: .png, .pdf, .svg")
+    simulate.add_argument("--picture", type=Path, metavar="FILE", help="spikes and traces, the membrane by default: .png, .pdf, .svg")
 
 
 def _add_check(commands: Commands) -> None:
@@ -117,7 +129,9 @@ def _add_check(commands: Commands) -> None:
     )
     check.add_argument("network", type=Path, metavar="NETWORK", help="a file of rsnn.Network.save")
     check.add_argument("--target", default="speck2f", metavar="CHIP", help="which chip (speck2f); a wrong name lists them all")
-    check.add_argument("--input", type=Path, metavar="FILE", help="spike counts (T, ...), .npy or .npz: compares float with integers too")
+    check.add_argument(
+        "--input", type=Path, metavar="FILE", help="spike counts (T, ...), .npy, .npz or .csv: compares float with integers too"
+    )
     check.add_argument("--export", type=Path, metavar="FILE", help="write the integers for the chip's own tools here")
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import rsnn
 from rsnn import neurons
 
+from .terminal import show
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -26,13 +28,14 @@ def run(threads: int) -> int:
         work[kind.__name__] = partial(rsnn.simulate, kind(), x, out=out, threads=threads)
     best = dict.fromkeys(work, float("inf"))
     for turn in range(ROUNDS):
-        print(f"\r{turn + 1} of {ROUNDS}", end="", flush=True)
+        show(f"{turn + 1} of {ROUNDS}")
         for name, one in work.items():
             start = time.perf_counter()
             one()
             best[name] = min(best[name], time.perf_counter() - start)
     info = rsnn.build_info()
-    print(f"\r{STEPS} steps of {CELLS} neurons, float32, {threads} thread{'s' * (threads > 1)}, {info['simd']}, rsnn {info['version']}")
+    show("")
+    print(f"{STEPS} steps of {CELLS} neurons, float32, {threads} thread{'s' * (threads > 1)}, {info['simd']}, rsnn {info['version']}")
     print(f"  {'neuron':<12} {'ms':>7} {'ns a neuron and step':>21} {'x copying':>10}")
     for name, seconds in best.items():
         print(f"  {name:<12} {seconds * 1e3:>7.2f} {seconds * 1e9 / STEPS / CELLS:>21.2f} {seconds / best['copy']:>10.2f}")

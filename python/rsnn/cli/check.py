@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import rsnn
 
-from .files import array_from
+from .files import array_from, check_output
+from .terminal import working
 
 if TYPE_CHECKING:
     import argparse
@@ -17,11 +18,16 @@ def run(options: argparse.Namespace) -> int:
     """Run the command: 0 where the network fits."""
     network = rsnn.Network.load(options.network)
     x = None if options.input is None else array_from(options.input)
-    chip = rsnn.chip.quantize(network, target=options.target, calibration=x)
-    check = chip.check()
-    print(check)
+    if options.export is not None:
+        check_output("--export", options.export)
+    with working("looking for scales and places"):
+        chip = rsnn.chip.quantize(network, target=options.target, calibration=x)
+        check = chip.check()
+    print(check, flush=True)
     if x is not None:
-        print(chip.report(x))
+        with working("running it in floats and in integers"):
+            report = chip.report(x)
+        print(report)
     if options.export is not None:
         chip.export(options.export)
         print(f"wrote {options.export}")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rsnn.arguments import count, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.tables import ruled
 
 if TYPE_CHECKING:
     from rsnn.network import Network
@@ -66,11 +67,9 @@ class Search:
         return iter(self.candidates)
 
     def __str__(self) -> str:
-        from rsnn.chip.report import table
-
         head = ("percentile", "error", "agreement", "spikes", "")
         rows = [(one.percentile, one.error, one.agreement, one.spikes, "chosen" if one is self.best else "") for one in self.candidates]
-        lines = [f"percentiles of the activity (steps: {self.steps}, samples: {self.samples})", table(head, rows)]
+        lines = [f"percentiles of the activity (steps: {self.steps}, samples: {self.samples})", ruled(head, rows)]
         if self.skipped:
             lines.append(f"skipped, since some layer's activity is 0 there: {', '.join(f'{one:g}' for one in self.skipped)}")
         return "\n".join(lines)
@@ -134,8 +133,6 @@ class Comparison:
         return iter(self.layers)
 
     def __str__(self) -> str:
-        from rsnn.chip.report import table
-
         head = ("layer", "correlation", "unit", "error", "rate", "silent")
         rows = [
             (
@@ -148,7 +145,7 @@ class Comparison:
             )
             for one in self.layers
         ]
-        lines = [f"activations against rates (steps: {self.steps}, samples: {self.samples})", table(head, rows)]
+        lines = [f"activations against rates (steps: {self.steps}, samples: {self.samples})", ruled(head, rows)]
         if self.agreement is not None:
             lines.append(f"same largest output for {self.agreement:.2%} of the samples")
         return "\n".join(lines)

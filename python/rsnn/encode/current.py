@@ -45,7 +45,7 @@ def constant_current_lif(
     x : array_like or tensor (...)
         The current; any sign.
     steps : int
-        T.
+        The number of steps, T.
     tau_mem, dt : float, default 10.0 and 1.0
         Time constant and step, in one unit. (Norse has 0.01 s and 0.001 s.)
     v_threshold, v_leak, v_reset : float

@@ -74,8 +74,8 @@ def targets_rate(
         From 0 to num_classes - 1.
     num_classes : int
     steps : int, optional
-        T. None: no time axis, which is enough for the rates 1 and 0 from the first step on. (snnTorch leaves the time axis out
-        whenever nothing would change along it, also where num_steps is given.)
+        The number of steps, T. None: no time axis, which is enough for the rates 1 and 0 from the first step on. (snnTorch leaves the time
+        axis out whenever nothing would change along it, also where num_steps is given.)
     first_spike_time : int, default 0
     correct_rate, incorrect_rate : float, default 1.0 and 0.0
         Spikes per step, from 0 to 1, the first not below the second.
@@ -139,7 +139,7 @@ def targets_latency(targets: Any, num_classes: int, steps: int, *, dtype: Any = 
         From 0 to num_classes - 1.
     num_classes : int
     steps : int
-        T.
+        The number of steps, T.
     dtype : float32 (default) or float64
     **options
         As of `latency`.

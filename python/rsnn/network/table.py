@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rsnn.layers import Weighted
 from rsnn.recurrent import Recurrent
+from rsnn.tables import aligned
 from rsnn.weights import Weights
 
 from .graph import call
@@ -34,12 +35,8 @@ def table(network: Network) -> str:
         rows.append(words | {"output": output} | {column: f"{number:,}" for column, number in counted.items()})
     rows.append({column: f"{number:,}" for column, number in sums.items() if number})
     texts = ("", *(("name",) if named else ()), "layer", *(("inputs",) if wired else ()), "output")
-    columns = {column: max(len(column), *(len(row.get(column, "")) for row in rows)) for column in (*texts, *_NUMBERS)}
-    lines = [{column: column for column in columns}, *rows]
-    return "\n".join(
-        "  ".join(f"{line.get(column, ''):{'<' if column in texts else '>'}{width}}" for column, width in columns.items()).rstrip()
-        for line in lines
-    )
+    columns = (*texts, *_NUMBERS)
+    return aligned([columns, *([row.get(column, "") for column in columns] for row in rows)], left=range(len(texts)))
 
 
 def numbers(network: Network, k: int) -> dict[str, int]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from rsnn.tables import aligned
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -103,13 +105,7 @@ class Audit:
         rows += [
             (str(one.layer), one.called, str(one.expected), str(one.found), str(one.differ), _said(one.first_step)) for one in self.layers
         ]
-        widths = [max(len(row[k]) for row in rows) for k in range(6)]
-        left = (0, 1)
-        lines = [
-            "  ".join(cell.ljust(w) if k in left else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True)))
-            for row in rows
-        ]
-        return "\n".join([*(line.rstrip() for line in lines), *self._told()])
+        return "\n".join([aligned(rows, left=range(2)), *self._told()])
 
     def _told(self) -> list[str]:
         if self.agrees:

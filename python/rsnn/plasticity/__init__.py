@@ -1,4 +1,4 @@
-"""Synapses that change by themselves: spike-timing-dependent plasticity, short-term plasticity, traces, correlation sensors.
+"""Synapses that change by themselves: spike-timing-dependent plasticity, short-term plasticity, spike traces, correlation sensors.
 
 A rule is data: `STDP` (pairs or triplets of spikes, additive or by the distance to a bound, all pairs or the nearest),
 `RewardModulated` around it, `TsodyksMarkram` for what a synapse does for some hundred milliseconds. `run` runs a `rsnn.Network` whose

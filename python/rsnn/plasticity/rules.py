@@ -33,7 +33,7 @@ def decay(name: str, tau: float, dt: float, discretization: str) -> float:
 class STDP(Description):
     """Spike-timing-dependent plasticity: a synapse grows where what it brought came before a spike of its neuron, and shrinks where after.
 
-    Every neuron before the synapses (pre) and after them (post) has a trace of its spikes z. In a step, in this order::
+    Every neuron before the synapses (pre) and after them (post) has a spike trace of its spikes z. In a step, in this order::
 
         x <- exp(-dt / tau_plus) x + gain_plus z_pre             what arrived
         y <- exp(-dt / tau_minus) y + gain_minus z_post          what was sent

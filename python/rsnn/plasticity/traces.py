@@ -56,7 +56,7 @@ def trace(
     discretization: str = "exact",
     state: npt.ArrayLike | None = None,
 ) -> Array:
-    """Give the trace that spikes leave.
+    """Give the spike trace: what a train leaves behind, raised by every spike and decaying in between.
 
     ::
 

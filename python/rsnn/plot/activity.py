@@ -6,10 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import count, scalar
-from rsnn.errors import InvalidValueError
+from rsnn.arguments import count, shown
+from rsnn.errors import InvalidTypeError, InvalidValueError
 
-from .data import DOTTED, FLOAT, INK, LABELS, fired, is_result, new_axes, over_time, span, spikes_in, threshold_of, traces_in, whole_ticks
+from .data import (
+    DOTTED,
+    FLOAT,
+    INK,
+    LABELS,
+    fired,
+    is_result,
+    new_axes,
+    over_time,
+    span,
+    spikes_in,
+    step_length,
+    threshold_of,
+    traces_in,
+    whole_ticks,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +34,10 @@ if TYPE_CHECKING:
 
 MARK = 0.97
 """Where the spikes over membranes are, in parts of the height."""
+ROW = 0.05
+"""How far below each other those of several neurons are."""
+SPIKES = "rsnn spikes"
+"""How the marks of `traces` are called among what axes hold."""
 
 
 def raster(
@@ -70,7 +89,7 @@ def raster(
     'time step'
     """
     seen = fired(spikes, layer, sample)
-    dt, axes = scalar("dt", dt), new_axes(axes)
+    dt, axes = step_length(dt), new_axes(axes)
     steps, neurons = seen.shape
     t, k = np.nonzero(seen)
     box = axes.get_window_extent()
@@ -84,7 +103,7 @@ def raster(
                 text = f"{seen[step, neuron]:g}"
                 axes.annotate(text, (step * dt, neuron), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6, color=color)
     axes.set(ylim=(-0.5, neurons - 0.5), ylabel="neuron")
-    whole_ticks(axes.yaxis)
+    whole_ticks(axes.yaxis, max(neurons, 1))
     span(axes, steps, dt)
     return axes
 
@@ -166,7 +185,9 @@ def traces(
     if marks is not None and source is not None and marks.shape != after.shape:
         marks = None  # a recording of chosen neurons does not say which these are
     marks = None if marks is None else _alike("spikes", marks, after)
-    dt = scalar("dt", dt)
+    dt = step_length(dt)
+    for name_, given in (("labels", labels), ("colors", colors)):
+        _sequence(name_, given)
     if neurons is not None:
         chosen = [neurons] if isinstance(neurons, (int, np.integer)) else neurons
         after = _chosen(after, chosen)
@@ -176,19 +197,21 @@ def traces(
     steps = after.shape[0]
     t = np.arange(steps, dtype=np.float64) * dt
     wide, drawn = (t, after) if peak is None else (np.repeat(t, 2), np.stack([peak, after], axis=1).reshape(2 * steps, -1))
+    rows = sum(one.get_gid() == SPIKES for one in axes.collections)  # of what was drawn here before
     for k in range(after.shape[1]):
         color = colors[k % len(colors)] if colors else None
         line = axes.plot(wide, drawn[:, k], style, color=color, label=labels[k] if k < len(labels) else None, linewidth=1.5)[0]
         if marks is not None:
             when = t[np.nonzero(marks[:, k])]
-            height = np.full(len(when), MARK - 0.05 * k)
-            axes.scatter(when, height, s=36, color=line.get_color(), marker="|", transform=axes.get_xaxis_transform(), linewidths=1.4)
+            height, place = np.full(len(when), MARK - ROW * (rows + k)), axes.get_xaxis_transform()
+            axes.scatter(when, height, s=36, color=line.get_color(), marker="|", transform=place, linewidths=1.4, gid=SPIKES)
     if level is not None:
         for one in np.unique(level):
             axes.axhline(float(one), color=INK, linewidth=0.9, linestyle=DOTTED)
-    if marks is not None and marks.any():
+    rows = sum(one.get_gid() == SPIKES and np.size(one.get_offsets()) > 0 for one in axes.collections)
+    if rows and axes.get_autoscaley_on():
         low, high = axes.get_ylim()
-        axes.set_ylim(low, high + (0.06 + 0.05 * after.shape[1]) * (high - low))
+        axes.set_ylim(low, high + (0.06 + ROW * rows) * (high - low), auto=True)  # so that what is drawn here later is not cut off
     axes.set(ylabel=LABELS.get(name, name))
     span(axes, steps, dt)
     return axes
@@ -230,6 +253,7 @@ def spike_count(
     [4.0, 1.0]
     """
     totals = fired(spikes, layer, sample).sum(axis=0, dtype=np.float64)
+    _sequence("labels", labels)
     if labels and len(labels) != len(totals):
         raise InvalidValueError(f"labels: {len(labels)} came for {len(totals)} neurons; give one for each")
     axes = new_axes(axes)
@@ -237,7 +261,7 @@ def spike_count(
     if labels:
         axes.set_xticks(range(len(totals)), list(labels))
     else:
-        whole_ticks(axes.xaxis)
+        whole_ticks(axes.xaxis, max(len(totals), 1))
     axes.set(xlim=(-0.5, len(totals) - 0.5), xlabel="" if labels else "neuron", ylabel="spikes")
     return axes
 
@@ -281,7 +305,7 @@ def isi(
     >>> plot.isi(np.arange(100) % 10 == 0).get_title()
     '9 intervals, mean 10, CV 0.00'
     """
-    seen, bins, dt = fired(spikes, layer, sample), count("bins", bins, 1), scalar("dt", dt)
+    seen, bins, dt = fired(spikes, layer, sample), count("bins", bins, 1), step_length(dt)
     axes = new_axes(axes)
     steps = intervals(seen)
     times = steps * dt
@@ -305,6 +329,11 @@ def intervals(seen: NDArray[Any]) -> NDArray[np.int64]:
     k, t = np.repeat(k, times), np.repeat(t, times)
     found: NDArray[np.int64] = np.diff(t)[np.diff(k) == 0]
     return found
+
+
+def _sequence(name: str, given: Any) -> None:
+    if not hasattr(given, "__len__") or not hasattr(given, "__getitem__"):
+        raise InvalidTypeError(f"{name}={shown(given)}: must be a list, with one for each neuron")
 
 
 def _alike(name: str, given: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import scalar, shown
+from rsnn.arguments import count, scalar, shown
 from rsnn.errors import InvalidValueError
 
 from .activity import raster
-from .data import INK, array, fired, is_result, new_axes, spikes_in
+from .data import INK, finite, fired, is_result, new_axes, spikes_in, step_length
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
@@ -70,7 +70,7 @@ def animate(
     ...     pathlib.Path(folder, "film.gif").stat().st_size > 0
     True
     """
-    interval, glow, dt = scalar("interval", interval), scalar("glow", glow), scalar("dt", dt)
+    interval, glow, dt = scalar("interval", interval), scalar("glow", glow), step_length(dt)
     if not 0.0 <= glow < 1.0:
         raise InvalidValueError(f"glow={glow}: must be at least 0 and below 1")
     if not interval > 0.0:
@@ -124,11 +124,11 @@ def _frames(spikes: Any, layer: Any, sample: int | None) -> Any:
         where = getattr(spikes, "batch_axis", None)
         batched = batched or where is not None
         if where == 0:
-            held = array("spikes", held).swapaxes(0, 1)
-    made = array("spikes", held)
+            held = finite("spikes", held).swapaxes(0, 1)
+    made = finite("spikes", held)
     if batched:
-        chosen = 0 if sample is None else sample
-        if made.ndim < 2 or not 0 <= chosen < made.shape[1]:
+        chosen = 0 if sample is None else count("sample", sample, 0, "which of the batch")
+        if made.ndim < 2 or not chosen < made.shape[1]:
             raise InvalidValueError(f"sample={shown(sample)}: the spikes have the shape {made.shape}; the second axis has no such entry")
         made = made[:, chosen]
     if made.ndim <= 2:

@@ -10,7 +10,7 @@ import numpy as np
 from rsnn.arguments import count, is_tensor, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 
-from .data import FLOAT, INK, INTEGER, QUIET, array, new_axes, new_figure, plain, two_axes
+from .data import FLOAT, INK, INTEGER, QUIET, finite, new_axes, new_figure, plain, two_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +51,7 @@ def agreement(a: ArrayLike, b: ArrayLike, axes: Axes | None = None) -> Axes:
     >>> axes.get_xlim() == axes.get_ylim()
     True
     """
-    left, right = array("a", a).ravel(), array("b", b).ravel()
+    left, right = finite("a", a).ravel(), finite("b", b).ravel()
     axes = new_axes(axes, 4.4, 4.4)
     if left.shape != right.shape:
         raise InvalidValueError(f"a, b: shapes {np.shape(a)} and {np.shape(b)} differ; give two arrays of one shape")
@@ -97,7 +97,7 @@ def confusion(matrix: ArrayLike, axes: Axes | None = None, *, color: str = FLOAT
     >>> len(axes.texts)
     3
     """
-    counts = two_axes("matrix", matrix)
+    counts = two_axes("matrix", finite("matrix", matrix))
     n = counts.shape[0]
     axes = new_axes(axes, 4.4, 4.4)
     if counts.shape != (n, n):
@@ -208,11 +208,11 @@ def _weights(source: Any) -> Iterator[tuple[str, NDArray[Any]]]:
     elif hasattr(source, "named_parameters"):
         for name, value in source.named_parameters():
             if value.ndim >= 2:
-                yield name, array(name, value)
+                yield name, finite(name, value)
     elif hasattr(source, "weight"):
         yield type(source).__name__, np.asarray(source.weight)
     elif isinstance(source, (np.ndarray, list, tuple)) or is_tensor(source):
-        values = array("source", source)
+        values = finite("source", source)
         if values.size:
             yield "", values
     else:

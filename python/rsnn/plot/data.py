@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rsnn.arguments import array_of, is_tensor, shown
+import numpy as np
+
+from rsnn.arguments import LARGEST, SMALLEST, array_of, count, is_tensor, scalar, shown, within
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.spikes import Spikes
 
@@ -76,12 +78,27 @@ def array(name: str, value: Any) -> NDArray[Any]:
     return made
 
 
+def finite(name: str, value: Any) -> NDArray[Any]:
+    """Make an array of finite numbers, or an error that names it."""
+    made = array(name, value)
+    if made.dtype.kind == "f" and not np.isfinite(made).all():
+        raise InvalidValueError(f"{name}: NaN or infinity came; give finite numbers")
+    return made
+
+
+def step_length(dt: Any) -> float:
+    """Check the length of a step."""
+    given = scalar("dt", dt)
+    within("dt", given, SMALLEST, LARGEST)
+    return given
+
+
 def two_axes(name: str, value: Any) -> NDArray[Any]:
     """Make an array with two axes, or an error that names it."""
     made = array(name, value)
-    if made.ndim != 2:
+    if made.ndim != 2 or not made.size:
         cure = f"select or reshape first, as in {name}.reshape(len({name}), -1)"
-        raise InvalidValueError(f"{name}: shape {made.shape} came, two axes are drawn; {cure}")
+        raise InvalidValueError(f"{name}: shape {made.shape} came, two axes are drawn, with something in them; {cure}")
     return made
 
 
@@ -135,6 +152,9 @@ def over_time(name: str, value: Any, source: Any, sample: int | None) -> NDArray
     sample : which of the second axis
     """
     made = array(name, value)
+    if not made.size:
+        raise InvalidValueError(f"{name}: shape {made.shape} came, so there is nothing to draw; give at least one step of one neuron")
+    sample = None if sample is None else count("sample", sample, 0, "which of the batch")
     if hasattr(source, "batch_axis") and is_result(source):
         if source.batch_axis is None:
             if sample is not None:
@@ -159,10 +179,10 @@ def over_time(name: str, value: Any, source: Any, sample: int | None) -> NDArray
 def fired(spikes: Any, layer: Any, sample: int | None) -> NDArray[Any]:
     """Give spikes as (T, n), whatever holds them."""
     if is_result(spikes):
-        return over_time("spikes", spikes_in(spikes, layer), spikes, sample)
+        return finite("spikes", over_time("spikes", spikes_in(spikes, layer), spikes, sample))
     if layer is not None:
         raise InvalidValueError(f"layer={shown(layer)}: only results of networks have layers; leave layer= out")
-    return over_time("spikes", spikes, None, sample)
+    return finite("spikes", over_time("spikes", spikes, None, sample))
 
 
 def threshold_of(given: Any) -> Any:
@@ -174,11 +194,11 @@ def threshold_of(given: Any) -> Any:
     return None if given is None else array("threshold", given)
 
 
-def whole_ticks(axis: Any) -> None:
-    """Let an axis that counts have its ticks at whole numbers."""
+def whole_ticks(axis: Any, count: int) -> None:
+    """Let an axis that counts have its ticks at whole numbers: one, of a single thing, else two or more."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+    axis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10], min_n_ticks=min(count, 2)))
 
 
 def span(axes: Axes, steps: int, dt: float) -> None:

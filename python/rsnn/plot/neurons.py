@@ -13,7 +13,7 @@ from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.simulation import simulate
 from rsnn.state import make_state
 
-from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, array, new_axes
+from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, finite, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,7 +84,7 @@ def activation_curve(
             f"neuron={shown(neuron)}: does not spike, so nothing can be counted; draw its membrane with rsnn.plot.traces"
         )
     threshold = float(one.coefficients()["v_threshold"])
-    drive = np.linspace(-5.0, 5.0, 51) * abs(threshold) if inputs is None else np.sort(array("inputs", inputs).astype(np.float64).ravel())
+    drive = np.linspace(-5.0, 5.0, 51) * abs(threshold) if inputs is None else np.sort(finite("inputs", inputs).astype(np.float64).ravel())
     spikes = simulate(one, drive, steps=count("steps", steps, 1)).spikes.sum(axis=0)
     axes = new_axes(axes)
     if isinstance(one.stages.membrane, Integrator) if relu is None else relu:
@@ -160,7 +160,7 @@ def phase_plane(
             f"neuron={shown(neuron)}: its state is {', '.join(states)}; a plane needs v and one of w and a: AdEx or Izhikevich, "
             "without synapse and refractory period"
         )
-    drive, steps = array("x", x).astype(np.float64), 2000 if steps is None else count("steps", steps, 0)
+    drive, steps = finite("x", x).astype(np.float64), 2000 if steps is None else count("steps", steps, 0)
     if drive.ndim > 1:
         raise InvalidValueError(f"x: shape {drive.shape} came; must be a number or (T,), the input of one neuron")
     drive = np.full(steps, float(drive)) if drive.ndim == 0 else drive

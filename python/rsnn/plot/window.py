@@ -22,7 +22,7 @@ class Window:
             left, bottom = 0.14 + 0.47 * column, _bottom(scene, row)
             axes = scene.figure.add_axes((left, bottom, 0.26, 0.025))
             made = Slider(axes, name, slide.low, slide.high, valinit=slide.start, valstep=slide.step, valfmt="%.4g", color=QUIET)
-            made.label.set_fontsize(9)
+            made.label.set(fontsize=9, x=-0.06)  # clear of the handle at its lowest
             made.valtext.set_fontsize(9)
             # The scene draws what moves, over the image of what does not; the slider alone would draw the whole figure.
             made.drawon = False

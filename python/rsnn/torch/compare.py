@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 import rsnn
+from rsnn import metrics
 from rsnn.arguments import shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.tables import aligned
 from rsnn.torch import _checks
 from rsnn.torch.modules import Layer
 from rsnn.torch.network import to_network
@@ -18,28 +20,16 @@ from rsnn.torch.sequential import Sequential, SequentialResult
 
 
 @dataclass(frozen=True)
-class LayerAgreement:
-    """How far one layer of neurons agrees.
+class LayerAgreement(metrics.Agreement):
+    """How far one layer of neurons agrees: what `rsnn.metrics.agreement` of the module's spikes and the network's gives, and its place.
 
     Attributes
     ----------
     layer : str
         Its index in the network, its kind, and its name if it has one.
-    entries : int
-        Neurons times steps times samples.
-    spikes : int
-        Of the module.
-    flipped : int
-        Entries whose spikes differ.
-    first_step : int or None
-        The first step in which one does; None where they agree.
     """
 
     layer: str
-    entries: int
-    spikes: int
-    flipped: int
-    first_step: int | None
 
 
 @dataclass(frozen=True)
@@ -73,10 +63,9 @@ class Agreement:
             (one.layer, f"{one.entries:,}", f"{one.spikes:,}", f"{one.flipped:,}", "" if one.first_step is None else str(one.first_step))
             for one in self.layers
         ]
-        widths = [max(len(row[c]) for row in rows) for c in range(5)]
-        lines = ["  ".join(f"{cell:{'>' if c else '<'}{widths[c]}}" for c, cell in enumerate(row)).rstrip() for row in rows]
         part = f" ({1e6 * self.flipped / self.entries:.3g} in a million)" if self.entries else ""
-        return "\n".join([*lines, f"{self.flipped:,} flipped{part}; largest difference of the output: {self.output_difference:.3g}"])
+        flipped = f"{self.flipped:,} flipped{part}; largest difference of the output: {self.output_difference:.3g}"
+        return f"{aligned(rows, left=range(1))}\n{flipped}"
 
 
 def compare_spikes(module: nn.Module, x: Tensor, network: "rsnn.Network | None" = None) -> Agreement:
@@ -116,6 +105,8 @@ def compare_spikes(module: nn.Module, x: Tensor, network: "rsnn.Network | None" 
         raise InvalidTypeError(f"module is {type(module).__name__}: must be a rsnn.torch.Sequential, Graph or Layer")
     _checks.floating("x", x)
     _checks.axes("x", x, 2, "(B, T, ...)" if module.batch_first else "(T, B, ...)")
+    if not x.numel():
+        raise InvalidValueError(f"x has the shape {tuple(x.shape)}: give at least one step of one sample")
     made = to_network(module, tuple(x.shape[2:])) if network is None else network
     if not isinstance(made, rsnn.Network):
         raise InvalidTypeError(f"network={shown(network)}: must be a rsnn.Network, or None for the one that to_network makes")
@@ -131,8 +122,7 @@ def compare_spikes(module: nn.Module, x: Tensor, network: "rsnn.Network | None" 
         raise InvalidValueError(
             f"network: it has {len(ours.spikes)} layers that spike, the module has {len(found)}; give the one made of it"
         )
-    axis = int(made.batch_first)
-    rows = tuple(_layer(made, k, theirs, ours.spikes[k], axis) for k, theirs in zip(ours.spikes, found, strict=True))
+    rows = tuple(_layer(made, k, theirs, ours.spikes[k]) for k, theirs in zip(ours.spikes, found, strict=True))
     output = theirs.output.detach().cpu().numpy()
     if output.shape != ours.output.shape:
         raise InvalidValueError(
@@ -156,16 +146,8 @@ def _spikes(result: Any) -> Iterator[Any]:
             yield one.detach().cpu().numpy()
 
 
-def _layer(network: "rsnn.Network", k: int, theirs: Any, ours: Any, axis: int) -> LayerAgreement:
+def _layer(network: "rsnn.Network", k: int, theirs: Any, ours: Any) -> LayerAgreement:
     if theirs.shape != ours.shape:
         raise InvalidValueError(f"network: layer {k} has shape {ours.shape}, that of the module {theirs.shape}; give the one made of it")
-    differs = theirs != ours
-    steps = np.flatnonzero(differs.any(axis=tuple(a for a in range(differs.ndim) if a != axis)))
-    name = network.graph.names[k]
-    return LayerAgreement(
-        f"{k} {type(network.layers[k]).__name__}{'' if name is None else f' {name}'}",
-        int(differs.size),
-        int(theirs.sum(dtype=np.float64)),
-        int(np.count_nonzero(differs)),
-        int(steps[0]) if steps.size else None,
-    )
+    found, name = metrics.agreement(theirs, ours, batch_first=network.batch_first), network.graph.names[k]
+    return LayerAgreement(**vars(found), layer=f"{k} {type(network.layers[k]).__name__}{'' if name is None else f' {name}'}")

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.tables import aligned
 from rsnn.torch import watch
 
 OFTEN = 0.9
@@ -61,7 +62,7 @@ class Health:
                 (each.name or "itself", each.kind, str(each.neurons), "" if each.rate is None else f"{each.rate:.4f}", *parts, *norms)
             )
         advice = "\n".join(f"- {sentence}" for sentence in self.advice) or "Every layer fires, and gradients reach it."
-        return f"{watch.table(rows, 2)}\n{advice}"
+        return f"{aligned(rows, left=range(2))}\n{advice}"
 
 
 def health(model: nn.Module, x: Tensor, loss: Callable[[Any], Tensor] | None = None) -> Health:

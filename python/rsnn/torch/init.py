@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rsnn import arguments
 from rsnn.errors import InvalidValueError
+from rsnn.tables import aligned
 from rsnn.torch import watch
 
 __all__ = ["CalibratedLayer", "Calibration", "calibrate_"]
@@ -54,7 +55,7 @@ class Calibration:
         for each in self.layers:
             scale = f"{each.scale:.4g}" if each.product is not None else ""
             rows.append((each.name or "itself", each.kind, each.product or "none", scale, f"{each.before:.4f}", f"{each.rate:.4f}"))
-        return watch.table(rows, 3)
+        return aligned(rows, left=range(3))
 
 
 def calibrate_(model: nn.Module, x: Tensor, rate: float = 0.1) -> Calibration:

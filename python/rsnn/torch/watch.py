@@ -126,9 +126,3 @@ def checked(model: Any, x: Any) -> Tensor:
     if not data.numel():
         raise InvalidValueError(f"x has the shape {tuple(data.shape)}: give at least one step of one sample")
     return data
-
-
-def table(rows: list[tuple[str, ...]], left: int) -> str:
-    """Lay rows out as aligned text, the first `left` columns to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(f"{cell:{'<' if c < left else '>'}{widths[c]}}" for c, cell in enumerate(row)).rstrip() for row in rows)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rsnn import arguments
 from rsnn.errors import InvalidValueError
+from rsnn.tables import aligned
 from rsnn.torch import _checks
 from rsnn.torch.adopt._table import FOLDED, STEP, tables
 from rsnn.torch.adopt.walk import Pair, Walk
@@ -107,9 +108,7 @@ class Adoption:
             spikes = ("", "", "") if one.spikes is None else (f"{one.spikes:,}", f"{one.flipped:,}", str(one.first or ""))
             gradient = "" if one.gradient_difference is None else f"{one.gradient_difference:.1e}"
             rows.append((one.path or ".", one.original, one.adopted, f"{one.entries:,}", *spikes, f"{one.difference:.1e}", gradient))
-        widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
-        lines = ["  ".join(f"{cell:{'>' if c > 2 else '<'}{widths[c]}}" for c, cell in enumerate(row)).rstrip() for row in rows]
-        return "\n".join([*lines, f"difference of the outputs: {self.output_difference:.1e} of the largest number"])
+        return f"{aligned(rows, left=range(3))}\ndifference of the outputs: {self.output_difference:.1e} of the largest number"
 
 
 def compare(model: nn.Module, adopted: Sequential | Layer, walk: Walk, x: Tensor, *, gradients: bool) -> Adoption:
