@@ -292,7 +292,7 @@ class XyloNetwork(ChipNetwork):
             source: Any = self.source.layers[layer.neuron_index]
             form, by = _float_neuron(getattr(source, "neuron", source), layer, decays)
             inputs, own = [], None
-            for j, w in self._rows(layer):
+            for j, w in self.rows(layer):
                 weight = w.T * by[:, None]
                 if j == k:
                     own = weight
@@ -311,7 +311,7 @@ class XyloNetwork(ChipNetwork):
                 heard[k] = add(Add(), heard[k], places[self.layers[other].neuron_index])
         return Network(entries, input_shape=shape, batch_first=self.source.batch_first), places
 
-    def _rows(self, layer: XyloLayer) -> list[tuple[int, Array]]:
+    def rows(self, layer: XyloLayer) -> list[tuple[int, Array]]:
         """Give the weights that a population hears, as the chip shifts them, by source: -1 for what comes into the network."""
         w_in, w_rec, w_out = shifted_weights(self.core)
         if layer.output:
