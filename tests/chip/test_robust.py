@@ -243,6 +243,7 @@ def frozen(value: Any) -> Any:
     return None
 
 
+@pytest.mark.timeout(60 + CALLS // 10)
 def test_random_calls_give_a_result_or_an_error_that_says_why() -> None:
     refused = 0
     for k in range(CALLS):
