@@ -15,6 +15,7 @@ from rsnn.arguments import shape_of
 from rsnn.errors import InvalidValueError
 from rsnn.layers import Conv2d, Linear
 from rsnn.network import Network
+from rsnn.neurons import IAF
 from rsnn.state import State, make_state
 from rsnn.threads import resolve
 
@@ -200,8 +201,8 @@ class DynapcnnNetwork(ChipNetwork):
             weight = (q.weight / (q.scale * layer.rescale)).astype(kind).reshape(product.weight.shape)
             bias = None if q.bias is None else (q.bias / q.scale).astype(product.bias.dtype)
             layers[layer.index] = dataclasses.replace(product, weight=weight, bias=bias)
-            clip = {} if neuron.stages.v_min is None else {"v_min": q.v_min / q.scale}
-            layers[layer.neuron_index] = neuron.replace(v_threshold=q.v_threshold / q.scale, **clip)
+            clip = None if neuron.stages.v_min is None else q.v_min / q.scale
+            layers[layer.neuron_index] = IAF(v_threshold=q.v_threshold / q.scale, v_min=clip, fire=layer.core.fire, reset=layer.core.reset)
         return dataclasses.replace(self.source, layers=layers), {layer.neuron_index: layer.neuron_index for layer in self.layers}
 
     def rungs(self, flow: Array, own: Mapping[int, Array], threads: int) -> list[Rung]:

@@ -31,7 +31,7 @@ from .network import ChipNetwork, ChipNetworkResult, Rung
 from .neuron import IntegerNeuron, Register, run
 from .options import Options, mean_square
 from .populations import Population, lags, populations
-from .quantize import refuse
+from .quantize import refuse, refuse_extras
 from .report import Check, Limit, StateRange
 from .result import Stats
 from .tinyodin import MOST, V_MAX, Chip
@@ -314,8 +314,9 @@ def _accept(target: str, name: str, neuron: Any) -> None:
         raise no("r", "a synapse adds its weight as it is", "multiply the weights of the layer before by r")
     if np.any(np.asarray(c.get("bias", 0.0)) != 0):
         raise no("bias", "the chip adds weights of events, and nothing by itself", "leave it out, and train without")
-    if form.adaptation is not None or form.inhibition or form.graded is not None or form.refractory is not None:
-        raise no("adaptation, inhibition, graded spikes or a refractory period", "the chip has none of them", 'use rsnn.IAF(reset="zero")')
+    refuse_extras(target, name, neuron)
+    if form.refractory is not None:
+        raise no("a refractory period", "the chip has none", "leave it out")
     if type(form.fire) not in (stages.Single, stages.Multi):
         raise no("fire", "a neuron fires whole spikes", 'use fire="multi" or fire="single"')
     reset: Any = form.reset
