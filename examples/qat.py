@@ -1,9 +1,9 @@
 """Weights of four bits: plain rounding after training against training through the rounding.
 
 A small convolutional network of integrate-and-fire neurons, which has no weights to spare, learns handwritten digits in float. Rounded to
-the integers of Speck with 8 bits a weight it answers as before; with 4 bits it does not. `rt.chip.QAT` goes on training with the chip's own integers forwards and the
-gradients of the float neurons backwards, from the same float weights, and the accuracy comes back. All answers of integers are those of
-the emulator of the chip.
+the integers of Speck with 8 bits a weight it answers as before; with 4 bits it does not. `rt.chip.QAT` goes on training with the chip's
+own integers forwards and the gradients of the float neurons backwards, from the same float weights, and the accuracy comes back. Integers
+are those of `rsnn.chip.quantize` as it is, and all answers of integers are those of the emulator of the chip.
 
 A quarter of the pictures, with every digit in equal share, is held out by the seed and used for nothing but the accuracies told.
 
@@ -79,7 +79,7 @@ def load(seed: int) -> Digits:
 
 
 def build(spikes: Tensor, features: tuple[int, int] = FEATURES) -> rt.Sequential:
-    """Make the network, of what the chip has, with so many maps, scaled so that its neurons fire in a tenth of the steps when they see `spikes`."""
+    """Make the network, of what the chip has, scaled so that its neurons fire in a tenth of the steps when they see `spikes`."""
     model = rt.Sequential(
         rt.Conv2d(1, features[0], 3, padding=1, bias=False),
         rt.IAF(v_min=-1.0),

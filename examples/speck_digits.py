@@ -1,9 +1,10 @@
 """From a float network to Speck: train, check, quantise, report, and train on for the chip with fewer synaptic operations.
 
-The network of examples/qat.py, with twice as many maps, learns handwritten digits in float. `rsnn.chip.quantize` rounds it to the 8-bit integers of Speck; `check`
-holds it against every limit of the chip and puts each layer on a core; `report` compares its spikes with those of the float network. Then
-`rt.chip.QAT` trains on with the chip's integers forwards: the loss asks for right answers and, in small part, for few synaptic operations,
-which are what the chip spends its energy on. Accuracies and operations are those of the emulator of the chip, on held-out digits.
+The network of examples/qat.py, with twice as many maps, learns handwritten digits in float. `rsnn.chip.quantize` rounds it to the 8-bit
+integers of Speck; `check` holds it against every limit of the chip and puts each layer on a core; `report` compares its spikes with those
+of the float network. Then `rt.chip.QAT` trains on with the chip's integers forwards: the loss asks for right answers and, in small part,
+for few synaptic operations, which are what the chip spends its energy on. Accuracies and operations are those of the emulator of the chip,
+on held-out digits.
 
     python examples/speck_digits.py [--help]
 
