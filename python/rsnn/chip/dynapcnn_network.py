@@ -21,7 +21,7 @@ from rsnn.threads import resolve
 
 from .dynapcnn import MODEL_BITS, Core
 from .dynapcnn_read import Part, cores
-from .integers import Array, blocks, convert, empty, integers, take_state
+from .integers import MOST_EVENTS, Array, blocks, convert, empty, integers, take_state
 from .mapping import LOWEST, SENSOR, STATE_BITS, network_limits
 from .network import ChipNetwork, Rung
 from .options import Options, mean_square
@@ -214,7 +214,8 @@ class DynapcnnNetwork(ChipNetwork):
             result = held.run(self.gather(k, flows), None, (), threads)
             bounded[layer.neuron_index], flows[k] = result.spikes, held.pass_on(result)
         found.append(Rung("saturation", bounded))
-        if self.is_chain and not (flow.dtype.kind == "i" and flow.size and flow.min() < 0):
+        counts = flow.sum(axis=(0, -3, -2, -1), dtype=np.float64) if flow.size else np.zeros(1)
+        if self.is_chain and not (flow.dtype.kind == "i" and flow.size and flow.min() < 0) and counts.max() <= MOST_EVENTS:
             from .dynapcnn_events import in_events
 
             found.append(Rung("order", in_events(self, flow)))

@@ -25,7 +25,7 @@ from rsnn.neurons import IAF
 from rsnn.state import State, make_state
 from rsnn.threads import resolve
 
-from .integers import Array, convert, integer, integers
+from .integers import Array, convert, integer, integers, often
 from .loihi_synapses import product
 from .network import ChipNetwork, ChipNetworkResult, Rung
 from .neuron import IntegerNeuron, Register, run
@@ -201,9 +201,9 @@ class TinyodinNetwork(ChipNetwork):
         for b in np.ndindex(leading):
             sample = flow[(slice(None), *b)]
             step, channel = np.nonzero(sample)
-            often = sample[step, channel].astype(np.int64)
-            result = self.crossbar.run(np.repeat(channel, often), v=v[b])
-            at = np.repeat(np.repeat(step, often), result.counts)
+            times = often("x", sample[step, channel])
+            result = self.crossbar.run(np.repeat(channel, times), v=v[b])
+            at = np.repeat(np.repeat(step, times), result.counts)
             np.add.at(sent, (at, *(np.full(len(at), one) for one in b), result.spikes.astype(np.int64)), 1)
             v[b] = result.v
             lost, came = lost + result.lost, came + len(result.counts) + len(result.spikes) - result.lost
