@@ -26,7 +26,7 @@ from .integers import Array, convert, integer, integers
 from .network import ChipNetwork, ChipNetworkResult, Rung
 from .options import Options
 from .populations import Population, lags, populations
-from .quantize import index_names
+from .quantize import refuse
 from .report import Check, Limit, StateRange
 from .result import ChipResult, Stats
 from .xylo import Core
@@ -136,10 +136,13 @@ class XyloNetwork(ChipNetwork):
         target = options.target.name
         found = populations(target, network)
         *hidden, output = found
-        if not hidden or output.recurrent or any(source < 0 for source, _ in output.synapses):
-            known = ", ".join(index_names(network.layers))
-            why = "its output neurons hear hidden ones only, and have no recurrence"
-            raise InvalidValueError(f"network of {known}: {target} has hidden and output neurons, and {why}; use Linear, LIF, Linear, LIF")
+        for parameter, there, why in (
+            ("a single population", not hidden, "output neurons hear hidden ones"),
+            ("its recurrence", output.recurrent, "output neurons have none"),
+            ("what comes into the network", any(source < 0 for source, _ in output.synapses), "output neurons hear hidden ones only"),
+        ):
+            if there:
+                raise refuse(target, output.neuron_name, parameter, why, "use Linear, LIF, Linear, LIF")
         late = lags(target, found, hop=1)
         n_in, sizes = _inputs(network), [one.n for one in hidden]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
