@@ -162,3 +162,10 @@ def test_more_events_than_can_be_laid_out_are_refused_before_memory_is_taken(tar
     if target == "speck2f":  # whose steps need no order; the report leaves that out
         assert "order" not in chip.report(x).layers[0].moved
         assert "order" in chip.report(x[:1]).layers[0].moved
+
+
+@pytest.mark.parametrize("mode", ["steps", "events"])
+def test_a_map_that_no_array_can_have_is_refused_in_either_mode(mode: str) -> None:
+    empty = np.zeros((4, 0, 1, 3, 3), int)
+    with pytest.raises(rsnn.InvalidValueError, match="the result would have shape"):
+        dynapcnn.conv_iaf(empty, np.ones((1, 1, 1, 1), int), v_threshold=1, padding=2**63 - 1, mode=mode)
