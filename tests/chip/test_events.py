@@ -149,3 +149,23 @@ REFUSED = [
 def test_refuses_what_it_cannot_do(call: Any, message: str) -> None:
     with pytest.raises((rsnn.InvalidValueError, rsnn.InvalidTypeError), match=message):
         call()
+
+
+@pytest.mark.parametrize("target", ["speck2f", "tinyodin"])
+def test_more_events_than_can_be_laid_out_are_refused_before_memory_is_taken(target: str) -> None:
+    neuron = rsnn.IAF(v_threshold=1e3, reset="zero" if target == "tinyodin" else "subtract")
+    chip = rsnn.chip.quantize(rsnn.Network([rsnn.Linear([[1e3, 1.0]]), neuron], 2), target)
+    x = np.array([[0, 3], [0, 1 << 30]])
+    message = r"x: 1.074e\+09 events come in one sample, .* at most 67108864 are taken; give fewer steps at a time"
+    with pytest.raises(rsnn.InvalidValueError, match=message):
+        chip.run(x) if target == "tinyodin" else dynapcnn.spread(chip, x)
+    if target == "speck2f":  # whose steps need no order; the report leaves that out
+        assert "order" not in chip.report(x).layers[0].moved
+        assert "order" in chip.report(x[:1]).layers[0].moved
+
+
+@pytest.mark.parametrize("mode", ["steps", "events"])
+def test_a_map_that_no_array_can_have_is_refused_in_either_mode(mode: str) -> None:
+    empty = np.zeros((4, 0, 1, 3, 3), int)
+    with pytest.raises(rsnn.InvalidValueError, match="the result would have shape"):
+        dynapcnn.conv_iaf(empty, np.ones((1, 1, 1, 1), int), v_threshold=1, padding=2**63 - 1, mode=mode)

@@ -45,6 +45,11 @@ def test_a_rounding_reaches_the_integers_of_every_family() -> None:
     loihi = [linear([[1.0, -0.3]], rsnn.LIF(beta=0.5, reset="zero"), target="loihi_lava", rounding=one) for one in ("zero", "floor")]
     # K = 254, in steps of two: -38.1 of them.
     assert [one.synapses.used.tolist() for one in loihi] == [[[254, -76]], [[254, -78]]]
+    # 64 K 0.1 = 1625.6, of which the mantissa has 12 bits.
+    biased = [
+        linear([[1.0, -0.3]], rsnn.LIF(beta=0.5, reset="zero", bias=0.1), target="loihi_lava", rounding=one) for one in ("nearest", "floor")
+    ]
+    assert [one.bias_mant.tolist() for one in biased] == [[1626], [1625]]
     odin = rsnn.Network([rsnn.Linear([[1.0, -0.3]]), rsnn.IAF(reset="zero")], 2)
     assert [rsnn.chip.quantize(odin, "tinyodin", rounding=one).crossbar.weights[1, 2] for one in ("zero", "floor")] == [-2, -3]
 

@@ -216,21 +216,45 @@ def single(rng: Rng) -> tuple[Callable[..., Any], Arguments]:
 
 
 def network(rng: Rng) -> tuple[Callable[..., Any], Arguments]:
-    def call(weight: Any, v_threshold: Any, target: Any, x: Any, calibration: Any, record: Any) -> Any:
-        neuron = rsnn.IAF(v_threshold=v_threshold) if str(target) == "dynapcnn" else rsnn.LIF(10.0, tau_syn=5.0, v_threshold=v_threshold)
-        chip = rsnn.chip.quantize(rsnn.Network([rsnn.Linear(weight), neuron], (3,)), target=target, calibration=calibration)
+    def call(weight: Any, v_threshold: Any, target: Any, x: Any, record: Any, **options: Any) -> Any:
+        name, first, last = str(target), rsnn.Linear(weight), []
+        if name.startswith(("xylo", "loihi")):
+            fire, reset = ("multi", "subtract") if name.startswith("xylo") else ("single", "zero")
+            neuron: Any = rsnn.LIF(10.0, tau_syn=5.0, v_threshold=v_threshold, fire=fire, reset=reset)
+            last = [rsnn.Linear(np.ones((2, len(first.weight)))), rsnn.LIF(10.0, tau_syn=5.0, reset=reset)]
+        else:
+            neuron = rsnn.IAF(v_threshold=v_threshold, reset="zero" if name == "tinyodin" else "subtract")
+        chip = rsnn.chip.quantize(rsnn.Network([first, neuron, *last], (3,)), target, **options)
         return chip.run(x, record=record), chip.check(), chip.dequantize(), chip.report(x)
 
-    x = rng.integers(0, 3, (size(rng, 6), *some(rng, (), (2,)), 3))
+    x = rng.integers(0, 2, (size(rng, 6), *some(rng, (), (2,)), 3))
+    target = some(rng, *rsnn.chip.TARGETS)
+    rule = some(rng, None, None, None, *rsnn.chip.TARGETS[target].rules)
+    options = {"scale": "max", "rounding": "nearest", "weight_bits": None, "calibration": None}
+    if rule is None:
+        options = {
+            "scale": some(rng, "max", "percentile", "mse"), "rounding": some(rng, "nearest", "away", "zero", "floor"),
+            "weight_bits": some(rng, None, 2, 4), "calibration": some(rng, None, x),
+        }  # fmt: skip
     return call, {
-        "weight": rng.normal(0, 1, (1 + size(rng), 3)).astype(np.float32), "v_threshold": some(rng, 0.3, 1.0),
-        "target": some(rng, "dynapcnn", "dynapcnn", "loihi_lava"), "x": x, "calibration": some(rng, None, x), "record": some(rng, (), "v"),
+        "weight": rng.normal(0, 1, (1 + size(rng), 3)).astype(np.float32), "v_threshold": some(rng, 0.3, 1.0), "target": target, "x": x,
+        "record": some(rng, (), () if target == "tinyodin" else "v"), "rule": rule, "percentile": some(rng, 99.9, 50), **options,
+    }  # fmt: skip
+
+
+def spread(rng: Rng) -> tuple[Callable[..., Any], Arguments]:
+    def call(weight: Any, v_threshold: Any, x: Any, orders: Any, seed: Any) -> Any:
+        return dynapcnn.spread(rsnn.Network([rsnn.Linear(weight), rsnn.IAF(v_threshold=v_threshold)], (3,)), x, orders=orders, seed=seed)
+
+    return call, {
+        "weight": rng.normal(0, 1, (1 + size(rng), 3)), "v_threshold": some(rng, 0.3, 1.0), "orders": size(rng), "seed": size(rng),
+        "x": whole(rng, (size(rng, 6), *some(rng, (), (2,)), 3), 0, 3),
     }  # fmt: skip
 
 
 ENTRIES = (
     chip_iaf, integer_neuron, convolution, linear, discretize, xylo_core, loihi_lif, compartment, loihi_dense, loihi_conv, loihi_network,
-    tiny, single, network,
+    tiny, single, network, spread,
 )  # fmt: skip
 
 
@@ -243,6 +267,7 @@ def frozen(value: Any) -> Any:
     return None
 
 
+@pytest.mark.timeout(60 + CALLS // 10)
 def test_random_calls_give_a_result_or_an_error_that_says_why() -> None:
     refused = 0
     for k in range(CALLS):

@@ -217,10 +217,10 @@ def test_the_report_gives_time_constants_of_both() -> None:
 
 ONE = rsnn.Linear([[1.0]])
 REFUSED: list[tuple[list[Any], str]] = [
-    ([ONE, HIDDEN, ONE, rsnn.Recurrent(OUTPUT, [[1.0]])], "have no recurrence"),
+    ([ONE, HIDDEN, ONE, rsnn.Recurrent(OUTPUT, [[1.0]])], "layer 3 Recurrent: its recurrence cannot .*: output neurons have none"),
     ([ONE, ("h", HIDDEN), ONE, ("o", OUTPUT), ONE], "layer 4 Linear: a layer after the last neurons"),
     ([rsnn.Delay(2.0), ONE, HIDDEN, ONE, OUTPUT], "layer 2 LIF: a delay of what comes in cannot"),
-    ([ONE, HIDDEN, ONE, (None, OUTPUT, (2, "input"))], "its output neurons hear hidden ones only"),
+    ([ONE, HIDDEN, ONE, (None, OUTPUT, (2, "input"))], "layer 3 LIF: what comes into the network cannot .*: output neurons hear hidden"),
     ([rsnn.Linear([[1.0]], bias=[0.5]), HIDDEN, ONE, OUTPUT], "layer 0 Linear: a bias cannot"),
 ]  # fmt: skip
 

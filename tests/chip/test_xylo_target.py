@@ -122,7 +122,7 @@ REFUSED = [
     (lambda: two(rsnn.LIF(**MULTI | {"beta": 1.0})), "tau_mem cannot be expressed"),
     (lambda: two(rsnn.LIF(**MULTI), bias=[1.0]), "layer 0 Linear: a bias cannot be expressed"),
     (lambda: two(rsnn.LIF(**MULTI, v_threshold=1e6)), "the weights of neuron 0, at most .* all become 0"),
-    (lambda: rsnn.Network([rsnn.Linear([[1.0]]), rsnn.LIF(**MULTI)], input_shape=(1,)), "use Linear, LIF, Linear, LIF"),
+    (lambda: rsnn.Network([rsnn.Linear([[1.0]]), rsnn.LIF(**MULTI)], 1), "layer 1 LIF: a single population .*; use Linear, LIF"),
 ]
 
 

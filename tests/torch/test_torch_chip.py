@@ -3,6 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,22 @@ def audio(learn: tuple[str, ...] = (), **options: Any) -> rt.Sequential:
     return model
 
 
+def deep(learn: tuple[str, ...] = (), **options: Any) -> rt.Sequential:
+    """Three hidden populations: the second and the third hear hidden neurons, and none hears itself."""
+    torch.manual_seed(5)
+    model, n_in = rt.Sequential(), 5
+    for n, tau_mem, tau_syn in ((20, 12.0, 5.0), (13, 30.0, 9.0), (17, 6.0, 3.0)):
+        hidden = rsnn.LIF(tau_mem, tau_syn=tau_syn, fire="multi", bias=0.01, gain="unit")
+        model.extend([rt.Linear(n_in, n, bias=False), rt.Layer(hidden, learn=learn, **options)])
+        n_in = n
+    output = rsnn.LIF(20.0, tau_syn=8.0, gain="unit")
+    model.extend([rt.Linear(n_in, 4, bias=False), rt.Layer(output, learn=learn, **options)])
+    with torch.no_grad():
+        for k in (2, 4, 6):
+            model[k].weight.add_(0.05)
+    return model
+
+
 def sound(seed: int, *leading: int) -> Tensor:
     return torch.from_numpy(np.random.default_rng(seed).poisson(0.2, (*leading, 5)).astype(np.float32))
 
@@ -57,6 +74,7 @@ CASES: dict[str, tuple[str, Callable[[], rt.Sequential], Callable[..., Tensor]]]
     "convolutions": ("speck2f", convolutional, frames),
     "without biases and lower clips": ("dynapcnn", lambda: convolutional(bias=False, v_min=None), frames),
     "two populations": ("xylo_audio3", audio, sound),
+    "four populations": ("xylo_imu", deep, sound),
     "the other order of a synapse": ("xylo_imu", lambda: rt.Sequential(*_turned()), sound),
 }
 
@@ -107,6 +125,7 @@ def test_training_mode_and_double_precision_and_batch_first_change_no_number() -
     turned = rt.chip.QAT(convolutional(batch_first=True), "speck2e").run(x.transpose(0, 1))
     assert torch.equal(turned.output, expected.transpose(0, 1))
     assert all(each.shape[:2] == (2, 12) for each in turned.spikes.values())
+    assert (turned.batch_axis, rt.chip.QAT(convolutional(), "speck2e").run(x).batch_axis) == (0, 1)
     grads = []
     for batch_first in (False, True):
         qat = rt.chip.QAT(convolutional(batch_first=batch_first), "speck2e")
@@ -180,24 +199,32 @@ class Fire(torch.autograd.Function):
         return grad * ctx.saved_tensors[0], None, None
 
 
-def test_on_xylo_the_gradient_is_that_of_the_chips_linear_filters_with_slopes_at_its_membranes() -> None:
+@pytest.mark.parametrize("build", [audio, deep])
+def test_on_xylo_the_gradient_is_that_of_the_chips_linear_filters_with_slopes_at_its_membranes(build: Callable[..., Any]) -> None:
     surrogate, x = rsnn.surrogate.Sigmoid(4.0), sound(8, 60, 4)
-    qat = rt.chip.QAT(audio(surrogate=surrogate), "xylo_audio3")
+    x[3, 0, 1] = 40.0  # of which the chip counts 15
+    qat = rt.chip.QAT(build(surrogate=surrogate), "xylo_audio3")
     output, _ = qat(x)
     weights = torch.from_numpy(np.random.default_rng(1).normal(size=output.shape))
     (output * weights.float()).sum().backward()
 
     chip = qat.quantized()
     result = chip.run(x.numpy(), record="v")
-    flow, mine = x.double(), []
-    for layer in chip.layers:
+    core = chip.core
+    sizes = [0, *np.cumsum([layer.size for layer in chip.layers[:-1]])]
+    heard = [core.w_in[:, : sizes[1], 0]]
+    for k in range(1, len(chip.layers) - 1):
+        heard.append(core.w_rec[sizes[k - 1] : sizes[k], sizes[k] : sizes[k + 1], 0])
+    heard.append(core.w_out[sizes[-2] :])
+    flow, mine = x.double().clamp(max=15), []
+    for layer, integers in zip(chip.layers, heard, strict=True):
         k = layer.neuron_index
         scale, threshold = torch.from_numpy(layer.scale), torch.from_numpy(layer.threshold)
         alpha, beta = (1 - 0.5 ** torch.from_numpy(dash).double() for dash in (layer.dash_syn, layer.dash_mem))
         spikes = torch.from_numpy(result.spikes[k]).double()
         before = torch.from_numpy(result.traces[k]["v"]) + threshold * spikes
         slope = surrogate((before + 0.5) / scale, threshold / scale)
-        weight = torch.from_numpy(layer.weight.T * 1.0) * (alpha / scale)[:, None]
+        weight = torch.from_numpy(integers.T * 1.0) * (alpha / scale)[:, None]
         mine.append(weight.requires_grad_())
         i = v = torch.zeros(spikes.shape[1:], dtype=torch.float64)
         fired = []
@@ -208,8 +235,8 @@ def test_on_xylo_the_gradient_is_that_of_the_chips_linear_filters_with_slopes_at
             fired.append(Fire.apply(v, slope[t], spikes[t]))
         flow = torch.stack(fired)
     (flow * weights).sum().backward()
-    for k, own in zip((0, 2), mine, strict=True):
-        found: Any = qat.model[k].weight.grad  # type: ignore[index, union-attr]
+    for k, own in enumerate(mine):
+        found: Any = qat.model[2 * k].weight.grad  # type: ignore[index, union-attr]
         assert found.abs().max() > 0.1
         torch.testing.assert_close(found.double(), own.grad, rtol=1e-4, atol=1e-5 * float(found.abs().max()))
 
@@ -220,6 +247,16 @@ def test_a_loss_on_hidden_spikes_reaches_the_weights_before_them_alone() -> None
     spikes[1].mean().backward()
     assert qat.model[0].weight.grad.abs().sum() > 0  # type: ignore[index, union-attr]
     assert qat.model[2].weight.grad is None  # type: ignore[index, union-attr]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_file_it_writes_gives_the_bits_it_trains_with(case: str, tmp_path: Path) -> None:
+    target, build, data = CASES[case]
+    qat, x = rt.chip.QAT(build(), target, weight_bits=5), data(7, 30, 3)
+    output, _ = qat(x)
+    qat.export(tmp_path / "net.npz")
+    assert np.array_equal(rsnn.chip.load(tmp_path / "net.npz").run(x.numpy()).output, output.detach())
+    assert output.any()
 
 
 @pytest.mark.parametrize("fold", [True, False])
@@ -336,6 +373,24 @@ def test_weights_have_the_bits_that_were_asked_for_and_use_them(target: str, bit
         assert np.array_equal(plain.run(x).output, chip.run(x).output)
 
 
+def folded() -> list[tuple[Any, list[nn.Module], str]]:
+    """Give what Xylo folds into one matrix, of which no twin can be made."""
+
+    def neurons(fire: str = "multi") -> rt.Layer:
+        return rt.Layer(rsnn.LIF(12.0, tau_syn=5.0, fire=fire, gain="unit"))
+
+    def end(n: int) -> list[nn.Module]:
+        return [rt.Linear(n, 2, bias=False), neurons("single")]
+
+    told = "model: QAT does not train layer {}, {}, for xylo_imu; let each population take a Linear of its own"
+    return [
+        (3, [rt.Linear(3, 5, bias=False), rt.Linear(5, 4, bias=False), neurons(), *end(4)], told.format(0, "Linear")),
+        ((1, 3, 3), [rt.Conv2d(1, 2, 2, bias=False), nn.Flatten(), neurons(), *end(8)], told.format(0, "Conv2d")),
+        ((1, 4, 4), [rt.SumPool2d(2), nn.Flatten(), rt.Linear(4, 3, bias=False), neurons(), *end(3)], told.format(0, "SumPool2d")),
+        (3, [neurons(), *end(3)], told.format(0, "LIF")),
+    ]
+
+
 IAF = rt.Sequential(rt.Linear(3, 2), rt.IAF())
 
 
@@ -351,6 +406,8 @@ IAF = rt.Sequential(rt.Linear(3, 2), rt.IAF())
         (lambda: rt.chip.QAT(IAF, weight_bits=4.0), TypeError, "weight_bits=4.0"),  # type: ignore[arg-type]
         (lambda: rt.chip.QAT(IAF, weights=4), ValueError, "'weights'"),
         (lambda: rt.chip.QAT(IAF, input_shape=0.5), TypeError, "input_shape"),  # type: ignore[arg-type]
+        (lambda: rt.chip.QAT(IAF).export("net.npz"), ValueError, "input_shape: is not known before data were seen; give it to QAT"),
+        (lambda: rt.chip.QAT(IAF, input_shape=3).export(3), TypeError, "path"),  # type: ignore[arg-type]
         (lambda: rt.chip.QAT(IAF).quantized(), ValueError, "input_shape: is not known before data were seen; give it to QAT"),
         (lambda: rt.chip.QAT(IAF)(np.zeros((2, 2, 3))), TypeError, "x is ndarray: must be a tensor"),
         (lambda: rt.chip.QAT(IAF)(torch.zeros(2, 2, 3).bfloat16()), TypeError, "x is torch.bfloat16: must be float32 or float64"),
@@ -368,6 +425,10 @@ IAF = rt.Sequential(rt.Linear(3, 2), rt.IAF())
         (
             lambda: rt.chip.QAT(rt.Sequential(rt.Linear(3, 2), rt.IAFRecurrent(hidden_size=2)))(torch.zeros(4, 2, 3)), ValueError,
             "the neurons of layer 1 are recurrent",
+        ),
+        *(
+            (lambda s=shape, layers=layers: rt.chip.QAT(rt.Sequential(*layers), "xylo_imu", input_shape=s).quantized(), TypeError, words)
+            for shape, layers, words in folded()
         ),
         (
             lambda: rt.chip.QAT(rt.Graph([("a", rt.Linear(3, 2)), ("b", rt.IAF(), ("a", "a"))]))(torch.zeros(4, 2, 3)), ValueError,

@@ -189,9 +189,9 @@ class Core:
         leading, size = x.shape[: x.ndim - 3], (x.shape[-2], x.shape[-1])
         own = (features, *self.output_map(*size))
         pooled = (features, own[1] // self.pool, own[2] // self.pool)
-        v = take_state(state, (*leading[1:], *own), MODEL_BITS if self.overflow == "none" else STATE_BITS)
         spikes = empty("x", (*leading, *own), np.dtype(np.int32))
         spikes.fill(0)
+        v = take_state(state, (*leading[1:], *own), MODEL_BITS if self.overflow == "none" else STATE_BITS)
         out = spikes if self.pool == 1 else empty("x", (*leading, *pooled), np.dtype(np.int32))
         counter = Counter()
         for b in np.ndindex(leading[1:]):

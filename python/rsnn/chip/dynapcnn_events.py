@@ -19,7 +19,7 @@ from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.tables import ruled
 from rsnn.threads import resolve
 
-from .integers import Array, blocks, integer
+from .integers import Array, blocks, integer, often
 from .result import Counter
 
 if TYPE_CHECKING:
@@ -39,10 +39,10 @@ def in_order(x: Array, seed: int | None) -> Ordered:
     if counts.dtype.kind != "b" and counts.size and counts.min() < 0:
         raise InvalidValueError(f'x: {counts.min()} came; mode="events" takes counts of events, which are not negative')
     step, row, column, channel = np.nonzero(counts)
-    often = counts[step, row, column, channel].astype(np.int64)
+    times = often("x", counts[step, row, column, channel])
     rows, columns = x.shape[2:]
-    entries = np.repeat((channel * rows + row) * columns + column, often).astype(np.uint32)
-    step = np.repeat(step, often)
+    entries = np.repeat((channel * rows + row) * columns + column, times).astype(np.uint32)
+    step = np.repeat(step, times)
     if seed is not None:
         entries = entries[np.lexsort((np.random.default_rng(seed).random(len(entries)), step))]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(step, minlength=len(x)))]).astype(np.int64)

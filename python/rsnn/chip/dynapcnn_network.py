@@ -15,12 +15,13 @@ from rsnn.arguments import shape_of
 from rsnn.errors import InvalidValueError
 from rsnn.layers import Conv2d, Linear
 from rsnn.network import Network
+from rsnn.neurons import IAF
 from rsnn.state import State, make_state
 from rsnn.threads import resolve
 
 from .dynapcnn import MODEL_BITS, Core
 from .dynapcnn_read import Part, cores
-from .integers import Array, blocks, convert, empty, integers, take_state
+from .integers import MOST_EVENTS, Array, blocks, convert, empty, integers, take_state
 from .mapping import LOWEST, SENSOR, STATE_BITS, network_limits
 from .network import ChipNetwork, Rung
 from .options import Options, mean_square
@@ -200,8 +201,8 @@ class DynapcnnNetwork(ChipNetwork):
             weight = (q.weight / (q.scale * layer.rescale)).astype(kind).reshape(product.weight.shape)
             bias = None if q.bias is None else (q.bias / q.scale).astype(product.bias.dtype)
             layers[layer.index] = dataclasses.replace(product, weight=weight, bias=bias)
-            clip = {} if neuron.stages.v_min is None else {"v_min": q.v_min / q.scale}
-            layers[layer.neuron_index] = neuron.replace(v_threshold=q.v_threshold / q.scale, **clip)
+            clip = None if neuron.stages.v_min is None else q.v_min / q.scale
+            layers[layer.neuron_index] = IAF(v_threshold=q.v_threshold / q.scale, v_min=clip, fire=layer.core.fire, reset=layer.core.reset)
         return dataclasses.replace(self.source, layers=layers), {layer.neuron_index: layer.neuron_index for layer in self.layers}
 
     def rungs(self, flow: Array, own: Mapping[int, Array], threads: int) -> list[Rung]:
@@ -213,7 +214,8 @@ class DynapcnnNetwork(ChipNetwork):
             result = held.run(self.gather(k, flows), None, (), threads)
             bounded[layer.neuron_index], flows[k] = result.spikes, held.pass_on(result)
         found.append(Rung("saturation", bounded))
-        if self.is_chain and not (flow.dtype.kind == "i" and flow.size and flow.min() < 0):
+        counts = flow.sum(axis=(0, -3, -2, -1), dtype=np.float64) if flow.size else np.zeros(1)
+        if self.is_chain and not (flow.dtype.kind == "i" and flow.size and flow.min() < 0) and counts.max() <= MOST_EVENTS:
             from .dynapcnn_events import in_events
 
             found.append(Rung("order", in_events(self, flow)))

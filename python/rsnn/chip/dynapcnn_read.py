@@ -21,7 +21,7 @@ from rsnn.network.graph import call
 from rsnn.neurons import AnyNeuron
 
 from .integers import pair
-from .quantize import index_names, refuse
+from .quantize import index_names, refuse, refuse_extras
 
 
 @dataclass(frozen=True)
@@ -183,27 +183,29 @@ def refuse_neuron(target: str, name: str, neuron: AnyNeuron) -> None:
     def no(parameter: str, why: str, cure: str) -> InvalidValueError:
         return refuse(target, name, parameter, why, cure)
 
-    def given(*known: str) -> str:
-        return next(f"{one}={_short(p[one])}" for one in known if one in p)
+    def given(whole: str, *known: str) -> str:
+        return next((f"{one}={_short(p[one])}" for one in known if one in p), whole)
 
     if form.synapse is not None:
-        raise no(given("tau_syn", "alpha"), "the neuron has no synaptic current", "leave it out: rsnn.IAF()")
-    if np.any(c["beta"] != 1):
-        raise no(given("tau_mem", "beta"), "the membrane does not leak", "use rsnn.IAF(), and train with it")
+        raise no(given("its synapse", "tau_syn", "alpha"), "the neuron has no synaptic current", "leave it out: rsnn.IAF()")
+    if not isinstance(membrane, (stages.Integrator, stages.Leaky)) or np.any(c["beta"] != 1):
+        known = ("tau_mem", "beta") if isinstance(membrane, stages.Leaky) else ()
+        raise no(given("its membrane", *known), "the membrane does not leak", "use rsnn.IAF(), and train with it")
+    refuse_extras(target, name, neuron)
     if fire is None:
         raise no("fire=None", "a core sends spikes, never its membrane", "use rsnn.IAF() and count its spikes")
     if not isinstance(membrane, stages.Integrator) and np.any(c["gain"] != 1):
         raise no(f"r={_short(p['r'])}", "a synapse adds its weight as it is", "multiply the weights of the layer before by r")
     if np.any(c.get("bias", 0) != 0):
         raise no(f"bias={_short(p['bias'])}", "biases belong to the weights", "give it to the layer before: bias=")
-    if not isinstance(fire, (stages.Single, stages.Multi)) or isinstance(fire, stages.Soft):
-        raise no(f"fire={type(fire).__name__}", "a neuron fires whole spikes", 'use fire="multi" or fire="single"')
+    if type(fire) not in (stages.Single, stages.Multi):
+        raise no(f"fire={type(fire).__name__}", "a neuron fires whole spikes, at its threshold", 'use fire="multi" or fire="single"')
     if isinstance(fire, stages.Multi) and fire.max_spikes is not None:
         raise no(f"max_spikes={_short(fire.max_spikes)}", "the number of spikes is not limited", 'leave it out, or use fire="single"')
-    if isinstance(reset, stages.Blend) and isinstance(fire, stages.Multi):
-        raise no("a blended reset of several spikes", "the membrane is reset to 0", 'use reset="subtract" or reset="zero"')
     if reset is None:
         raise no('reset="none"', "every spike resets the membrane", 'use reset="subtract" or reset="zero"')
+    if not isinstance(reset, (stages.Subtract, stages.ToValue)):
+        raise no(f"reset={type(reset).__name__}", "a spike subtracts the threshold or sets 0", 'use reset="subtract" or reset="zero"')
     if reset.timing != "same":
         raise no(f'reset_timing="{reset.timing}"', "the membrane is reset at the spike", 'use reset_timing="same"')
     if isinstance(reset, stages.ToValue) and np.any(np.asarray(reset.v_reset) != 0):

@@ -23,6 +23,9 @@ Array = npt.NDArray[Any]
 BLOCK = 1 << 18
 """Elements of the blocks of time in which input that the native half cannot read as it lies is converted."""
 
+MOST_EVENTS = 1 << 26
+"""Events of one sample that are laid out one after the other, at some 30 bytes each."""
+
 _NATIVE: tuple[np.dtype[Any], ...] = tuple(np.dtype(kind) for kind in (np.int8, np.uint8, np.int16, np.int32, np.int64))
 _WIDER: dict[np.dtype[Any], np.dtype[Any]] = {
     np.dtype(np.bool_): np.dtype(np.uint8),
@@ -137,6 +140,17 @@ def take_state(state: Any, shape: tuple[int, ...], bits: int) -> npt.NDArray[np.
     """Check a state of membranes alone; give them in the shape of one step."""
     v: npt.NDArray[np.int64] = take_states(state, ("v",), shape, {"v": bits})[0]
     return v.reshape(shape)
+
+
+def often(name: str, counts: Array) -> npt.NDArray[np.int64]:
+    """Give how often each event of a sample comes, checked to be as many as can be laid out one after the other."""
+    total = float(counts.sum(dtype=np.float64))
+    if total > MOST_EVENTS:
+        raise InvalidValueError(
+            f"{name}: {total:.4g} events come in one sample, and one after the other at most {MOST_EVENTS} are taken; give fewer steps at "
+            "a time and go on from the state, or scale the counts down"
+        )
+    return counts.astype(np.int64)
 
 
 def give_state(v: npt.NDArray[np.int64], kind: np.dtype[Any]) -> State:

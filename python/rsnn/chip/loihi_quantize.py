@@ -19,7 +19,7 @@ from .integers import Array
 from .loihi_synapses import Dense
 from .options import Options
 from .populations import Population
-from .quantize import refuse
+from .quantize import refuse, refuse_extras
 
 if TYPE_CHECKING:
     from .loihi_target import LoihiLayer
@@ -73,10 +73,10 @@ def quantised(options: Options, one: Population, limit: float, importance: Any) 
         raise refuse(
             target, name, f"weights of at most {largest:g} at a threshold of {threshold:g}", "all become 0", "use a lower threshold"
         )
-    total = np.rint(64 * scale * bias)
+    total = options.round(64 * scale * bias)
     exponent = np.maximum(0, np.ceil(np.log2(np.maximum(np.abs(total), 1) / MANTISSA))).astype(np.int64)
     exponent = exponent if options.rule is None else np.full_like(exponent, 6)
-    mantissa = np.rint(total / 2.0**exponent).astype(np.int64)
+    mantissa = options.round(total / 2.0**exponent).astype(np.int64)
     alpha = float(c["alpha"].flat[0]) if "alpha" in c else 0.0
     beta = float(c["beta"].flat[0]) if "beta" in c else 1.0
     du, dv = min(4095, max(0, round(4096 * (1 - alpha)) - 1)), round(4096 * (1 - beta))
@@ -116,10 +116,9 @@ def _accept(target: str, name: str, neuron: Any, c: dict[str, Array]) -> int:
     synapse: Any = form.synapse
     if synapse is not None and (not isinstance(synapse, stages.Exponential) or synapse.order != "decay_jump_use"):
         raise no("its synapse", "the chip's current decays, jumps and is used", "use rsnn.LIF(tau_syn=...)")
-    if form.adaptation is not None:
-        raise no("its adaptation", "the chip's simulator has none", "use rsnn.LIF()")
     if np.any(c.get("v_leak", np.zeros(())) != 0):
         raise no("v_leak", "the membrane falls towards 0", "shift v_threshold by it, and add nothing else")
+    refuse_extras(target, name, neuron)
     if type(form.fire) is not stages.Single:
         raise no("fire", "a neuron fires at most once in a step", 'use fire="single"')
     reset: Any = form.reset

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _SILICON = "silicon: nothing here was compared with a chip"
 _SPECK_UNKNOWN = (
     _SILICON,
-    "what a membrane does above 16 bits (saturate or wrap), and whether a bias alone can make a neuron fire",
+    "what a membrane does above 16 bits (saturate or wrap)",
+    "whether a bias alone can make a neuron fire: the chip adds it at each tick of a slow clock, the model in every step",
     "the order in which a core visits its targets, and how events of several cores meet; the chip has no time steps",
     "the boundary of the kernel size (16) and of the features (1024): the maker's texts contradict each other",
     "the rows that a pool does not cover",

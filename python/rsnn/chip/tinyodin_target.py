@@ -25,13 +25,13 @@ from rsnn.neurons import IAF
 from rsnn.state import State, make_state
 from rsnn.threads import resolve
 
-from .integers import Array, convert, integer, integers
+from .integers import Array, convert, integer, integers, often
 from .loihi_synapses import product
 from .network import ChipNetwork, ChipNetworkResult, Rung
 from .neuron import IntegerNeuron, Register, run
 from .options import Options, mean_square
 from .populations import Population, lags, populations
-from .quantize import refuse
+from .quantize import refuse, refuse_extras
 from .report import Check, Limit, StateRange
 from .result import Stats
 from .tinyodin import MOST, V_MAX, Chip
@@ -201,9 +201,9 @@ class TinyodinNetwork(ChipNetwork):
         for b in np.ndindex(leading):
             sample = flow[(slice(None), *b)]
             step, channel = np.nonzero(sample)
-            often = sample[step, channel].astype(np.int64)
-            result = self.crossbar.run(np.repeat(channel, often), v=v[b])
-            at = np.repeat(np.repeat(step, often), result.counts)
+            times = often("x", sample[step, channel])
+            result = self.crossbar.run(np.repeat(channel, times), v=v[b])
+            at = np.repeat(np.repeat(step, times), result.counts)
             np.add.at(sent, (at, *(np.full(len(at), one) for one in b), result.spikes.astype(np.int64)), 1)
             v[b] = result.v
             lost, came = lost + result.lost, came + len(result.counts) + len(result.spikes) - result.lost
@@ -314,8 +314,9 @@ def _accept(target: str, name: str, neuron: Any) -> None:
         raise no("r", "a synapse adds its weight as it is", "multiply the weights of the layer before by r")
     if np.any(np.asarray(c.get("bias", 0.0)) != 0):
         raise no("bias", "the chip adds weights of events, and nothing by itself", "leave it out, and train without")
-    if form.adaptation is not None or form.inhibition or form.graded is not None or form.refractory is not None:
-        raise no("adaptation, inhibition, graded spikes or a refractory period", "the chip has none of them", 'use rsnn.IAF(reset="zero")')
+    refuse_extras(target, name, neuron)
+    if form.refractory is not None:
+        raise no("a refractory period", "the chip has none", "leave it out")
     if type(form.fire) not in (stages.Single, stages.Multi):
         raise no("fire", "a neuron fires whole spikes", 'use fire="multi" or fire="single"')
     reset: Any = form.reset

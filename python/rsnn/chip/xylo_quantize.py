@@ -21,7 +21,7 @@ from rsnn.errors import InvalidValueError
 from . import rockpool
 from .options import Options, mean_square
 from .populations import Population
-from .quantize import refuse
+from .quantize import refuse, refuse_extras
 from .xylo import Core
 from .xylo_wide import run_wide
 
@@ -214,12 +214,9 @@ def accept(target: str, name: str, neuron: Any, output: bool) -> None:
         raise no("neurons without a synapse", "the chip's current decays before it is used", "give tau_syn=")
     if not isinstance(synapse, stages.Exponential) or synapse.order not in ("decay_jump_use", "jump_decay_use"):
         raise no("its synapse", "the chip's current jumps, decays and is used", "use rsnn.LIF(tau_syn=...)")
-    if form.adaptation is not None:
-        raise no("its adaptation", "the chip has none", "use rsnn.LIF()")
-    if form.inhibition or form.graded is not None:
-        raise no("inhibition and graded spikes", "the chip has neither", "use rsnn.LIF()")
     if np.any(np.asarray(neuron.coefficients().get("v_leak", 0)) != 0):
         raise no("v_leak", "the membrane falls towards 0", "leave it out")
+    refuse_extras(target, name, neuron)
     most = getattr(form.fire, "max_spikes", None)
     single = type(form.fire) is stages.Single or (type(form.fire) is stages.Multi and most == 1)
     if output and not single:

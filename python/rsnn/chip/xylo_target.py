@@ -26,7 +26,7 @@ from .integers import Array, convert, integer, integers
 from .network import ChipNetwork, ChipNetworkResult, Rung
 from .options import Options
 from .populations import Population, lags, populations
-from .quantize import index_names
+from .quantize import refuse
 from .report import Check, Limit, StateRange
 from .result import ChipResult, Stats
 from .xylo import Core
@@ -136,10 +136,13 @@ class XyloNetwork(ChipNetwork):
         target = options.target.name
         found = populations(target, network)
         *hidden, output = found
-        if not hidden or output.recurrent or any(source < 0 for source, _ in output.synapses):
-            known = ", ".join(index_names(network.layers))
-            why = "its output neurons hear hidden ones only, and have no recurrence"
-            raise InvalidValueError(f"network of {known}: {target} has hidden and output neurons, and {why}; use Linear, LIF, Linear, LIF")
+        for parameter, there, why in (
+            ("a single population", not hidden, "output neurons hear hidden ones"),
+            ("its recurrence", output.recurrent, "output neurons have none"),
+            ("what comes into the network", any(source < 0 for source, _ in output.synapses), "output neurons hear hidden ones only"),
+        ):
+            if there:
+                raise refuse(target, output.neuron_name, parameter, why, "use Linear, LIF, Linear, LIF")
         late = lags(target, found, hop=1)
         n_in, sizes = _inputs(network), [one.n for one in hidden]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
@@ -292,7 +295,7 @@ class XyloNetwork(ChipNetwork):
             source: Any = self.source.layers[layer.neuron_index]
             form, by = _float_neuron(getattr(source, "neuron", source), layer, decays)
             inputs, own = [], None
-            for j, w in self._rows(layer):
+            for j, w in self.rows(layer):
                 weight = w.T * by[:, None]
                 if j == k:
                     own = weight
@@ -311,7 +314,7 @@ class XyloNetwork(ChipNetwork):
                 heard[k] = add(Add(), heard[k], places[self.layers[other].neuron_index])
         return Network(entries, input_shape=shape, batch_first=self.source.batch_first), places
 
-    def _rows(self, layer: XyloLayer) -> list[tuple[int, Array]]:
+    def rows(self, layer: XyloLayer) -> list[tuple[int, Array]]:
         """Give the weights that a population hears, as the chip shifts them, by source: -1 for what comes into the network."""
         w_in, w_rec, w_out = shifted_weights(self.core)
         if layer.output:

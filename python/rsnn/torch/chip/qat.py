@@ -1,6 +1,7 @@
 """Quantisation-aware training: the chip's integers forwards, the gradients of the float network backwards."""
 
 import inspect
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,8 +36,9 @@ class QAT(nn.Module):
     Parameters
     ----------
     model : module
-        What `rsnn.torch.to_network` takes and the target can express, such as a `Sequential` of `Conv2d`, `IAF`, `SumPool2d`, `Flatten` and
-        `Linear` for Speck. It is kept, not copied.
+        What `rsnn.torch.to_network` takes and the target can express, layers in a row: for Speck a `Sequential` of `Conv2d` or `Linear`,
+        each followed by `IAF`, with `SumPool2d`, `AvgPool2d` and `Flatten` between them; for Xylo `Linear` and `LIF` in turn, two times or
+        more. It is kept, not copied.
     target : {"dynapcnn", "speck2e", "speck2f", "xylo_audio2", "xylo_audio3", "xylo_imu"}
         As of `rsnn.chip.quantize`.
     input_shape : int or tuple of int, optional
@@ -167,7 +169,7 @@ class QAT(nn.Module):
             traces = {k: {name: turn(trace) for name, trace in each.items()} for k, each in result.traces.items()}
             output, spikes = _backwards(chip, origins, turn(x), given, {k: turn(each) for k, each in spikes.items()}, traces)
             output, spikes = turn(output), {k: turn(each) for k, each in spikes.items()}
-        return SequentialResult(output, spikes, result.state, {})
+        return SequentialResult(output, spikes, result.state, {}, int(chip.source.batch_first) ^ 1)
 
     def quantized(self) -> ChipNetwork:
         """Quantise the model as it is now.
@@ -175,7 +177,7 @@ class QAT(nn.Module):
         Returns
         -------
         rsnn.chip.ChipNetwork
-            What calls of this module run: ``.check()``, ``.report(x)`` and ``.run(x)``.
+            What calls of this module run: ``.check()``, ``.report(x)``, ``.run(x)`` and ``.export(path)``.
 
         Raises
         ------
@@ -183,6 +185,32 @@ class QAT(nn.Module):
             The chip does not have a layer of the model, or the shape of the data is not known yet.
         """
         return self._made()[0]
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the integers of the model as it is now to a file: ``quantized().export(path)``.
+
+        Parameters
+        ----------
+        path : str or path
+            As of `rsnn.chip.ChipNetwork.export`; `rsnn.chip.load` reads it, without torch.
+
+        Raises
+        ------
+        InvalidTypeError, InvalidValueError
+            As of `quantized`, and the path is none.
+        OSError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import pathlib, rsnn, rsnn.torch as rt, tempfile
+        >>> qat = rt.chip.QAT(rt.Sequential(rt.Linear(6, 4), rt.IAF()), target="speck2f", input_shape=6)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     qat.export(pathlib.Path(folder, "net.npz"))
+        ...     rsnn.chip.load(pathlib.Path(folder, "net.npz"))
+        DynapcnnNetwork(speck2f: 0 Linear)
+        """
+        self.quantized().export(path)
 
     def extra_repr(self) -> str:
         """Show the target and what else was said."""
@@ -203,7 +231,7 @@ class QAT(nn.Module):
             module = origins[k].module
             if isinstance(module, Layer) and module.recurrent:
                 raise InvalidValueError(f"model: the neurons of layer {k} are recurrent; QAT trains layers without recurrent weights")
-        return quantize(network, self.target, **self.options), origins
+        return _known(quantize(network, self.target, **self.options)), origins
 
 
 def _turned(values: Any) -> Any:
@@ -230,9 +258,9 @@ def _backwards(
 ) -> tuple[Tensor, dict[int, Tensor]]:
     """Give output and spikes, time first, the numbers of the emulator with the gradient of the float twins."""
     twins: dict[int, Twin] = {}
-    for each in chip.layers:
+    for k, each in enumerate(chip.layers):
         neurons: Any = origins[each.neuron_index].module
-        twin = TWINS[chip.target][0](each, origins[each.index], neurons, state)
+        twin = TWINS[chip.target][0](chip, k, origins[each.index], neurons, state)
         twins |= {each.index: twin, each.neuron_index: twin}
     sent = {}
     for k, layer in enumerate(chip.source.layers):
@@ -242,8 +270,21 @@ def _backwards(
             x = twins[k].product(x, layer)
         elif isinstance(layer, (rsnn.SumPool2d, rsnn.AvgPool2d)):
             x = pool2d(x, layer.kernel, average=False)
-        elif isinstance(layer, rsnn.Flatten):
+        else:  # Flatten, as `_known` saw
             x = x.flatten(2)
-        else:
-            raise InvalidTypeError(f"model: QAT does not train layer {k}, {type(layer).__name__}; rsnn.chip.quantize quantises it")
     return x, sent
+
+
+def _known(chip: ChipNetwork) -> ChipNetwork:
+    """Refuse layers that the chip folds into others, of which a twin knows nothing."""
+    folds = chip.target.startswith("xylo")
+    products, neurons = {each.index for each in chip.layers}, {each.neuron_index for each in chip.layers}
+    pools = () if folds else (rsnn.SumPool2d, rsnn.AvgPool2d)
+    for k, layer in enumerate(chip.source.layers):
+        trained = (k in products and (not folds or isinstance(layer, rsnn.Linear))) or isinstance(layer, (rsnn.Flatten, *pools))
+        if k in products & neurons or not (trained or k in neurons):
+            cure = "let each population take a Linear of its own, and nothing else than a Flatten before that" if folds else "leave it out"
+            raise InvalidTypeError(
+                f"model: QAT does not train layer {k}, {type(layer).__name__}, for {chip.target}; {cure} (rsnn.chip.quantize quantises it)"
+            )
+    return chip

@@ -48,9 +48,13 @@ class Twin:
     carried: Any = None
     """What came in at the step before the first, where the layer hears the one before it a step later."""
     delayed: bool = False
+    most: int | None = None
+    """Events of one channel that count in a step; None: all of them."""
 
     def product(self, x: Tensor, layer: Any) -> Tensor:
         """Multiply (T, B, ...) by the weights, as `layer` of the network does."""
+        if self.most is not None:
+            x = x.clamp(max=self.most)
         if self.delayed:
             first = torch.zeros_like(x[:1]) if self.carried is None else torch.as_tensor(self.carried).to(x)[None]
             x = torch.cat([first, x])[: len(x)]
@@ -113,8 +117,9 @@ def unit_of(scale: float, bits: int = 8) -> float:
     return math.ldexp(round(math.ldexp(part, bits)), exponent - bits)
 
 
-def dynapcnn(layer: Any, product: Origin, neurons: Layer, state: Any) -> Twin:
+def dynapcnn(chip: Any, k: int, product: Origin, neurons: Layer, state: Any) -> Twin:
     """Make the twin of a core of DynapCNN: integers times one unit, with sum pools in place of average pools."""
+    layer = chip.layers[k]
     q, core = layer.quantized, layer.core
     unit = unit_of(q.scale)
     weight, bias = _weights(product)
@@ -130,9 +135,10 @@ def dynapcnn(layer: Any, product: Origin, neurons: Layer, state: Any) -> Twin:
     )
 
 
-def xylo(layer: Any, product: Origin, neurons: Layer, state: Any) -> Twin:
+def xylo(chip: Any, k: int, product: Origin, neurons: Layer, state: Any) -> Twin:
     """Make the twin of a population of Xylo: weights, thresholds and biases in integers times the unit of each neuron, decays as shifts."""
-    n = len(layer.scale)
+    layer, n = chip.layers[k], chip.layers[k].size
+    integers = dict(chip.rows(layer))[k - 1]  # of the population before it, or of what comes in
     own: dict[str, Tensor] = {"bias": torch.zeros(()), **functional.coefficients(neurons._plan.neuron, neurons._used())}
     synapse: Any = neurons._plan.neuron.stages.synapse
     alpha, beta = (1 - 0.5 ** dash.astype(np.float64) for dash in (layer.dash_syn, layer.dash_mem))
@@ -147,22 +153,24 @@ def xylo(layer: Any, product: Origin, neurons: Layer, state: Any) -> Twin:
     carried = None
     if state is not None:
         (kept,) = state.values()
-        isyn, v = (kept.isyn_out, kept.v_out) if layer.delay else (kept.isyn[..., 0], kept.v)
-        carried = kept.s
+        isyn, v = (kept.isyn_out, kept.v_out) if layer.output else (kept.isyn[..., 0], kept.v)
+        isyn, v = isyn[..., layer.places], v[..., layer.places]
+        carried = kept.s[..., chip.layers[k - 1].places] if k else None
     return Twin(
-        through(weight, layer.weight.T * (alpha / layer.scale)[:, None]),
+        through(weight, integers.T * (alpha / layer.scale)[:, None]),
         None,
-        rsnn.LIF(**rounded, gain="unit", fire="single" if layer.delay else "multi", max_spikes=None if layer.delay else 31),
+        rsnn.LIF(**rounded, gain="unit", fire="single" if layer.output else "multi", max_spikes=None if layer.output else 31),
         _learned(own, rounded),
         neurons,
         {"v": (v + HALF) / layer.scale, "i": isyn / layer.scale},
         layer.scale,
         carried,
-        bool(layer.delay),
+        k > 0,
+        15 if k == 0 else None,
     )
 
 
-TWINS: dict[str, tuple[Callable[[Any, Origin, Layer, Any], Twin], tuple[str, ...]]] = {
+TWINS: dict[str, tuple[Callable[[Any, int, Origin, Layer, Any], Twin], tuple[str, ...]]] = {
     "dynapcnn": (dynapcnn, ()),
     "speck2e": (dynapcnn, ()),
     "speck2f": (dynapcnn, ()),
