@@ -18,6 +18,7 @@ from .originals import is_module, library_of, record
 from .reading import read
 from .report import Audit, LayerAudit
 from .search import first_difference, likely_causes, sent
+from .sources import SOURCES
 
 Array = npt.NDArray[Any]
 
@@ -66,7 +67,8 @@ def audit(
 
     Notes
     -----
-    An original of rsnn.torch is compared by `rsnn.torch.to_network`, or by recording its spikes.
+    An original of rsnn.torch is compared by `rsnn.torch.to_network`, or by recording its spikes. Spikes recorded of Spyx, whose neurons
+    send a step late, are compared with a graph and ``source="spyx"``.
 
     Examples
     --------
@@ -89,17 +91,18 @@ def audit(
         for name, value in given.items():
             if value is not None:
                 raise InvalidValueError(f"{name}={shown(value)}: a Network came, which was read already; leave it out")
-        network = graph_or_network
+        network, late = graph_or_network, 0
     else:
         network = read(graph_or_network, **given)  # type: ignore[arg-type]
+        late = 0 if source is None else SOURCES[source].late
     network = _time_first(network)
     spiking = [k for k, neuron in network.neurons.items() if neuron.kernel().spiking]
     if not spiking:
         raise InvalidValueError("graph_or_network: it has no neurons that spike, so there is nothing to compare")
     frames = _frames(network, x, swap)
     wanted = _wanted(original, network, spiking, frames, swap)
-    found = sent(network, frames)
-    return _report(network, spiking, frames, wanted, found)
+    found = sent(network, frames, late)
+    return _report(network, spiking, frames, wanted, found, late)
 
 
 def _time_first(network: Network) -> Network:
@@ -181,7 +184,7 @@ def _matched(recorded: list[Array], network: Network, spiking: list[int], frames
     return {place: _recorded(one, network, spiking[place], frames, False) for place, one in enumerate(recorded)}
 
 
-def _report(network: Network, spiking: list[int], frames: Array, wanted: Mapping[int, Array], found: list[Array]) -> Audit:
+def _report(network: Network, spiking: list[int], frames: Array, wanted: Mapping[int, Array], found: list[Array], late: int) -> Audit:
     rows = []
     for one in sorted(wanted):
         k = spiking[one]
@@ -196,7 +199,7 @@ def _report(network: Network, spiking: list[int], frames: Array, wanted: Mapping
     sample, neuron = first_entry[0], first_entry[1:]
     at = (step, *first_entry)
     alone = slice(sample, sample + 1)
-    causes = likely_causes(network, frames[:, alone], {k: one[:, alone] for k, one in wanted.items()}, step)
+    causes = likely_causes(network, frames[:, alone], {k: one[:, alone] for k, one in wanted.items()}, step, late)
     values = float(wanted[place][at]), float(found[place][at])
     return Audit(tuple(rows), step, spiking[place], sample, neuron, *values, causes, (wanted[place], found[place]))
 

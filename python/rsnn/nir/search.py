@@ -27,21 +27,20 @@ AFTER = 100
 """Causes are sought in the sample that differs first, up to so many steps after it does."""
 
 
-def sent(network: Network, frames: Array) -> list[Array]:
-    """Give what each layer of neurons that spike sends, in order."""
+def sent(network: Network, frames: Array, late: int = 0) -> list[Array]:
+    """Give what each layer of neurons that spike sends, in order, so many steps later."""
     spiking = [k for k, neuron in network.neurons.items() if neuron.kernel().spiking]
     out = network.run(frames)
-    return [np.asarray(out.spikes[k]) for k in spiking]
+    return [_later(np.asarray(out.spikes[k]), late) for k in spiking]
 
 
-def first_difference(wanted: Mapping[int, Array], found: list[Array], late: int = 0) -> tuple[int | None, int | None, int]:
+def first_difference(wanted: Mapping[int, Array], found: list[Array]) -> tuple[int | None, int | None, int]:
     """Give the first step in which something differs, the first layer there by its place, and how many entries differ in all."""
     step: int | None = None
     place: int | None = None
     differ = 0
     for k in sorted(wanted):
-        other = _later(found[k], late)
-        unequal = wanted[k] != other[: len(wanted[k])]
+        unequal = wanted[k] != found[k]
         differ += int(np.count_nonzero(unequal))
         steps = np.flatnonzero(unequal.reshape(len(unequal), -1).any(axis=1))
         if steps.size and (step is None or steps[0] < step):
@@ -49,9 +48,9 @@ def first_difference(wanted: Mapping[int, Array], found: list[Array], late: int 
     return step, place, differ
 
 
-def likely_causes(network: Network, frames: Array, wanted: Mapping[int, Array], step: int) -> tuple[Cause, ...]:
-    """Seek the fewest changes of convention with which a network sends what is wanted, or comes nearest to it."""
-    search = _Search(network, frames[: step + 1 + AFTER], wanted)
+def likely_causes(network: Network, frames: Array, wanted: Mapping[int, Array], step: int, late: int) -> tuple[Cause, ...]:
+    """Seek the fewest changes of convention with which a network sends what is wanted so much later, or comes nearest to it."""
+    search = _Search(network, frames[: step + 1 + AFTER], wanted, late)
     return tuple(search.told(search.best()))
 
 
@@ -77,8 +76,8 @@ class _Trial(NamedTuple):
 class _Search:
     """The search over the sets of changes of one network."""
 
-    def __init__(self, network: Network, frames: Array, wanted: Mapping[int, Array]) -> None:
-        self.frames = frames
+    def __init__(self, network: Network, frames: Array, wanted: Mapping[int, Array], late: int) -> None:
+        self.frames, self.late = frames, late
         self.wanted = {place: one[: len(frames)] for place, one in wanted.items()}
         self.start = self._tried((), network)
 
@@ -140,8 +139,8 @@ class _Search:
         return trial if network is trial.network else self._tried(tuple(made), network)
 
     def _tried(self, changes: tuple[Change, ...], network: Network) -> _Trial:
-        spikes = sent(network, self.frames)
-        first, _, differ = first_difference(self.wanted, spikes, sum(change.late for change in changes))
+        spikes = sent(network, self.frames, self.late + sum(change.late for change in changes))
+        first, _, differ = first_difference(self.wanted, spikes)
         until = len(self.frames) if first is None else first
         return _Trial(network, changes, first, differ, until, hash(b"".join(one.tobytes() for one in spikes)))
 
