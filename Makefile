@@ -76,12 +76,12 @@ bench-peers: peers ## measure against norse, snntorch, sinabs, spikingjelly and 
 
 # What was verified was verified against these. snnTorch names none of its needs: pandas is its pictures'.
 PEERS := norse==1.1.0 snntorch==1.0.0 sinabs==3.1.3 spikingjelly==2.0.0 pandas
-# nir comes last and alone: sinabs asks for an older one than the others do.
+# nir and nirtorch come last and alone: sinabs asks for an older nir than the others do, and SpikingJelly's exporter needs a newer nirtorch.
 peers: $(STAMPS)/wheel
 	@test -d .venv-peers || tools/venv.sh .venv-peers $(PYTHON)
 	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet $(PEERS) $(WHEELS)/rsnn-*.whl
 	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --force-reinstall $(WHEELS)/rsnn-*.whl
-	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps 'nir>=1.0.8'
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps 'nir>=1.0.8' 'nirtorch>=2.6'
 
 docs: $(STAMPS)/extra-docs ## build the manual into docs/_build/html; runs the tutorials, a warning is an error
 	$(BIN)/python -m sphinx -b html -W --keep-going --quiet docs docs/_build/html

@@ -188,6 +188,41 @@ def test_a_damaged_file_is_refused(name: str, write: Any, more: dict[str, Any], 
         rsnn.datasets.events(path, **more)[0]
 
 
+def compressed(path: Path) -> Path:
+    np.savez_compressed(path, p=P, x=X, t=T, y=Y)
+    return path
+
+
+FUZZED: list[tuple[str, Any, dict[str, Any], int]] = [
+    *((name, write, more, 400) for name, write, more in SINGLE[:4]),
+    ("one.npz", compressed, {}, 400),
+    ("one.h5", shd, {}, 0),  # libhdf5 may not come back from an altered heap
+]
+
+
+@pytest.mark.parametrize(("name", "write", "more", "altered"), FUZZED, ids=["aedat2", "aedat3.1", "n-mnist", "npz", "compressed", "shd"])
+def test_a_file_cut_or_altered_anywhere_is_read_or_refused_by_name(
+    name: str, write: Any, more: dict[str, Any], altered: int, tmp_path: Path
+) -> None:
+    path = write(tmp_path / name)
+    content, rng, refused = path.read_bytes(), np.random.default_rng(5), 0
+    expected = [np.array(one) for one in rsnn.datasets.events(path, **more)]
+    damaged = [content[:size] for size in np.linspace(0, len(content) - 1, 100).astype(int)]
+    for _ in range(altered):
+        changed, at = bytearray(content), int(rng.integers(len(content)))
+        changed[at : at + 4] = rng.bytes(min(4, len(content) - at))
+        damaged.append(bytes(changed))
+    for one in damaged:
+        path.write_bytes(one)
+        try:
+            found = list(rsnn.datasets.events(path, **more))
+        except rsnn.FileFormatError:
+            refused += 1
+        else:
+            assert name.endswith(("aedat", "bin")) or all(map(np.array_equal, found, expected))
+    assert refused > 0.25 * len(damaged)  # most of a file are addresses, any of which may be one
+
+
 def test_arrays_that_do_not_fit_each_other_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", t=[1, 2], x=[1])
     with pytest.raises(rsnn.FileFormatError, match=r"t \(2,\), x \(1,\); must be \(events,\)"):
@@ -231,18 +266,29 @@ def test_what_is_not_accepted_is_refused_by_name(tmp_path: Path) -> None:
         recordings["a"]
 
 
+class Panic(BaseException):
+    """What a package in Rust raises where it panics: no Exception."""
+
+
 class Decoder:
     """Of the package aedat 2: streams by id, and packets with structured arrays."""
 
     def __init__(self, path: str) -> None:
-        if Path(path).read_bytes() != b"#!AER-DAT4.0\r\n":
+        self.said = Path(path).read_bytes().removeprefix(b"#!AER-DAT4.0\r\n").decode()
+        if self.said == "xyz":
             raise RuntimeError("corrupted")
+        if self.said == "panic":
+            raise Panic("start byte index 141 is not a char boundary")
 
     def id_to_stream(self) -> dict[int, dict[str, Any]]:
         return {0: {"type": "frame"}, 1: {"type": "events", "width": 34, "height": 34}}
 
     def __iter__(self) -> Any:
         own = RECORDS.astype([("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("on", "?")])
+        if self.said == "far":
+            own["x"][7] = 34
+        if self.said == "back":
+            own["t"][7] = own["t"][6] - 1
         return iter([{"stream_id": 0}, {"stream_id": 1, "events": own[:50]}, {"stream_id": 1, "events": own[50:]}])
 
 
@@ -256,6 +302,12 @@ def test_aedat4_is_read_by_the_package_aedat(tmp_path: Path, monkeypatch: pytest
         recordings[0]
     monkeypatch.setitem(sys.modules, "aedat", SimpleNamespace(Decoder=Decoder))  # type: ignore[arg-type]
     np.testing.assert_array_equal(recordings[0], RECORDS)
-    path.write_bytes(b"#!AER-DAT4.0\r\nxyz")
-    with pytest.raises(rsnn.FileFormatError, match=r"is no AEDAT 4 file, or only a part of one \(corrupted\)"):
-        recordings[0]
+    for said, message in (
+        ("xyz", r"is no AEDAT 4 file, or only a part of one \(corrupted\)"),
+        ("panic", "is no AEDAT 4 file, or only a part of one .*char boundary"),
+        ("far", "event 7 is at x=34, .* outside of its sensor of 34 x 34 pixels"),
+        ("back", "event 7 is at .* before the last one"),
+    ):
+        path.write_bytes(b"#!AER-DAT4.0\r\n" + said.encode())
+        with pytest.raises(rsnn.FileFormatError, match=message):
+            recordings[0]

@@ -100,8 +100,39 @@ def test_a_graph_is_read_as_it_is_told() -> None:
     original = both(rsnn.presets.snntorch.Leaky(beta=np.float32(0.9)))
     assert rsnn.nir.audit(original, graph, X, source="snntorch", reset="subtract").agrees
     assert rsnn.nir.audit(original, graph, X, source="snntorch", arguments={"reset_mechanism": "zero"}).cause == "reset"
-    plain = rsnn.nir.audit(original, graph, X, source="nir", dt=1e-4)
-    assert {one.cause for one in plain.causes} >= {"reset", "timing"}
+
+
+TOGETHER = [
+    # snnTorch's neuron, and what the equations of NIR make of the node that it writes for it: exact steps, reset to 0 at once.
+    (
+        {"dt", "reset", "timing"},
+        rsnn.presets.snntorch.Leaky(beta=np.float32(0.9)),
+        rsnn.Neuron(membrane=rsnn.stages.Leaky(tau_mem=10.0, r=10.0), fire=rsnn.stages.Strict(), reset=rsnn.stages.ToValue(0.0)),
+    ),
+    # A reader of sinabs, which leaves the gain out and sends as many spikes as fit in.
+    ({"gain", "comparison", "reset"}, rsnn.presets.sinabs.LIF(10.0, norm_input=False), rsnn.LIF(10.0, reset="zero")),
+    # A file whose IF has r = 1, read by the equations of NIR with steps of 1 ms.
+    (
+        {"gain", "comparison"},
+        rsnn.presets.spikingjelly.IFNode(),
+        rsnn.Neuron(membrane=rsnn.stages.Leaky(beta=1.0, r=1e-3), fire=rsnn.stages.Strict(), reset=rsnn.stages.ToValue(0.0)),
+    ),
+    ({"dt"}, rsnn.LIF(8.0, gain="unit"), rsnn.LIF(0.008, gain="unit")),
+]
+
+
+@pytest.mark.parametrize(("causes", "original", "other"), TOGETHER, ids=lambda value: "-".join(value) if isinstance(value, set) else "")
+def test_causes_that_come_together_are_named_each_and_no_other(causes: set[str], original: Any, other: Any) -> None:
+    report = rsnn.nir.audit(both(original), both(other), X)
+    assert {one.cause for one in report.causes} == causes, report
+    assert len(report.causes) == len(causes)
+    assert report.causes[-1].first_step is None
+
+
+def test_the_table_names_neurons_as_they_are_written() -> None:
+    snn, back = rsnn.presets.snntorch.Leaky(beta=0.9), rsnn.Recurrent(rsnn.LIF(beta=0.9), np.zeros(3))
+    net = rsnn.Network([rsnn.Linear(WEIGHTS[0]), ("first", snn), rsnn.Linear(WEIGHTS[1]), back], 4)
+    assert [one.called for one in rsnn.nir.audit(net, net, X).layers] == ["snntorch.Leaky 'first'", "Recurrent LIF"]
 
 
 def test_modules_of_rsnn_torch_are_originals_too() -> None:
@@ -129,6 +160,24 @@ class Leaky(nn.Module):
         reset = (self.mem > self.threshold).to(x.dtype)
         self.mem = 0.9 * self.mem + x - reset
         return (self.mem > self.threshold).to(x.dtype)
+
+
+class Broken(Leaky):
+    """A module that raises what nobody would expect of it."""
+
+    __module__ = "snntorch._neurons.leaky"
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise AttributeError("'Node' object has no attribute 'elem'")
+
+
+class Hidden(Leaky):
+    """A neuron that is not called as a module, so that no hook sees what it sends."""
+
+    __module__ = "snntorch._neurons.leaky"
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self.forward(x)
 
 
 class LIFBoxCell(nn.Module):
@@ -252,6 +301,13 @@ def test_what_cannot_be_compared_is_refused() -> None:
         (nn.Sequential(*weights()), X, {}, "has no spiking neurons of norse, snntorch, sinabs, spikingjelly"),
         (nn.Sequential(weights()[0], Leaky()), X, {}, "it has 1 layers that spike, the network has 2"),
         (nn.Sequential(Leaky(), *weights()[::-1], Leaky()), X, {}, "snntorch did not run it over x"),
+        (
+            nn.Sequential(Broken(), Leaky()),
+            X,
+            {},
+            "did not run it over x .*'Node' object has no attribute 'elem'.*record its spikes",
+        ),
+        (nn.Sequential(Hidden(), Hidden()), X, {}, "calls its neurons of snntorch in a way of its own.*record them in a loop"),
         (np.zeros((80, 2, 4)), X, {}, r"spikes of layer 3 have shape \(80, 2, 4\): must be \(80, 2, 3\)"),
         ({0: np.zeros((80, 2, 6))}, X, {}, "layer 0 has no neurons that spike; those that do are"),
         ("spikes", X, {}, "original='spikes': must be a torch module"),
@@ -276,5 +332,7 @@ def test_the_picture_shows_the_spikes_of_both_around_the_first_divergence() -> N
     drawn = [len(held.get_offsets()) for held in axes.collections]
     assert drawn == [int(np.count_nonzero(one[low:high])) for one in ((a != 0) & (a == b), a > b, b > a)]
     assert "reset" in axes.get_title(loc="left")
+    axes.figure.canvas.draw()
+    assert axes.get_legend().get_window_extent().x0 >= axes.get_window_extent().x1  # it hides no spike
     assert report.plot(axes) is axes
     assert "every spike is the same" in rsnn.nir.audit(original, original, X).plot().get_title(loc="left")

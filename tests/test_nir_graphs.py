@@ -386,7 +386,11 @@ def test_spyx_sends_its_spikes_a_step_late_and_leads_its_input_to_the_wrong_node
     )
     x = np.random.default_rng(0).integers(0, 3, (40, 3)).astype(float)
     net = rsnn.nir.read(graph, source="spyx")
-    np.testing.assert_array_equal(net.run(x).output, by_spyx(x @ graph.nodes["fc"].weight.T, beta, back.weight))
+    recorded = by_spyx(x @ graph.nodes["fc"].weight.T, beta, back.weight)
+    np.testing.assert_array_equal(net.run(x).output, recorded)
+    assert rsnn.nir.audit(recorded, graph, x, source="spyx").agrees
+    other = rsnn.nir.audit(recorded[1:], graph, x[:-1], source="spyx")  # as if they were sent at once
+    assert (other.step, other.layer) == (int(np.flatnonzero(recorded.any(axis=1))[0]) - 1, 1)
 
 
 def test_a_recurrent_subgraph_is_recurrent_neurons() -> None:

@@ -15,7 +15,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ._rsnn import __version__
-from .errors import AbsentError, FileFormatError, InternalError, InUseError, InvalidTypeError, InvalidValueError, OutOfRangeError, RsnnError
+from .errors import (
+    AbsentError,
+    FileFormatError,
+    InternalError,
+    InUseError,
+    InvalidTypeError,
+    InvalidValueError,
+    OutOfRangeError,
+    RsnnError,
+    RsnnWarning,
+)
 from .threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
@@ -73,6 +83,7 @@ __all__ = [
     "Recurrent",
     "Result",
     "RsnnError",
+    "RsnnWarning",
     "Spikes",
     "SumPool2d",
     "__version__",

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from rsnn._rsnn import __version__
 from rsnn.arguments import shown
 from rsnn.errors import FileFormatError, InvalidTypeError, InvalidValueError
+from rsnn.hints import other_file
 
 Array = npt.NDArray[Any]
 
@@ -92,14 +93,17 @@ def read(path: Any, kind: Format, make: Callable[[Any], Any]) -> Any:
     def refuse(why: str) -> FileFormatError:
         return FileFormatError(f"{where}: {why}")
 
+    def is_none(why: str) -> FileFormatError:
+        return refuse(f"is no {kind.thing}{why}; {other_file(where, kind.entry) or kind.cure}")
+
     with Path(where).open("rb") as file:
         try:
             entries = _entries(file)
             head = json.loads(entries.pop(kind.entry, b"null"))
         except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, RuntimeError, RecursionError) as error:
-            raise refuse(f"is no {kind.thing}, or only a part of one ({error}); {kind.cure}") from None
+            raise is_none(f", or only a part of one ({error})") from None
     if not isinstance(head, dict) or head.get("format") != kind.name:
-        raise refuse(f"is no {kind.thing}: it has no {kind.entry} that says format={kind.name!r}; {kind.cure}")
+        raise is_none(f": it has no {kind.entry} that says format={kind.name!r}")
     if head.get("version") != kind.version:
         came = f"version {shown(head.get('version'))} of the format, written by rsnn {shown(head.get('rsnn'))}"
         raise refuse(f"is of {came}; this rsnn, {__version__}, reads version {kind.version}: use that rsnn or a later one")

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from .arguments import LARGEST, SMALLEST, choice, did_you_mean, flag, float_dtype, names, real, scalar, shape_of, shown, whole, within
 from .errors import InvalidValueError
+from .hints import channel_shape
 from .memory import empty
 from .stages import COEFFICIENTS, Blend, BlendSubtract, Description, Drop, Multi, RefractoryMask, Relu, Stage, ToValue, Whole, parts
 from .state import ORDER, State, make_state
@@ -384,7 +385,7 @@ class Neuron(AnyNeuron):
             if len(shape) > len(axes) or any(own not in (1, there) for own, there in zip(shape, last, strict=True)):
                 raise InvalidValueError(
                     f"x: the parameters have shape {shape}, which does not broadcast against the data's trailing axes {axes}; "
-                    "give scalars, or one value for each channel or neuron"
+                    f"give scalars, or one value for each channel or neuron{channel_shape(shape, axes)}"
                 )
             values = self.coefficients()
             rows = [np.broadcast_to(np.asarray(values[name], dtype), last).ravel() for name in self._plain_kernel.coefficients]

@@ -1,4 +1,4 @@
-"""The errors of rsnn: one base, and subclasses that are also the built-in error one would expect."""
+"""The errors of rsnn: one base, and subclasses that are also the built-in error one would expect. And its warning."""
 
 
 class RsnnError(Exception):
@@ -27,6 +27,10 @@ class OutOfRangeError(RsnnError, IndexError):
 
 class InUseError(RsnnError, RuntimeError):
     """An array that another call is writing at this moment."""
+
+
+class RsnnWarning(UserWarning):
+    """Something that is accepted and hardly ever meant; the message says what is likely meant."""
 
 
 class InternalError(RsnnError, RuntimeError):

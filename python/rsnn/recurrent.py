@@ -13,6 +13,7 @@ import numpy.typing as npt
 from .arguments import shape_of, shown
 from .composed import AnyNeuron, Kernel
 from .errors import InvalidTypeError, InvalidValueError
+from .hints import axis_to_the_end
 from .state import State
 from .weights import Weights, kept
 
@@ -116,7 +117,7 @@ class Recurrent(Weights):
         if n != len(self.weight):
             raise InvalidValueError(
                 f"recurrent: the weight has shape {self.weight.shape}, one step of x has {shape}: "
-                f"it must be {(n, n)} with weight[post, pre], or {(n,)}"
+                f"it must be {(n, n)} with weight[post, pre], or {(n,)}" + axis_to_the_end(len(self.weight), shape)
             )
 
     def operands(self, dtype: Any) -> tuple[Array, Array | None]:

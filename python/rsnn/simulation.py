@@ -16,6 +16,7 @@ from .arguments import array_of, count, did_you_mean, flag, is_tensor, names, sh
 from .composed import AnyNeuron, Kernel
 from .drawn import Drawn
 from .errors import AbsentError, InvalidTypeError, InvalidValueError
+from .hints import swapped_axes
 from .layout import BLOCK, Layout
 from .memory import empty
 from .recurrent import Recurrent, recurrence
@@ -171,7 +172,8 @@ def simulate(
         options["recurrent"] = loop.operands(dtype)
     if " inhibition" in kernel.spec:
         options["group"] = own[-1] if own else 1
-    begin = (neuron if loop is None else loop).init_state(trailing, dtype) if state is None else _state(state, kernel, trailing, dtype)
+    rest = (neuron if loop is None else loop).init_state
+    begin = rest(trailing, dtype) if state is None else _state(state, kernel, trailing, dtype, array.shape)
     chosen = None if record_index is None else _picked(record_index, own, recorded)
     kept, restore = (array.shape, None) if chosen is None else _pick(chosen, array.shape, axis, options)
     if packed:
@@ -287,7 +289,7 @@ def _input(x: Any, steps: Any, batch_first: bool, parameters: tuple[int, ...]) -
     return array, dtype
 
 
-def _state(state: Any, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Iterable[Array]:
+def _state(state: Any, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[Any], x: tuple[int, ...]) -> Iterable[Array]:
     def cure() -> str:  # made when it is needed: a step of few neurons takes less time than its text
         recurrent = ", recurrent=True" if "s" in kernel.states else ""
         return f"give neuron.init_state({shape}, np.{dtype}{recurrent}), or the .state of an earlier result"
@@ -303,7 +305,9 @@ def _state(state: Any, kernel: Kernel, shape: tuple[int, ...], dtype: np.dtype[A
         if array.dtype is not dtype and array.dtype.newbyteorder("=") != dtype:
             raise InvalidTypeError(f"state.{name}: {array.dtype} came, x is computed in {dtype}; {cure()}")
         if array.shape != shape:
-            raise InvalidValueError(f"state.{name} has shape {array.shape}: one step of x has {shape}; {cure()}")
+            raise InvalidValueError(
+                f"state.{name} has shape {array.shape}: one step of x has {shape}; {cure()}{swapped_axes(array.shape, shape, x)}"
+            )
         arrays.append(array)
     return arrays
 

@@ -115,8 +115,9 @@ def read_aedat31(where: Path) -> Array:
             raise FileFormatError(f"{where}: breaks off in the head of a packet, {len(body) - at} bytes before its end")
         head = np.frombuffer(body, _HEADER, 1, at)[0]
         at += _HEADER.itemsize
-        kind, size, capacity, number = (int(head[name]) for name in ("type", "size", "capacity", "number"))
-        if size <= 0 or number < 0 or capacity < number or not 0 <= kind < 64 or (kind == _POLARITY and size != 8):
+        kind, size, capacity, number, valid = (int(head[name]) for name in ("type", "size", "capacity", "number", "valid"))
+        other = kind == _POLARITY and (size != 8 or head["offset"] != 4)
+        if size <= 0 or not 0 <= valid <= number <= capacity or not 0 <= kind < 64 or head["overflow"] < 0 or other:
             raise FileFormatError(
                 f"{where}: a packet says {number} events of type {kind} and {size} bytes, room for {capacity}: it is damaged"
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,6 +68,10 @@ def events(source: Any, *, format: str | None = None, camera: str | None = None)
 
     Notes
     -----
+    What a format does not say of itself cannot be checked: where it has no checksums, which .npz alone has, a file that was cut off between
+    two events looks whole, and so does one in which a pixel of the sensor became another one. The library behind h5py may not come back
+    from a file of SHD whose heap was altered.
+
     Source: the AEDAT file formats of iniVation and jAER; G. Orchard et al., Converting static image datasets to spiking neuromorphic
     datasets using saccades, Frontiers in Neuroscience 2015; B. Cramer et al., The Heidelberg spiking data sets for the systematic
     evaluation of spiking neural networks, IEEE TNNLS 2022.
@@ -145,22 +148,43 @@ def _single(kind: str, read: Callable[[Path, Any], Array]) -> Callable[[Path, An
     return lambda where, camera: Recordings(kind, _KNOWN, MICROSECOND, 1, lambda k: read(where, camera))
 
 
+def _read_by(where: Path, what: str, read: Callable[[], Any]) -> Any:
+    """Let a package read a file; whatever it raises, or panics with, says that the file is no such file."""
+    try:
+        return read()
+    except (FileFormatError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # aedat's panic is no Exception
+        raise FileFormatError(f"{where}: is no {what}, or only a part of one ({error})") from None
+
+
 def _aedat4(where: Path, camera: Any) -> Array:
     try:
         import aedat
     except ImportError as error:
         raise ImportError("AEDAT 4 files are read by the package aedat: pip install 'rsnn[datasets]'") from error
-    try:
+
+    def read() -> tuple[dict[str, Any], list[Array]]:
         decoder = aedat.Decoder(str(where))
-        streams = [k for k, stream in decoder.id_to_stream().items() if stream["type"] == "events"]
+        streams = {k: stream for k, stream in decoder.id_to_stream().items() if stream["type"] == "events"}
         if not streams:
             raise ValueError("it has no events")
-        parts = [packet["events"] for packet in decoder if packet["stream_id"] == min(streams)]
-    except Exception as error:  # whatever the package raises about a file
-        raise FileFormatError(f"{where}: is no AEDAT 4 file, or only a part of one ({error})") from None
+        first = min(streams)
+        return streams[first], [packet["events"] for packet in decoder if packet["stream_id"] == first]
+
+    stream, parts = _read_by(where, "AEDAT 4 file", read)
     found = np.concatenate(parts) if parts else np.zeros(0, [("t", "u8"), ("x", "u2"), ("y", "u2"), ("on", "?")])
     polarity = found["on"] if "on" in (found.dtype.names or ()) else found["p"]
-    return records_of(found["t"], found["x"], found["y"], polarity)
+    made = records_of(found["t"], found["x"], found["y"], polarity)
+    outside = (made["x"] >= stream["width"]) | (made["y"] >= stream["height"])
+    back = np.append(False, np.diff(made["t"]) < 0)
+    if np.any(outside | back) or np.any(made["t"] < 0):
+        k = int(np.argmax(outside | back | (made["t"] < 0)))
+        raise FileFormatError(
+            f"{where}: event {k} is at x={made['x'][k]}, y={made['y'][k]}, t={made['t'][k]}, which is outside of its sensor of "
+            f"{stream['width']} x {stream['height']} pixels, or before the last one: it is damaged"
+        )
+    return made
 
 
 def _shd(where: Path, camera: Any) -> Recordings:
@@ -173,13 +197,11 @@ def _shd(where: Path, camera: Any) -> Recordings:
         return FileFormatError(f"{where}: is no file of SHD, or only a part of one ({why})")
 
     def opened(use: Callable[[Any], Any]) -> Any:
-        try:
+        def read() -> Any:
             with h5py.File(where, "r") as file:
                 return use(file)
-        except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
-            if isinstance(error, FileFormatError):
-                raise
-            raise refuse(error) from None
+
+        return _read_by(where, "file of SHD", read)
 
     def look(file: Any) -> tuple[int, Array | None]:
         times, units = file["spikes/times"], file["spikes/units"]
@@ -208,16 +230,16 @@ def _shd(where: Path, camera: Any) -> Recordings:
 
 def _npz(where: Path, camera: Any) -> Recordings:
     def opened(use: Callable[[Any], Any]) -> Any:
-        try:
+        def read() -> Any:
             # numpy leaves a file that it opened itself open where it cannot read it.
             with where.open("rb") as opened_file, np.load(opened_file, allow_pickle=False) as file:
                 return use(file)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, NotImplementedError, AttributeError, TypeError) as error:
-            if isinstance(error, FileFormatError):
-                raise
-            raise FileFormatError(f"{where}: is no .npz file of numpy, or only a part of one ({error})") from None
+
+        return _read_by(where, ".npz file of numpy", read)
 
     def look(file: Any) -> tuple[str, ...]:
+        for name in file.zip.namelist():
+            file.zip.open(name).close()  # an altered name is another one than at the array itself
         fields = tuple(name for name in _KNOWN if name in file.files)
         if not set(_NEEDED) <= set(fields):
             raise FileFormatError(f"{where}: holds {', '.join(file.files) or 'nothing'}; must hold the arrays t, x, and perhaps y, p")

@@ -50,7 +50,7 @@ def run(network: Network, x: Any, state: Any, record: Any, threads: int | None, 
     workers = resolve(threads)
     path = choice("path", path, PATHS)
     batch = given.lead[1] if len(given.lead) == 2 else None
-    wanted, begin = wanted_traces(network, record), checked_state(network, state, batch, given.dtype)
+    wanted, begin = wanted_traces(network, record), checked_state(network, state, batch, given.dtype, given.lead[0])
     running = Running(network, given.dtype, batch, begin, keep=True)
     shapes = network.shapes
     output, traces = _room(given, shapes, wanted)

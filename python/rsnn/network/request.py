@@ -9,6 +9,7 @@ import numpy as np
 
 from rsnn.arguments import names, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.hints import swapped_axes
 from rsnn.layers import Delay
 from rsnn.simulation import simulate
 from rsnn.state import State
@@ -37,7 +38,7 @@ def wanted_traces(network: Network, record: Any) -> dict[int, tuple[str, ...]]:
     return {k: kept for k, known in has.items() if (kept := tuple(name for name in wanted if name in known))}
 
 
-def checked_state(network: Network, state: Any, batch: int | None, dtype: np.dtype[Any]) -> dict[int, State]:
+def checked_state(network: Network, state: Any, batch: int | None, dtype: np.dtype[Any], steps: int = 0) -> dict[int, State]:
     """Give copies of the states to go on from, by index; the state of rest where None came."""
     if state is None:
         return dict(network.init_state(batch, dtype))
@@ -58,5 +59,8 @@ def checked_state(network: Network, state: Any, batch: int | None, dtype: np.dty
             elif isinstance(layer, Delay):
                 checked[k] = layer.check_state(given[k], shape, dtype)
             else:
-                checked[k] = simulate(layer, np.empty((0, *shape), dtype), given[k]).state
+                try:
+                    checked[k] = simulate(layer, np.empty((0, *shape), dtype), given[k]).state
+                except InvalidValueError as error:
+                    raise InvalidValueError(f"{error}{swapped_axes(np.shape(given[k][0]), shape, (steps, *shape))}") from None
     return checked

@@ -48,6 +48,11 @@ refractory, v_min
     InvalidTypeError, InvalidValueError
         A field of another type or outside its range, or fields that contradict each other.
 
+    Warns
+    -----
+    RsnnWarning
+        A time constant of which nothing is left after one step: it is likely in another unit than dt.
+
     Notes
     -----
     Bellec, Salaj, Subramoney, Legenstein, Maass: Long short-term memory and learning-to-learn in networks of spiking neurons,
@@ -127,6 +132,11 @@ refractory, v_min
     ------
     InvalidTypeError, InvalidValueError
         A field of another type or outside its range, or fields that contradict each other.
+
+    Warns
+    -----
+    RsnnWarning
+        A time constant of which nothing is left after one step: it is likely in another unit than dt.
 
     Notes
     -----

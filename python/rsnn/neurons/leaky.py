@@ -48,6 +48,11 @@ class LI(Named):
     InvalidTypeError, InvalidValueError
         A field of another type or outside its range, or fields that contradict each other.
 
+    Warns
+    -----
+    RsnnWarning
+        A time constant of which nothing is left after one step: it is likely in another unit than dt.
+
     Notes
     -----
     Arrays broadcast against the trailing axes of the data: one value per channel or per neuron. The equation is that of the
@@ -131,6 +136,11 @@ class LIF(Named):
     ------
     InvalidTypeError, InvalidValueError
         A field of another type or outside its range, or fields that contradict each other.
+
+    Warns
+    -----
+    RsnnWarning
+        A time constant of which nothing is left after one step: it is likely in another unit than dt.
 
     Notes
     -----

@@ -8,6 +8,7 @@ from typing import Any
 from rsnn.arguments import choice, shown
 from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidValueError
+from rsnn.hints import short_time
 from rsnn.stages import TIMINGS, Exponential, Leaky, Multi, Single, Subtract, ToValue
 
 
@@ -76,3 +77,5 @@ class Named(AnyNeuron):
         for one in fields(self):  # type: ignore[arg-type]
             if one.name in kept:
                 object.__setattr__(self, one.name, kept[one.name])
+            if one.name.startswith("tau_"):
+                short_time(one.name, getattr(self, one.name), form.dt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,23 +11,16 @@ import numpy.typing as npt
 from rsnn.arguments import array_of, flag, is_tensor, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import Network
+from rsnn.recurrent import Recurrent
 from rsnn.spikes import Spikes
 
-from .causes import Change, each
 from .originals import is_module, library_of, record
 from .reading import read
-from .report import Audit, Cause, LayerAudit
+from .report import Audit, LayerAudit
+from .search import first_difference, likely_causes, sent
+from .sources import SOURCES
 
 Array = npt.NDArray[Any]
-
-DEEPEST = 5
-"""So many conventions together are tried."""
-PAIRED = 6
-"""So many of the changes, those that come nearest, are tried together with another one."""
-FEWER = 0.8
-"""A change after which the first difference is no later must leave at most so many of the others."""
-AFTER = 100
-"""Causes are sought in the sample that differs first, up to so many steps after it does."""
 
 
 def audit(
@@ -45,7 +38,8 @@ def audit(
 
     Both run from rest over the same x. Where they differ, changes of convention (how the neurons reset and when, the gain of their input,
     the decay, whether a threshold is passed or reached, several spikes in a step, a lower bound of the membrane) are made to all neurons of
-    the network: the one with which it agrees for the longest is the likely cause. If it explains not all of it, the next is sought.
+    the network, one alone, several, and those that a library makes together: the fewest with which it agrees for the longest are the
+    likely causes, the one that does most first.
 
     Parameters
     ----------
@@ -73,7 +67,8 @@ def audit(
 
     Notes
     -----
-    An original of rsnn.torch is compared by `rsnn.torch.to_network`, or by recording its spikes.
+    An original of rsnn.torch is compared by `rsnn.torch.to_network`, or by recording its spikes. Spikes recorded of Spyx, whose neurons
+    send a step late, are compared with a graph and ``source="spyx"``.
 
     Examples
     --------
@@ -96,17 +91,18 @@ def audit(
         for name, value in given.items():
             if value is not None:
                 raise InvalidValueError(f"{name}={shown(value)}: a Network came, which was read already; leave it out")
-        network = graph_or_network
+        network, late = graph_or_network, 0
     else:
         network = read(graph_or_network, **given)  # type: ignore[arg-type]
+        late = 0 if source is None else SOURCES[source].late
     network = _time_first(network)
     spiking = [k for k, neuron in network.neurons.items() if neuron.kernel().spiking]
     if not spiking:
         raise InvalidValueError("graph_or_network: it has no neurons that spike, so there is nothing to compare")
     frames = _frames(network, x, swap)
     wanted = _wanted(original, network, spiking, frames, swap)
-    found = _run(network, frames, spiking)
-    return _report(network, spiking, frames, wanted, found)
+    found = sent(network, frames, late)
+    return _report(network, spiking, frames, wanted, found, late)
 
 
 def _time_first(network: Network) -> Network:
@@ -128,11 +124,6 @@ def _frames(network: Network, x: Any, swap: bool) -> Array:
     return np.asarray(frames, np.float64 if array.dtype == np.float64 else np.float32)
 
 
-def _run(network: Network, frames: Array, spiking: list[int]) -> list[Array]:
-    out = network.run(frames)
-    return [np.asarray(out.spikes[k]) for k in spiking]
-
-
 def _wanted(original: Any, network: Network, spiking: list[int], frames: Array, swap: bool) -> dict[int, Array]:
     """Give the spikes of the original (T, B, ...), by the place of the layer among those that spike."""
     if is_module(original):
@@ -145,7 +136,7 @@ def _wanted(original: Any, network: Network, spiking: list[int], frames: Array, 
             return _matched(record(original, frames), network, spiking, frames)
     if isinstance(original, Network):
         same = _time_first(original)
-        return _matched(_run(same, frames, [k for k, one in same.neurons.items() if one.kernel().spiking]), network, spiking, frames)
+        return _matched(sent(same, frames), network, spiking, frames)
     if isinstance(original, Mapping):
         places = {}
         for key, one in original.items():
@@ -193,89 +184,27 @@ def _matched(recorded: list[Array], network: Network, spiking: list[int], frames
     return {place: _recorded(one, network, spiking[place], frames, False) for place, one in enumerate(recorded)}
 
 
-def _first(wanted: Mapping[int, Array], found: list[Array], late: int = 0) -> tuple[int | None, int | None, int]:
-    """Give the first step in which something differs, the first layer there by its place, and how many entries differ in all."""
-    step: int | None = None
-    place: int | None = None
-    differ = 0
-    for k in sorted(wanted):
-        other = _later(found[k], late)
-        unequal = wanted[k] != other[: len(wanted[k])]
-        differ += int(np.count_nonzero(unequal))
-        steps = np.flatnonzero(unequal.reshape(len(unequal), -1).any(axis=1))
-        if steps.size and (step is None or steps[0] < step):
-            step, place = int(steps[0]), k
-    return step, place, differ
-
-
-def _later(spikes: Array, late: int) -> Array:
-    return spikes if not late else np.concatenate([np.zeros_like(spikes[:late]), spikes[:-late]])
-
-
-def _report(network: Network, spiking: list[int], frames: Array, wanted: Mapping[int, Array], found: list[Array]) -> Audit:
+def _report(network: Network, spiking: list[int], frames: Array, wanted: Mapping[int, Array], found: list[Array], late: int) -> Audit:
     rows = []
     for one in sorted(wanted):
         k = spiking[one]
-        begins, _, differ = _first({one: wanted[one]}, found)
+        begins, _, differ = first_difference({one: wanted[one]}, found)
         name = network.graph.names[k]
-        called = f"{type(network.layers[k]).__name__}{'' if name is None else f' {name!r}'}"
+        called = f"{_kind(network.layers[k])}{'' if name is None else f' {name!r}'}"
         rows.append(LayerAudit(k, called, int(wanted[one].sum()), int(found[one].sum()), differ, begins))
-    step, place, _ = _first(wanted, found)
+    step, place, _ = first_difference(wanted, found)
     if step is None or place is None:
         return Audit(tuple(rows), None, None, None, None, None, None, ())
     first_entry = tuple(int(one) for one in np.argwhere(wanted[place][step] != found[place][step])[0])
     sample, neuron = first_entry[0], first_entry[1:]
     at = (step, *first_entry)
     alone = slice(sample, sample + 1)
-    causes = _causes(network, spiking, frames[:, alone], {k: one[:, alone] for k, one in wanted.items()}, step)
+    causes = likely_causes(network, frames[:, alone], {k: one[:, alone] for k, one in wanted.items()}, step, late)
     values = float(wanted[place][at]), float(found[place][at])
     return Audit(tuple(rows), step, spiking[place], sample, neuron, *values, causes, (wanted[place], found[place]))
 
 
-def _causes(network: Network, spiking: list[int], frames: Array, wanted: Mapping[int, Array], step: int) -> tuple[Cause, ...]:
-    """Change one convention after the other, each time that with which the network agrees for the longest."""
-    short = frames[: step + 1 + AFTER]
-    cut = {place: one[: len(short)] for place, one in wanted.items()}
-
-    def tried(changes: tuple[Change, ...], other: Network, late: int) -> _Trial:
-        late += changes[-1].late
-        spikes = _run(other, short, [k for k, neuron in other.neurons.items() if neuron.kernel().spiking])
-        first, _, differ = _first(cut, spikes, late)
-        return _Trial(other, changes, late, first, differ, len(short) if first is None else first)
-
-    now = tried((Change("", "", lambda form: form),), network, 0)
-    causes: list[Cause] = []
-    while len(causes) < DEEPEST and now.first is not None:
-        # As long as before counts for something where much less differs.
-        least = (now.until, int(-FEWER * now.differ))
-        singles = [tried((change,), other, now.late) for change, other in each(now.network)]
-        best = max(singles, key=_Trial.score, default=now)
-        if best.score() <= least:  # two conventions may show together alone
-            singles = sorted(singles, key=_Trial.score, reverse=True)[:PAIRED]
-            pairs = (
-                tried((*one.changes, change), other, one.late)
-                for one in singles
-                for change, other in each(one.network)
-                if change.cause != one.changes[0].cause and not one.changes[0].late
-            )
-            best = max(pairs, key=_Trial.score, default=now)
-        if best.score() <= least:
-            break
-        causes += [Cause(change.cause, change.what, best.first, best.differ) for change in best.changes]
-        now = best
-    return tuple(causes)
-
-
-class _Trial(NamedTuple):
-    """A network after some changes: by how much it sends later, and what still differs."""
-
-    network: Network
-    changes: tuple[Change, ...]
-    late: int
-    first: int | None
-    differ: int
-    until: int
-
-    def score(self) -> tuple[int, int]:
-        """Tell better trials by larger scores: they agree for longer, or less differs."""
-        return self.until, -self.differ
+def _kind(layer: Any) -> str:
+    """Name the neurons of a layer: those of other libraries with the library."""
+    kind = repr(layer.neuron if isinstance(layer, Recurrent) else layer).partition("(")[0].removeprefix("presets.")
+    return f"Recurrent {kind}" if isinstance(layer, Recurrent) else kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,7 +80,7 @@ def _dropped(form: Neuron) -> Neuron | None:
     return replace(form, reset=stages.Drop()) if _spiking(form) else None
 
 
-def _linear(make: Callable[[Any, Any], tuple[Any, Any] | None]) -> Form:
+def _linear(make: Callable[[Any, Any], tuple[Any, Any]]) -> Form:
     """Change decay and gain of a linear membrane."""
 
     def change(form: Neuron) -> Neuron | None:
@@ -89,11 +89,11 @@ def _linear(make: Callable[[Any, Any], tuple[Any, Any] | None]) -> Form:
             return None
         step = MEMBRANES[kind](form.membrane, form.coefficients())
         beta, gain = np.asarray(step.beta, np.float64), np.asarray(step.gain, np.float64)
-        if np.all(beta == 1.0):
-            return None  # it has no leak to take for something else
         with np.errstate(all="ignore"):
             made = make(beta, gain)
-        if made is None or not np.all(np.isfinite(made[0])) or np.any(made[0] < 0):
+        if not all(np.all(np.isfinite(one)) for one in made) or np.any(made[0] < 0) or np.all(made[1] == 0):
+            return None  # of one without leak: there is none to take for something else
+        if np.array_equal(made[0], beta) and np.array_equal(made[1], gain):
             return None
         return replace(form, membrane=stages.Leaky(beta=made[0], r=made[1], v_leak=step.v_leak, bias=step.bias))
 
@@ -117,6 +117,16 @@ def _decays(make: Callable[[Any], Any], *, weighed: bool) -> Form:
         return replace(moved, synapse=stages.Exponential(alpha=np.clip(make(alpha), 0.0, 1.0), order=synapse.order))
 
     return both
+
+
+def _dt(what: str, make: Callable[[Any], Any]) -> tuple[Change, Change]:
+    """Change the decays alone, and the gain with them."""
+    return Change("dt", what, _decays(make, weighed=False)), Change("dt", f"{what}, and the gain with it", _decays(make, weighed=True))
+
+
+def _slower(factor: float) -> Callable[[Any], Any]:
+    """Make a decay of which so many are one of the other."""
+    return lambda decay: decay**factor
 
 
 def _ordered(order: str) -> Form:
@@ -151,38 +161,49 @@ def _bounded(make: Callable[[Any], Any]) -> Form:
     return change
 
 
+SUBTRACT = Change("reset", "reset by subtraction", _reset_to(lambda timing: stages.Subtract(timing)))
+ZERO = Change("reset", "reset to 0", _to_zero)
+DROPPED = Change("reset", "reset to 0, the input of that step dropped (snnTorch's Synaptic)", _dropped)
+NEVER = Change("reset", "no reset", _reset_to(lambda timing: None))
+NEXT = Change("timing", "reset at the start of the next step", _timed("next"))
+UNWEIGHED = Change("gain", "input not weighed: gain 1", _linear(lambda beta, gain: (beta, np.ones_like(beta))))
+WEIGHED = Change("gain", "input weighed by 1 - beta", _linear(lambda beta, gain: (beta, 1.0 - beta)))
+PASSED = Change("comparison", "fires where the threshold is passed, not only reached", _fires(stages.Strict))
+REACHED = Change("comparison", "fires where the threshold is reached", _fires(stages.Single))
+SEVERAL = Change("comparison", "several spikes in a step", _fires(stages.Multi))
+FLOOR = Change("clip", "membrane bounded below by -v_threshold", _bounded(lambda threshold: stages.Relu(-np.asarray(threshold))))
+EULER, EULER_WEIGHED = _dt("decay 1 - dt/tau in place of exp(-dt/tau)", lambda decay: 1.0 + np.log(decay))
+EXACT, EXACT_WEIGHED = _dt("decay exp(-dt/tau) in place of 1 - dt/tau", lambda decay: np.exp(decay - 1.0))
+LONGER = {n: _dt(f"time constants {n} times as long", _slower(1.0 / n)) for n in (10, 100, 1000)}
+SHORTER = {n: _dt(f"time constants {n} times as short", _slower(float(n))) for n in (10, 100, 1000)}
+
 CHANGES = (
-    Change("reset", "reset by subtraction", _reset_to(lambda timing: stages.Subtract(timing))),
-    Change("reset", "reset to 0", _to_zero),
-    Change("reset", "reset to 0, the input of that step dropped (snnTorch's Synaptic)", _dropped),
-    Change("reset", "no reset", _reset_to(lambda timing: None)),
+    *(SUBTRACT, ZERO, DROPPED, NEVER),
     Change("timing", "reset in the step of the spike", _timed("same")),
-    Change("timing", "reset at the start of the next step", _timed("next")),
+    NEXT,
     Change("timing", "reset of what was not reset at the start of the step (reset_delay=False)", _timed("residual")),
     Change("timing", "spikes sent one step later", lambda form: form, late=1),
-    Change("gain", "input not weighed: gain 1", _linear(lambda beta, gain: (beta, np.ones_like(beta)))),
-    Change("gain", "input weighed by 1 - beta", _linear(lambda beta, gain: (beta, 1.0 - beta))),
+    *(UNWEIGHED, WEIGHED),
     Change("gain", "input weighed by beta (1 - beta)", _linear(lambda beta, gain: (beta, beta * (1.0 - beta)))),
-    *(
-        Change("dt", what + of, _decays(make, weighed=weighed))
-        for what, make in (
-            ("decay 1 - dt/tau in place of exp(-dt/tau)", lambda decay: 1.0 + np.log(decay)),
-            ("decay exp(-dt/tau) in place of 1 - dt/tau", lambda decay: np.exp(decay - 1.0)),
-            ("time constants 10 times as long", lambda decay: decay**0.1),
-            ("time constants a 10th as long", lambda decay: decay**10.0),
-        )
-        for of, weighed in (("", False), (", and the gain with it", True))
-    ),
+    *(EULER, EULER_WEIGHED, EXACT, EXACT_WEIGHED),
+    *(change for pair in (*LONGER.values(), *SHORTER.values()) for change in pair),
     Change("timing", "the current decays before it is used", _ordered("jump_decay_use")),
     Change("timing", "the current is used before the input reaches it", _ordered("use_decay_jump")),
     Change("timing", "the input reaches the current as it is, and is used at once", _ordered("decay_jump_use")),
-    Change("comparison", "fires where the threshold is passed, not only reached", _fires(stages.Strict)),
-    Change("comparison", "fires where the threshold is reached", _fires(stages.Single)),
-    Change("comparison", "several spikes in a step", _fires(stages.Multi)),
+    *(PASSED, REACHED, SEVERAL),
     Change("clip", "membrane not bounded below", _bounded(lambda threshold: None)),
-    Change("clip", "membrane bounded below by -v_threshold", _bounded(lambda threshold: stages.Relu(-np.asarray(threshold)))),
+    FLOOR,
+    Change("clip", "membrane bounded below by -v_threshold / 2", _bounded(lambda threshold: stages.Relu(-np.asarray(threshold) / 2))),
     Change("clip", "membrane bounded below by 0", _bounded(lambda threshold: stages.Relu(0.0))),
 )
+
+TOGETHER = (
+    *((*step, reset, NEXT, PASSED) for step in ((EULER_WEIGHED,), (EULER, UNWEIGHED)) for reset in (SUBTRACT, ZERO, DROPPED)),  # snnTorch
+    *((gain, SEVERAL, SUBTRACT, FLOOR) for gain in (UNWEIGHED, WEIGHED)),  # sinabs
+    *((*step, REACHED, reset) for step in ((EULER_WEIGHED,), (EULER, UNWEIGHED)) for reset in (SUBTRACT, ZERO)),  # SpikingJelly
+    (LONGER[1000][1], EULER_WEIGHED, PASSED),  # Norse, which writes dt times the time constant
+)
+"""Changes that libraries make all at once, where the equations of NIR are read as theirs or theirs as those of NIR."""
 
 
 def changed(network: Network, change: Change) -> Network | None:
@@ -223,11 +244,3 @@ def _later(network: Network, late: int) -> Network:
             place[k] = len(made) - 1
     layers, names, inputs = zip(*made, strict=True)
     return Network(layers, shape, batch_first=network.batch_first, names=names, inputs=inputs)
-
-
-def each(network: Network) -> Iterator[tuple[Change, Network]]:
-    """Give every change that changes something, and the network with it."""
-    for change in CHANGES:
-        made = changed(network, change)
-        if made is not None:
-            yield change, made

@@ -123,15 +123,19 @@ def record(module: Any, x: Array) -> list[Array]:
     try:
         with torch.no_grad():
             row.drive(copied, neurons, torch.from_numpy(np.ascontiguousarray(x, np.float64)).to(kind))
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        if isinstance(error, (InvalidTypeError, InvalidValueError)):
-            raise
+    except (InvalidTypeError, InvalidValueError):
+        raise
+    except Exception as error:  # whatever the code of others raises
         raise InvalidValueError(
             f"original: {name} did not run it over x of shape {x.shape} ({error}); record its spikes in your own loop and give these"
         ) from error
     finally:
         for hook in hooks:
             hook.remove()
+    if not any(sent):
+        raise InvalidValueError(
+            f"original: it calls its neurons of {name} in a way of its own, where no spikes are seen; record them in a loop and give these"
+        )
     return [_timed(one, steps, batch, row.batch_first) for one in sent if one]
 
 

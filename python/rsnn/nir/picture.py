@@ -39,6 +39,6 @@ def draw(report: Audit, axes: Axes | None) -> Axes:
     axes.set(xlabel="step", ylabel="neuron", xlim=(low - 1, high))
     cause = f"; likely cause: {report.causes[0].cause}, {report.causes[0].what}" if report.causes else ""
     axes.set_title(f"layer {report.layer}, sample {report.sample}: first differs in step {report.step}{cause}", loc="left", fontsize=9)
-    axes.legend(loc="upper right", fontsize=8)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return axes

@@ -11,6 +11,7 @@ import numpy as np
 from rsnn.archive import path_of
 from rsnn.arguments import LARGEST, SMALLEST, choice, did_you_mean, scalar, shown, within
 from rsnn.errors import FileFormatError, InvalidTypeError, InvalidValueError
+from rsnn.hints import other_file
 from rsnn.layers import Add, Delay, Layer
 from rsnn.network import Network
 from rsnn.recurrent import Recurrent
@@ -125,7 +126,8 @@ def _graph(path_or_graph: Any) -> tuple[Any, str]:
     try:
         version = nir.serialization.read_version(where)
     except Exception as error:  # nir hands through whatever h5py and its own asserts raise
-        raise FileFormatError(f"{where}: is no file of NIR, or only a part of one ({error}); write it again with nir.write") from None
+        cure = other_file(where) or "write it again with nir.write"
+        raise FileFormatError(f"{where}: is no file of NIR, or only a part of one ({error}); {cure}") from None
     if version.partition(".")[0] != str(READS):
         raise FileFormatError(f"{where}: was written by nir {version}; nir {READS}.x is read: read and write it with that version again")
     try:

@@ -16,9 +16,11 @@ NATIVE = (torch.float32, torch.float64)
 def floating(name: str, value: Any) -> Tensor:
     """Check a dense tensor of real floating point numbers."""
     if not isinstance(value, Tensor):
-        cure = (
-            "torch.from_numpy(...) makes one; arrays run through rsnn.simulate" if isinstance(value, np.ndarray) else "give a torch.Tensor"
-        )
+        cure = "give a torch.Tensor"
+        if isinstance(value, np.ndarray):
+            cure = "torch.from_numpy(...) makes one; arrays run through rsnn.simulate"
+        elif isinstance(value, tuple):
+            cure = "neurons return (output, state): write output, state = layer(x), or use rsnn.torch.Sequential"
         raise InvalidTypeError(f"{name} is {type(value).__name__}: must be a tensor; {cure}")
     if not value.dtype.is_floating_point:
         raise InvalidTypeError(f"{name} is {value.dtype}: must be float32 or float64; {name}.float() converts it")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.hints import channel_shape, swapped_axes
 from rsnn.neurons import AnyNeuron, Kernel
 from rsnn.simulation import Result
 from rsnn.state import State, make_state
@@ -327,6 +328,7 @@ def _stack_coefficients(plan: Plan, values: Mapping[str, Tensor], trailing: tupl
         sizes = zip(reversed(value.shape), reversed(trailing), strict=False)
         if value.ndim > len(trailing) or any(size not in (1, wanted) for size, wanted in sizes):
             wanted = f"the trailing axes {trailing} of x, those after time and batch"
+            wanted += channel_shape(value.shape, trailing)
             raise InvalidValueError(f"{name} has the shape {tuple(value.shape)}: it must broadcast against {wanted}")
     most = max(row.ndim for row in rows)
     shape = trailing[len(trailing) - most :]
@@ -352,6 +354,7 @@ def _stack_state(plan: Plan, values: Mapping[str, Tensor], x: Tensor, state: Sta
             _checks.floating(f"state.{name}", value)
             if value.shape != layout.step:
                 wanted = f"for x of shape {tuple(x.shape)} it must be {layout.step}; None starts at rest"
+                wanted += swapped_axes(value.shape, layout.step, x.shape)
                 raise InvalidValueError(f"state.{name} has the shape {tuple(value.shape)}: {wanted}")
             _checks.alike(f"state.{name}", value, "x", x, f"state.{name}.to(x) moves and converts it")
         each = [_flow(plan.kernel, name, value) for name, value in zip(fields, state, strict=True)]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError
+from rsnn.hints import warn
 from rsnn.neurons import AnyNeuron
 from rsnn.recurrent import Recurrent
 from rsnn.simulation import Result
@@ -18,6 +19,8 @@ from rsnn.torch import _checks, functional
 from rsnn.torch.functional import Options, Plan
 from rsnn.torch.recurrent import BIAS, WEIGHT, read
 
+FORGOTTEN = 10
+"""So many calls of a cell in a row without a state are a loop that forgets it."""
 OPTIONS = """surrogate : surrogate or callable, default ``rsnn.surrogate.ATan(2.0)``
         Stands in for the derivative of the spike: one of `rsnn.surrogate`, or any ``function(v, theta)`` of two tensors of one shape, the
         membrane before its reset and the threshold, that returns a tensor of that shape and dtype (see `rsnn.surrogate.Custom`). With a
@@ -315,6 +318,11 @@ class Cell(Layer):
     InvalidTypeError, InvalidValueError
         As of `Layer`.
 
+    Warns
+    -----
+    RsnnWarning
+        Ten calls in a row without a state: a loop that forgets it begins from rest in every step.
+
     Notes
     -----
     A sequence in one call of a `Layer` is far faster than a loop over its steps; the bits are the same. Inside `Sequential` a cell runs
@@ -330,8 +338,21 @@ class Cell(Layer):
     tensor([[1., 1.]])
     """
 
+    _from_rest: int = 0
+    """So many calls in a row came without a state; nothing else of a call is kept."""
+
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one time step: x (B, ...); the same as `step`."""
+        if state is not None:
+            if self._from_rest:
+                self._from_rest = 0
+        elif not torch.compiler.is_compiling():
+            self._from_rest += 1
+            if self._from_rest == FORGOTTEN:
+                warn(
+                    f"state: the cell was called {FORGOTTEN} times in a row without one, and began from rest every time; "
+                    "pass on what the last call returned: spikes, state = cell(x, state)"
+                )
         return self.step(x, state)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.hints import axis_to_the_end
 from rsnn.recurrent import Recurrent
 
 WEIGHT, BIAS = "weight_recurrent", "bias_recurrent"
@@ -60,7 +61,8 @@ class Recurrence:
     def check(self, x: object) -> None:
         """Refuse data whose last axis is not the neurons; what else is wrong with it is found by the run."""
         if isinstance(x, Tensor) and x.ndim >= 2 and (x.shape[2:] or (1,))[-1] != self.hidden_size:
-            raise InvalidValueError(f"x has the shape {tuple(x.shape)}: its last axis must be hidden_size={self.hidden_size}")
+            move = axis_to_the_end(self.hidden_size, x.shape)
+            raise InvalidValueError(f"x has the shape {tuple(x.shape)}: its last axis must be hidden_size={self.hidden_size}{move}")
 
     def used(self, weight: Tensor) -> Tensor:
         """Give the weights at use: without autapses the diagonal is 0, and no gradient flows to it."""

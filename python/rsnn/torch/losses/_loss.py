@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.hints import swapped_axes
 from rsnn.torch import _checks
 
 REDUCTIONS = ("mean", "sum", "none")
@@ -86,6 +87,7 @@ def labels(name: str, value: Any, shape: tuple[int, ...], classes: int, like: Te
     if tuple(value.shape) != shape:
         raise InvalidValueError(
             f"{name} has the shape {tuple(value.shape)}: must be {shape}, one label from 0 to {classes - 1} for each sample"
+            + swapped_axes(value.shape, shape, like.shape[:2])
         )
     _checks.together(name, value, "the recording", like, f"{name}.to(recording.device) moves it")
     if _holds((value < 0) | (value >= classes)):
