@@ -324,7 +324,7 @@ impl<X: Number> Shared<'_, X> {
             if count > 0 {
                 let traces = [&mut [] as &mut [i32], &mut [], &mut []];
                 let end = count.next_multiple_of(WIDTH);
-                let mut flow = Flow { steps: 1, lanes: end, x: &work.drive, s: &mut work.s, traces, restarts: 0 };
+                let mut flow = Flow { steps: 1, lanes: end, x: &work.drive, s: &mut work.s, traces, restarts: 0, calm: false };
                 let (reached, overrun) = i32::run(self.level, self.neuron, &mut work.rows, &mut flow);
                 if overrun.is_some() || outside(reached.lowest, self.neuron.watch) || outside(reached.highest, self.neuron.watch) {
                     return Err(Ended::Beyond);

@@ -153,7 +153,7 @@ fn run<'x, W: RunWord>(
         operations += synapses.total(level, &active, &mut drive[..n]);
         drive.iter_mut().zip(x(t)).for_each(|(drive, &x)| *drive = ((*drive << up) >> down) + W::narrow(x));
         let traces = kept.each_mut().map(|row| &mut **row);
-        let mut flow = Flow { steps: 1, lanes: rows.v.len(), x: &drive, s: &mut s, traces, restarts: u32::from(neuron.restarts(t)) };
+        let mut flow = Flow { steps: 1, lanes: rows.v.len(), x: &drive, s: &mut s, traces, restarts: u32::from(neuron.restarts(t)), calm: false };
         let (reached, overrun) = W::run(level, neuron, &mut rows, &mut flow);
         extent.join(&reached);
         if let Some((_, (lane, value, name))) = overrun {

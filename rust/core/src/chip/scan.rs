@@ -10,9 +10,9 @@ use std::sync::{Mutex, PoisonError};
 
 use fearless_simd::{Level, dispatch};
 
-use crate::chip::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, range};
+use crate::chip::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, outside, range};
 use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, STEPS, WIDTH, padded};
-use crate::chip::word::{Number, Word, largest};
+use crate::chip::word::{Integers, Number, Word, largest, of_each};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
 use crate::raw::{fence, prefetch, stream};
@@ -220,6 +220,13 @@ impl Bounds {
     }
 }
 
+/// Whether no current can leave its bits in `steps` steps from this state, of inputs up to `x`.
+#[inline(always)]
+fn keeps_current(neuron: &Neuron, x: i128, state: &State<'_>, steps: usize) -> bool {
+    !neuron.bias_to_current
+        && neuron.current.is_none_or(|current| !outside(largest(state.i) + (x << neuron.shift) * steps as i128, current.bits))
+}
+
 /// One value for each lane of a tile, in runs.
 fn lanes_of(values: &[i64], repeat: usize, first: usize, count: usize) -> Vec<i64> {
     if values.len() <= 1 {
@@ -351,26 +358,29 @@ impl<X: Number> Shared<'_, X> {
         // What does not fit is seen by its size.
         let x = self.gather(tile.first, piece, &steps, &mut scratch.x);
         let state = tile.state.part(&piece.lanes);
-        let mut most = 0;
-        dispatch!(self.level, _simd => most = piece.bounds.most(self.neuron, x, &state, steps.len()));
+        let (mut most, mut calm) = (0, false);
+        dispatch!(self.level, _simd => {
+            most = piece.bounds.most(self.neuron, x, &state, steps.len());
+            calm = keeps_current(self.neuron, x, &state, steps.len());
+        });
         match &mut piece.usual {
             Some(rows) if most <= i128::from(i32::MAX) => {
                 dispatch!(self.level, _simd => for (row, state) in [(&mut rows.v, &*state.v), (&mut rows.i, &*state.i), (&mut rows.rest, &*state.rest)] {
                     row.iter_mut().zip(state).for_each(|(row, &state)| *row = Word::narrow(state));
                 });
-                self.block(tile, &piece.lanes, rows, steps, scratch)
+                self.block(tile, &piece.lanes, rows, steps, scratch, calm)
             }
             _ if most <= i128::from(i64::MAX) => {
                 let mut rows = rows_of::<i64>(&piece.columns, &state);
                 let mut wide = Scratch::new(&tile.traces);
                 self.gather(tile.first, piece, &steps, &mut wide.x);
-                self.block(tile, &piece.lanes, &mut rows, steps, &mut wide)
+                self.block(tile, &piece.lanes, &mut rows, steps, &mut wide, calm)
             }
             _ => {
                 let mut rows = rows_of::<i128>(&piece.columns, &state);
                 let mut wide = Scratch::new(&tile.traces);
                 self.gather(tile.first, piece, &steps, &mut wide.x);
-                self.block(tile, &piece.lanes, &mut rows, steps, &mut wide)
+                self.block(tile, &piece.lanes, &mut rows, steps, &mut wide, calm)
             }
         }
     }
@@ -394,13 +404,14 @@ impl<X: Number> Shared<'_, X> {
         rows: &mut Rows<W>,
         steps: Range<usize>,
         scratch: &mut Scratch<W>,
+        calm: bool,
     ) -> (Extent, Option<Overrun>) {
         let mut restarts = 0;
         if self.neuron.restart.is_some() {
             restarts = steps.clone().enumerate().map(|(k, t)| u32::from(self.neuron.restarts(self.first_step + t)) << k).sum();
         }
         let traces = scratch.traces.each_mut().map(|row| &mut **row);
-        let mut flow = Flow { steps: steps.len(), lanes: rows.v.len(), x: &scratch.x, s: &mut scratch.s, traces, restarts };
+        let mut flow = Flow { steps: steps.len(), lanes: rows.v.len(), x: &scratch.x, s: &mut scratch.s, traces, restarts, calm };
         let (extent, overrun) = W::run(self.level, self.neuron, rows, &mut flow);
         if let Some((t, (lane, value, name))) = overrun {
             return (extent, Some((steps.start + t, tile.first + lanes.start + lane, value, name)));
@@ -501,9 +512,42 @@ pub(crate) fn check<O: Number>(
     Ok(())
 }
 
-/// Run `lanes` neurons over the rows of `x`; `state` comes in and goes out. Spikes and traces have the shape of `x`. An error
-/// counts steps from `first_step`.
-pub fn scan<X: Number, O: Number>(
+/// Spikes and traces in one type, each in the shape of the input.
+pub type Written<'a, O> = (&'a mut [O], Vec<(Trace, &'a mut [O])>);
+
+/// Where spikes and traces go: the type must hold the states.
+#[derive(Debug)]
+pub enum Outputs<'a> {
+    /// 32 bits.
+    I32(Written<'a, i32>),
+    /// 64 bits.
+    I64(Written<'a, i64>),
+}
+
+/// Run `lanes` neurons over the rows of `x`; `state` comes in and goes out. An error counts steps from `first_step`.
+pub fn scan(
+    context: &Context<'_>,
+    level: Level,
+    neuron: &Neuron,
+    x: Integers<'_>,
+    lanes: usize,
+    coefficients: Coefficients<'_>,
+    state: State<'_>,
+    outputs: Outputs<'_>,
+    first_step: usize,
+) -> Result<Extent> {
+    match outputs {
+        Outputs::I32((spikes, mut traces)) => {
+            of_each!(x, x => generic(context, level, neuron, x, lanes, coefficients, state, spikes, &mut traces, first_step))
+        }
+        Outputs::I64((spikes, mut traces)) => {
+            of_each!(x, x => generic(context, level, neuron, x, lanes, coefficients, state, spikes, &mut traces, first_step))
+        }
+    }
+}
+
+/// [`scan`] of one type.
+pub(crate) fn generic<X: Number, O: Number>(
     context: &Context<'_>,
     level: Level,
     neuron: &Neuron,

@@ -7,7 +7,7 @@ use super::dynapcnn::{Outputs, layer, sum_pool};
 use super::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, Reset, When};
 use super::product::{Geometry, Product};
 use super::rows::Extent;
-use super::scan::{Coefficients, ROWS, Row, State, Trace, scan};
+use super::scan::{Coefficients, ROWS, Row, State, Trace, generic as scan};
 use super::word::Number;
 use crate::elem::levels;
 use crate::error::{Error, Result};
@@ -452,7 +452,7 @@ fn a_layer_is_its_product_its_neurons_and_its_pool() {
     let mut pooled = vec![0_i32; steps * batch * 3 * (height / pool) * (width / pool)];
     let outputs = Outputs { spikes: &mut spikes, pooled: Some(&mut pooled), traces: vec![(Trace::V, &mut v)] };
     let stats =
-        layer(&context, Level::new(), &neuron, geometry, &x, batch, &weight, c, pool, State::membranes(&mut state), outputs, 0).unwrap();
+        layer(&context, Level::new(), &neuron, geometry, x.as_slice().into(), batch, &weight, c, pool, State::membranes(&mut state), outputs, 0).unwrap();
 
     assert!(expected.spikes.iter().any(|&s| s > 1));
     assert!(spikes.iter().zip(&expected.spikes).all(|(&a, &b)| i64::from(a) == b));
@@ -464,7 +464,8 @@ fn a_layer_is_its_product_its_neurons_and_its_pool() {
             assert_eq!(sum, map[y * width + x] + map[y * width + x + 1] + map[(y + 1) * width + x] + map[(y + 1) * width + x + 1]);
         }
     }
-    assert!(sum_pool(&context, &[i32::MAX; 4], [2, 2], 2, &mut [0]).is_err());
-    assert!(sum_pool(&context, &[1_i32; 4], [2, 2], 0, &mut [0]).is_err());
-    assert!(sum_pool(&context, &[1_i32; 4], [2, 2], 2, &mut [0, 0]).is_err());
+    let ones = [1_i32; 4];
+    assert!(sum_pool(&context, [i32::MAX; 4].as_slice().into(), [2, 2], 2, &mut [0]).is_err());
+    assert!(sum_pool(&context, ones.as_slice().into(), [2, 2], 0, &mut [0]).is_err());
+    assert!(sum_pool(&context, ones.as_slice().into(), [2, 2], 2, &mut [0, 0]).is_err());
 }

@@ -96,7 +96,7 @@ impl Running<'_> {
         let neuron = if leak { self.leak } else { self.spike };
         if self.n > 0 {
             let traces = [&mut [] as &mut [i32], &mut [], &mut []];
-            let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.fired, traces, restarts: 0 };
+            let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.fired, traces, restarts: 0, calm: false };
             i32::run(self.level, &neuron, &mut self.rows, &mut flow);
         }
     }

@@ -22,7 +22,7 @@ use crate::chip::recurrent::by_sample;
 use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, WIDTH, padded};
 use crate::chip::step::decay;
 use crate::chip::synapse::{Active, Synapses};
-use crate::chip::word::Number;
+use crate::chip::word::{Integers, Number, of_each};
 use crate::elem::on_level;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
@@ -202,7 +202,7 @@ impl Neurons {
         }
         on_level!(level, simd => self.reached = currents::<Vector<i32, _>>(simd, &mut self.isyn, &self.dash_syn, &mut self.drive));
         let traces = [&mut [] as &mut [i32], &mut self.u, &mut []];
-        let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.s, traces, restarts: 0 };
+        let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.s, traces, restarts: 0, calm: false };
         i32::run(level, &self.line, &mut self.rows, &mut flow).0
     }
 
@@ -363,7 +363,19 @@ impl Wired {
     }
 
     /// Run `batch` samples over `raster (T, batch, inputs)`.
-    pub fn run<X: Number>(
+    pub fn run(
+        &self,
+        context: &Context<'_>,
+        level: Level,
+        raster: Integers<'_>,
+        batch: usize,
+        steps: usize,
+        arrays: Arrays<'_>,
+    ) -> Result<Stats> {
+        of_each!(raster, raster => self.generic(context, level, raster, batch, steps, arrays))
+    }
+
+    fn generic<X: Number>(
         &self,
         context: &Context<'_>,
         level: Level,
