@@ -142,7 +142,7 @@ fn integer_scan(
     let mut state = write::<i64>("state", state)?;
     let state = state.as_slice_mut().map_err(|_| not_contiguous("state"))?;
     let x = x.integers("x")?;
-    let run = |outputs: Scanned<'_>| {
+    let mut run = |outputs: Scanned<'_>| {
         compute(py, threads, |context| {
             let coefficients = Coefficients { table: &rows, repeat };
             let state = split(&neuron, state);

@@ -10,8 +10,8 @@ use rsnn_core::chip::events::{Events, Numbers, layer as event_layer};
 use rsnn_core::chip::product::{Geometry, correlate};
 use rsnn_core::chip::recurrent::{Own, recurrent};
 use rsnn_core::chip::scan::{Coefficients, Row, Trace};
-use rsnn_core::chip::xylo::{Arrays, Core, Population, Sizes, Wired};
 use rsnn_core::chip::tinyodin;
+use rsnn_core::chip::xylo::{Arrays, Core, Population, Sizes, Wired};
 
 use crate::array::{expect_shape, lengths, read, write};
 use crate::chip::{Array, Extent, neuron, plain, split, table, trace};

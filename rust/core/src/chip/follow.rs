@@ -24,6 +24,7 @@ use crate::chip::synapse::Active;
 use crate::chip::word::{Number, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::{Ahead, fence, stream};
 
 /// Steps between two questions whether to stop.
 const PAUSE: usize = 4;
@@ -32,6 +33,11 @@ const STRETCH: usize = 1 << 12;
 
 /// One input of so many may be something else than 0, or nothing is followed.
 const SPARSE: usize = 4;
+
+/// Spikes of a row that is cleared past the cache: else it would drive membranes and sums out of it.
+const LARGE: usize = 1 << 16;
+/// What it is cleared with.
+const ZEROS: [i32; 1 << 10] = [0; 1 << 10];
 
 /// Whether neurons that get 0 and do not fire stay as they are, and count nothing.
 fn is_quiet(neuron: &Neuron, row: impl Fn(Row) -> Vec<i64>) -> bool {
@@ -119,6 +125,8 @@ struct Shared<'a, X> {
     x: &'a [X],
     batch: usize,
     pool: usize,
+    /// Whether spikes pass by the cache.
+    streamed: bool,
     /// Whether a step can leave a membrane at its threshold.
     stays: bool,
 }
@@ -194,6 +202,7 @@ pub(crate) fn follow<X: Number>(
         x,
         batch,
         pool,
+        streamed: lanes >= LARGE,
         stays: neuron.fire != Fire::Multi(None) || neuron.reset == Reset::None,
     };
     let sums = pooled.as_ref().map_or(0, |_| features * (height / pool) * (width / pool));
@@ -302,7 +311,11 @@ impl<X: Number> Shared<'_, X> {
             if t % PAUSE == 0 && stop.now() {
                 break;
             }
-            spikes.fill(0);
+            if self.streamed {
+                spikes.chunks_mut(ZEROS.len()).for_each(|part| stream(self.level, part, &ZEROS[..part.len()]));
+            } else {
+                spikes.fill(0);
+            }
             let mut pooled = sample.pooled.get_mut(t);
             if let Some(pooled) = &mut pooled {
                 pooled.fill(0);
@@ -324,7 +337,8 @@ impl<X: Number> Shared<'_, X> {
             if count > 0 {
                 let traces = [&mut [] as &mut [i32], &mut [], &mut []];
                 let end = count.next_multiple_of(WIDTH);
-                let mut flow = Flow { steps: 1, lanes: end, x: &work.drive, s: &mut work.s, traces, restarts: 0, calm: false };
+                let mut flow =
+                    Flow { steps: 1, lanes: end, x: &work.drive, s: &mut work.s, traces, restarts: 0, calm: false, ahead: Ahead::NONE };
                 let (reached, overrun) = i32::run(self.level, self.neuron, &mut work.rows, &mut flow);
                 if overrun.is_some() || outside(reached.lowest, self.neuron.watch) || outside(reached.highest, self.neuron.watch) {
                     return Err(Ended::Beyond);
@@ -335,6 +349,9 @@ impl<X: Number> Shared<'_, X> {
                 dispatch!(self.level, _simd => self.put_back(&mut work, all));
             }
             stats.extent.join(&extent);
+        }
+        if self.streamed {
+            fence();
         }
         *after = work.v[..lanes].to_vec();
         Ok(stats)

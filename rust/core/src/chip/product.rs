@@ -96,7 +96,14 @@ impl Geometry {
 }
 
 /// Write the product of every input of `x` to `out (N, features, oy, ox)`; returns the synaptic operations.
-pub fn correlate(context: &Context<'_>, level: Level, geometry: Geometry, x: Integers<'_>, weight: &[i64], out: &mut [i64]) -> Result<u128> {
+pub fn correlate(
+    context: &Context<'_>,
+    level: Level,
+    geometry: Geometry,
+    x: Integers<'_>,
+    weight: &[i64],
+    out: &mut [i64],
+) -> Result<u128> {
     let product = Product::new(geometry, weight)?;
     let bound = of_each!(x, x => product.bound(x));
     if bound > i128::from(i64::MAX) {

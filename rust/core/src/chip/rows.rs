@@ -9,6 +9,7 @@ use crate::chip::neuron::{Clip, DYNAPCNN, LOIHI, Neuron, XYLO};
 use crate::chip::step::{Column, map, outside, step};
 use crate::chip::word::Word;
 use crate::elem::on_level;
+use crate::raw::Ahead;
 
 /// Registers side by side: their chains of operations fill each other's gaps.
 const COLUMN: usize = 4;
@@ -166,6 +167,8 @@ pub struct Flow<'a, W> {
     pub restarts: u32,
     /// No current can leave its bits in these steps.
     pub calm: bool,
+    /// What is read after this block, a row for each step.
+    pub(crate) ahead: Ahead,
 }
 
 /// What came of it: the counts, and the first step in which a state left its bits where that is an error.
@@ -301,6 +304,9 @@ fn steps<L: Lanes, const K: usize>(
     for t in 0..flow.steps {
         if flow.restarts >> t & 1 != 0 {
             (state.v, state.i) = ([zero; K], [zero; K]);
+        }
+        if from == 0 {
+            flow.ahead.ask(t);
         }
         let at = t * flow.lanes + from;
         let (step, over) = step(token, neuron, numbers, state, load(token, flow.x, at), tally);

@@ -15,7 +15,7 @@ use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, STEPS, WIDTH, padded
 use crate::chip::word::{Integers, Number, Word, largest, of_each};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
-use crate::raw::{fence, prefetch, stream};
+use crate::raw::{Ahead, fence, stream};
 use crate::scan::is_large;
 
 /// Lanes of a task.
@@ -385,12 +385,11 @@ impl<X: Number> Shared<'_, X> {
         }
     }
 
-    /// Bring the input of a block into a word; gives the largest absolute value. Rows lie far apart: those of the next block are asked for.
+    /// Bring the input of a block into a word; gives the largest absolute value.
     fn gather<W: Word>(&self, first: usize, piece: &Piece, steps: &Range<usize>, to: &mut [W]) -> i128 {
         let (first, count) = (first + piece.lanes.start, piece.lanes.len());
         let (mut low, mut high) = (X::default(), X::default());
         dispatch!(self.level, _simd => for (to, t) in to.chunks_exact_mut(WIDTH).zip(steps.clone()) {
-            prefetch(self.x, (t + STEPS) * self.lanes + first, count);
             let (least, most) = fill(to, self.row(t, first, count));
             (low, high) = (low.min(least), high.max(most));
         });
@@ -410,8 +409,10 @@ impl<X: Number> Shared<'_, X> {
         if self.neuron.restart.is_some() {
             restarts = steps.clone().enumerate().map(|(k, t)| u32::from(self.neuron.restarts(self.first_step + t)) << k).sum();
         }
+        // Rows lie far apart, where no processor looks for them.
+        let ahead = Ahead::new(self.x, steps.end * self.lanes + tile.first + lanes.start, lanes.len(), self.lanes);
         let traces = scratch.traces.each_mut().map(|row| &mut **row);
-        let mut flow = Flow { steps: steps.len(), lanes: rows.v.len(), x: &scratch.x, s: &mut scratch.s, traces, restarts, calm };
+        let mut flow = Flow { steps: steps.len(), lanes: rows.v.len(), x: &scratch.x, s: &mut scratch.s, traces, restarts, calm, ahead };
         let (extent, overrun) = W::run(self.level, self.neuron, rows, &mut flow);
         if let Some((t, (lane, value, name))) = overrun {
             return (extent, Some((steps.start + t, tile.first + lanes.start + lane, value, name)));

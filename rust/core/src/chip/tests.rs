@@ -451,8 +451,21 @@ fn a_layer_is_its_product_its_neurons_and_its_pool() {
     let [mut spikes, mut v] = [(); 2].map(|()| vec![0_i32; steps * lanes]);
     let mut pooled = vec![0_i32; steps * batch * 3 * (height / pool) * (width / pool)];
     let outputs = Outputs { spikes: &mut spikes, pooled: Some(&mut pooled), traces: vec![(Trace::V, &mut v)] };
-    let stats =
-        layer(&context, Level::new(), &neuron, geometry, x.as_slice().into(), batch, &weight, c, pool, State::membranes(&mut state), outputs, 0).unwrap();
+    let stats = layer(
+        &context,
+        Level::new(),
+        &neuron,
+        geometry,
+        x.as_slice().into(),
+        batch,
+        &weight,
+        c,
+        pool,
+        State::membranes(&mut state),
+        outputs,
+        0,
+    )
+    .unwrap();
 
     assert!(expected.spikes.iter().any(|&s| s > 1));
     assert!(spikes.iter().zip(&expected.spikes).all(|(&a, &b)| i64::from(a) == b));

@@ -26,6 +26,7 @@ use crate::chip::word::{Integers, Number, of_each};
 use crate::elem::on_level;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::Ahead;
 
 const BITS: u32 = 16;
 const MOST_INPUT: i64 = 15;
@@ -187,12 +188,14 @@ impl Neurons {
     /// Add what sources send to the currents, spike by spike, saturating; returns how many weights were added.
     fn receive(&mut self, level: Level, synapses: &Synapses<i32>, active: &Active<i32>) -> u64 {
         // Where no sum on the way can leave its bits, saturating is adding.
-        self.reached = self.reached.saturating_add(synapses.reach(active));
+        let (reach, operations) = synapses.reach(active);
+        self.reached = self.reached.saturating_add(reach);
         if self.reached <= u64::from(HIGH.unsigned_abs()) {
-            synapses.total(level, active, &mut self.isyn)
+            synapses.total(level, active, &mut self.isyn);
         } else {
-            synapses.saturating(level, active, LOW, HIGH, &mut self.isyn)
+            synapses.saturating(level, active, LOW, HIGH, &mut self.isyn);
         }
+        operations
     }
 
     /// Let the currents decay, add them up, and fire.
@@ -202,7 +205,16 @@ impl Neurons {
         }
         on_level!(level, simd => self.reached = currents::<Vector<i32, _>>(simd, &mut self.isyn, &self.dash_syn, &mut self.drive));
         let traces = [&mut [] as &mut [i32], &mut self.u, &mut []];
-        let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.s, traces, restarts: 0, calm: false };
+        let mut flow = Flow {
+            steps: 1,
+            lanes: self.rows.v.len(),
+            x: &self.drive,
+            s: &mut self.s,
+            traces,
+            restarts: 0,
+            calm: false,
+            ahead: Ahead::NONE,
+        };
         i32::run(level, &self.line, &mut self.rows, &mut flow).0
     }
 
