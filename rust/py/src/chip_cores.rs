@@ -2,7 +2,7 @@
 //!
 //! Arrays are C-contiguous and in native byte order; the Python side prepares them.
 
-use numpy::{Element, PyArrayDyn, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArrayMethods};
+use numpy::{Element, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use rsnn_core::Error;
 use rsnn_core::chip::Level;

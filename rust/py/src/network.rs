@@ -12,7 +12,7 @@ use rsnn_core::network::input::Input;
 use rsnn_core::network::map::{Join, Map, NOWHERE};
 use rsnn_core::network::neurons::Neurons;
 use rsnn_core::network::product::Product;
-use rsnn_core::network::run::{Job, Run};
+use rsnn_core::network::run::{Advance, Job, Run};
 use rsnn_core::network::sample::Counts;
 use rsnn_core::network::{Op, run};
 use rsnn_core::neuron::Neuron;
@@ -221,7 +221,7 @@ fn trace<E: Kernels>(plan: &Plan<E>, node: usize, name: &str) -> PyResult<Trace>
     }
 }
 
-fn advance<E: Kernels + Element>(
+fn advance<E: Advance + Element>(
     run: &mut Run<E>,
     x: &Bound<'_, PyAny>,
     output: &Bound<'_, PyAny>,

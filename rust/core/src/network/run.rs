@@ -46,6 +46,31 @@ fn deal<E>(array: &mut [E], samples: usize, len: usize) -> Vec<Vec<&mut [E]>> {
     rows
 }
 
+/// The float types that runs are compiled for, here and only here: a generic run would be compiled again in every crate that starts one.
+pub trait Advance: Kernels {
+    /// See [`Run::advance`].
+    fn advance(run: &mut Run<Self>, context: &Context<'_>, job: Job<'_, Self>) -> Result<()>;
+}
+
+impl Advance for f32 {
+    fn advance(run: &mut Run<Self>, context: &Context<'_>, job: Job<'_, Self>) -> Result<()> {
+        run.generic(context, job)
+    }
+}
+
+impl Advance for f64 {
+    fn advance(run: &mut Run<Self>, context: &Context<'_>, job: Job<'_, Self>) -> Result<()> {
+        run.generic(context, job)
+    }
+}
+
+impl<E: Advance> Run<E> {
+    /// Go on for some steps.
+    pub fn advance(&mut self, context: &Context<'_>, job: Job<'_, E>) -> Result<()> {
+        E::advance(self, context, job)
+    }
+}
+
 impl<E: Kernels> Run<E> {
     /// Begin with `samples` samples, all states 0; `kept` says of which nodes the spikes are kept.
     #[must_use]
@@ -163,8 +188,7 @@ impl<E: Kernels> Run<E> {
         Ok(())
     }
 
-    /// Go on for some steps.
-    pub fn advance(&mut self, context: &Context<'_>, job: Job<'_, E>) -> Result<()> {
+    fn generic(&mut self, context: &Context<'_>, job: Job<'_, E>) -> Result<()> {
         self.check()?;
         let Self { plan, samples, broken } = self;
         let Job { steps, input, path, output, record } = job;
