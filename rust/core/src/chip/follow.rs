@@ -14,12 +14,13 @@ use std::sync::{Mutex, PoisonError};
 
 use fearless_simd::{Level, dispatch};
 
+use crate::chip::bounds::Bounds;
 use crate::chip::dynapcnn::Stats;
 use crate::chip::neuron::{Decay, Fire, Neuron, Overflow, Reset, outside};
 use crate::chip::product::Product;
 use crate::chip::recurrent::by_sample;
 use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, WIDTH, padded};
-use crate::chip::scan::{Bounds, Coefficients, Row, State, columns_of};
+use crate::chip::scan::{Coefficients, Row, State, columns_of};
 use crate::chip::synapse::Active;
 use crate::chip::word::{Number, largest};
 use crate::error::{Error, Result};

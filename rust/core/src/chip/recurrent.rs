@@ -9,9 +9,10 @@ use std::sync::{Mutex, PoisonError};
 
 use fearless_simd::Level;
 
+use crate::chip::bounds::Bounds;
 use crate::chip::neuron::{Fire, Neuron, range};
 use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord};
-use crate::chip::scan::{Bounds, Coefficients, Columns, State, TRACES, Trace, check, columns_of, pieces, rows_of};
+use crate::chip::scan::{Coefficients, Columns, State, TRACES, Trace, check, columns_of, pieces, rows_of};
 use crate::chip::synapse::{Active, Synapses, gain};
 use crate::chip::word::{Number, largest};
 use crate::error::{Error, Result};

@@ -223,3 +223,86 @@ pub fn gain(weights: &[i64], targets: usize) -> i128 {
     }
     sums.into_iter().max().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::elem::levels;
+
+    /// Source after source, spike after spike, target after target.
+    fn plain(weights: &[i64], targets: usize, counts: &[i64], ends: Option<(i64, i64)>) -> (Vec<i64>, u64) {
+        let (mut sums, mut operations) = (vec![5; targets], 0);
+        for (row, &count) in weights.chunks(targets).zip(counts) {
+            for _ in 0..count {
+                for (sum, &w) in sums.iter_mut().zip(row) {
+                    *sum += w;
+                    if let Some((low, high)) = ends {
+                        *sum = (*sum).clamp(low, high);
+                    }
+                    operations += u64::from(w != 0);
+                }
+            }
+        }
+        (sums, operations)
+    }
+
+    fn delivered<W: AddScaled + std::fmt::Debug>(
+        level: Level,
+        weights: &[i64],
+        targets: usize,
+        pitch: usize,
+        counts: &[i64],
+        ends: Option<(i64, i64)>,
+    ) -> (Vec<i64>, u64) {
+        let synapses = Synapses::<W>::apart(weights, targets, (targets, pitch), |w| w);
+        let mut active = Active::default();
+        active.find(level, counts, i64::MAX);
+        let mut sums = vec![W::narrow(5); pitch];
+        match ends {
+            Some((low, high)) => synapses.saturating(level, &active, W::narrow(low), W::narrow(high), &mut sums),
+            None => synapses.total(level, &active, &mut sums),
+        }
+        (sums[..targets].iter().map(|sum| sum.wide()).collect(), synapses.operations(&active))
+    }
+
+    #[test]
+    fn short_dense_and_sparse_rows_give_what_one_weight_after_the_other_gives() {
+        for (sources, targets, every) in [(130, 8, 1), (130, 16, 9), (200, 100, 1), (64, 100, 23), (1, 40, 2), (63, 3, 2)] {
+            let weights: Vec<i64> =
+                (0..sources * targets).map(|k| if k % every == 0 { (i64::try_from(k).unwrap() * 37) % 181 - 90 } else { 0 }).collect();
+            let counts: Vec<i64> = (0..sources).map(|k| [0, 1, 0, 0, 3, 0, 1][k % 7]).collect();
+            for ends in [None, Some((-200, 150))] {
+                let expected = plain(&weights, targets, &counts, ends);
+                for (name, level) in levels() {
+                    for pitch in [targets, targets.next_multiple_of(64)] {
+                        let found = [
+                            delivered::<i32>(level, &weights, targets, pitch, &counts, ends),
+                            delivered::<i64>(level, &weights, targets, pitch, &counts, ends),
+                            delivered::<i128>(level, &weights, targets, pitch, &counts, ends),
+                        ];
+                        for found in found {
+                            assert_eq!(found, expected, "{name}: {sources} x {targets} in {pitch}, {ends:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn who_fired_is_found_in_order_at_every_length() {
+        for len in [0, 1, 63, 64, 65, 127, 128, 300] {
+            let counts: Vec<i32> = (0..len).map(|k| [0, 0, 1, 40, 0][(k * k) % 5]).collect();
+            let expected: Vec<(usize, i32)> =
+                counts.iter().enumerate().filter(|(_, count)| **count != 0).map(|(k, &count)| (k, count.min(31))).collect();
+            let bytes: Vec<u8> = counts.iter().map(|&count| u8::try_from(count).unwrap()).collect();
+            for (name, level) in levels() {
+                let mut active = Active::<i32>::default();
+                active.find(level, &counts, 31);
+                assert_eq!(active.entries(), expected, "{name}, {len}");
+                active.find(level, &bytes, 31);
+                assert_eq!(active.entries(), expected, "{name}, {len} bytes");
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use fearless_simd::Level;
 use proptest::prelude::*;
 
 use super::dynapcnn::{Outputs, layer, sum_pool};
-use super::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, Reset, When};
+use super::neuron::{Clip, Decay, Fire, LOIHI, Neuron, Overflow, Register, Reset, When};
 use super::product::{Geometry, Product};
 use super::rows::Extent;
 use super::scan::{Coefficients, ROWS, Row, State, Trace, generic as scan};
@@ -342,6 +342,29 @@ fn tiles_blocks_chunks_threads_and_pieces_do_not_show() {
         }
         assert_eq!(whole, expected);
     }
+}
+
+#[test]
+fn loihi_is_its_equation_whether_or_not_a_state_comes_near_its_bits() {
+    let (steps, lanes) = (70, 150);
+    let mut seen = [false; 2];
+    for (span, ends) in [(300, 1 << 23), (300, 9000), (20_000, 1 << 23), (1 << 17, 1 << 23), (1 << 19, 1 << 20)] {
+        let x = noise(steps * lanes, span);
+        // One neuron of two hardly forgets: neighbours differ in how far they come.
+        let [fast, slow] = [[3000, 3900], [3800, 4096]];
+        let row = |a: i64, b: i64| [a, b];
+        let table =
+            [row(48, -90), row(20_000, 1 << 22), row(0, 0), row(-ends, -ends), row(ends - 1, ends - 1), fast, slow, row(0, 0)].concat();
+        let c = Coefficients { table: &table, repeat: 70 };
+        let state = noise(2 * lanes, 1000);
+        let expected = plain(&LOIHI, &x, lanes, &c, &state).unwrap();
+        seen[usize::from(expected.extent.beyond > 0)] = true;
+        for (name, level) in levels() {
+            let found = native::<i32>(&Context::serial(), level, &LOIHI, &x, lanes, c, &state).unwrap();
+            assert_eq!(found, expected, "{name}, inputs of {span}, clipped at {ends}");
+        }
+    }
+    assert_eq!(seen, [true, true], "some stay within their bits, some do not");
 }
 
 #[test]
