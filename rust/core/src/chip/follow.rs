@@ -12,7 +12,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::Level;
 
 use crate::chip::bounds::Bounds;
 use crate::chip::dynapcnn::Stats;
@@ -23,6 +23,7 @@ use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, WIDTH, padded};
 use crate::chip::scan::{Coefficients, Row, State, columns_of};
 use crate::chip::synapse::Active;
 use crate::chip::word::{Number, largest};
+use crate::elem::on_level;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
 use crate::raw::{Ahead, fence, stream};
@@ -61,7 +62,7 @@ fn largest_of_few<X: Number>(level: Level, x: &[X], most: usize) -> Option<i128>
     let (mut low, mut high, mut count) = (X::default(), X::default(), 0);
     for x in x.chunks(STRETCH) {
         let mut found = (X::default(), X::default(), 0);
-        dispatch!(level, _simd => found = look(x));
+        on_level!(level, simd => found = look(x));
         (low, high, count) = (low.min(found.0), high.max(found.1), count + found.2 as usize);
         if count > most {
             return None;
@@ -322,7 +323,7 @@ impl<X: Number> Shared<'_, X> {
                 pooled.fill(0);
             }
             active.find(self.level, &self.x[(t * self.batch + sample.index) * inputs..][..inputs], i64::MAX);
-            dispatch!(self.level, _simd => stats.operations += self.scatter(&active, &mut work));
+            on_level!(self.level, simd => stats.operations += self.scatter(&active, &mut work));
             let mut extent = Extent::default();
             // Where most are reached, all are taken, in order: nobody has to be moved.
             let all = work.list.len() * 4 > pixels * 3;
@@ -332,7 +333,7 @@ impl<X: Number> Shared<'_, X> {
                 std::mem::swap(&mut work.v, &mut work.rows.v);
                 std::mem::swap(&mut work.sums, &mut work.drive);
             } else {
-                dispatch!(self.level, _simd => self.gather(&mut work));
+                on_level!(self.level, simd => self.gather(&mut work));
             }
             let count = work.list.len() * features;
             if count > 0 {
@@ -347,7 +348,7 @@ impl<X: Number> Shared<'_, X> {
                 extent = reached;
                 work.fired.find(self.level, &work.s[..end], i64::MAX);
                 self.send(&work, spikes, pooled.map(|pooled| &mut **pooled))?;
-                dispatch!(self.level, _simd => self.put_back(&mut work, all));
+                on_level!(self.level, simd => self.put_back(&mut work, all));
             }
             stats.extent.join(&extent);
         }

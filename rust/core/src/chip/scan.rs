@@ -8,12 +8,13 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::Level;
 
 use crate::chip::bounds::{Bounds, keeps_current};
 use crate::chip::neuron::{Decay, Fire, Neuron, range};
 use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, STEPS, WIDTH, padded};
 use crate::chip::word::{Integers, Number, Word, of_each};
+use crate::elem::on_level;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
 use crate::raw::{Ahead, fence, stream};
@@ -301,13 +302,13 @@ impl<X: Number> Shared<'_, X> {
         let x = self.gather(tile.first, piece, &steps, &mut scratch.x);
         let state = tile.state.part(&piece.lanes);
         let (mut most, mut calm) = (0, false);
-        dispatch!(self.level, _simd => {
+        on_level!(self.level, simd => {
             most = piece.bounds.most(self.neuron, x, &state, steps.len());
             calm = keeps_current(self.neuron, x, &state, steps.len());
         });
         match &mut piece.usual {
             Some(rows) if most <= i128::from(i32::MAX) => {
-                dispatch!(self.level, _simd => for (row, state) in [(&mut rows.v, &*state.v), (&mut rows.i, &*state.i), (&mut rows.rest, &*state.rest)] {
+                on_level!(self.level, simd => for (row, state) in [(&mut rows.v, &*state.v), (&mut rows.i, &*state.i), (&mut rows.rest, &*state.rest)] {
                     row.iter_mut().zip(state).for_each(|(row, &state)| *row = Word::narrow(state));
                 });
                 self.block(tile, &piece.lanes, rows, steps, scratch, calm)
@@ -331,7 +332,7 @@ impl<X: Number> Shared<'_, X> {
     fn gather<W: Word>(&self, first: usize, piece: &Piece, steps: &Range<usize>, to: &mut [W]) -> i128 {
         let (first, count) = (first + piece.lanes.start, piece.lanes.len());
         let (mut low, mut high) = (X::default(), X::default());
-        dispatch!(self.level, _simd => for (to, t) in to.chunks_exact_mut(WIDTH).zip(steps.clone()) {
+        on_level!(self.level, simd => for (to, t) in to.chunks_exact_mut(WIDTH).zip(steps.clone()) {
             let (least, most) = fill(to, self.row(t, first, count));
             (low, high) = (low.min(least), high.max(most));
         });
@@ -359,7 +360,7 @@ impl<X: Number> Shared<'_, X> {
         if let Some((t, (lane, value, name))) = overrun {
             return (extent, Some((steps.start + t, tile.first + lanes.start + lane, value, name)));
         }
-        dispatch!(self.level, _simd => tile.state.part(lanes).keep(rows));
+        on_level!(self.level, simd => tile.state.part(lanes).keep(rows));
         self.leave(&scratch.s, &mut tile.spikes[steps.clone()], lanes);
         for (trace, out) in &mut tile.traces {
             let row = &scratch.traces[TRACES.iter().position(|which| which == trace).unwrap_or(0)];
@@ -370,7 +371,7 @@ impl<X: Number> Shared<'_, X> {
 
     /// Write a block of rows to where it belongs.
     fn leave<W: Word, O: Number>(&self, from: &[W], to: &mut [&mut [O]], lanes: &Range<usize>) {
-        dispatch!(self.level, _simd => for (from, to) in from.chunks_exact(WIDTH).zip(to) {
+        on_level!(self.level, simd => for (from, to) in from.chunks_exact(WIDTH).zip(to) {
             let mut row = [O::default(); WIDTH];
             row.iter_mut().zip(from).for_each(|(to, from)| *to = O::narrow(from.wide()));
             let to = &mut to[lanes.clone()];
