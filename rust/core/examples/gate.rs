@@ -155,7 +155,7 @@ fn core_of_a_chip(repeats: usize) -> Result<()> {
             level()?.1,
             &neuron,
             geometry,
-            &events,
+            events.as_slice().into(),
             1,
             &weight,
             coefficients,

@@ -70,7 +70,9 @@ pub(crate) fn stream<E: Plain>(level: Level, to: &mut [E], from: &[E]) {
         let head = to.as_ptr().align_offset(64).min(to.len());
         let (first, rest) = to.split_at_mut(head);
         let (first_from, rest_from) = from.split_at(head);
-        first.copy_from_slice(first_from);
+        if head > 0 {
+            first.copy_from_slice(first_from);
+        }
         let whole = rest.len() - rest.len() % (64 / size_of::<E>());
         let (lines, last) = rest.split_at_mut(whole);
         let (lines_from, last_from) = rest_from.split_at(whole);
@@ -82,7 +84,10 @@ pub(crate) fn stream<E: Plain>(level: Level, to: &mut [E], from: &[E]) {
             // SAFETY: as above; every x86-64 has SSE2.
             unsafe { lines_sse2(lines.as_mut_ptr().cast(), lines_from.as_ptr().cast(), whole * size_of::<E>()) };
         }
-        last.copy_from_slice(last_from);
+        // A call for nothing costs as much as a line.
+        if !last.is_empty() {
+            last.copy_from_slice(last_from);
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
@@ -120,6 +125,39 @@ pub(crate) fn fence() {
     // SAFETY: every x86-64 has the instruction; it takes no memory.
     unsafe {
         std::arch::x86_64::_mm_sfence();
+    }
+}
+
+/// Rows of an array that are read soon, asked for one at a time while something else is worked on: the processor has room for few lines
+/// on their way, and waits where it is asked for many at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ahead {
+    first: *const u8,
+    pitch: usize,
+    bytes: usize,
+}
+
+impl Ahead {
+    /// Nothing.
+    pub const NONE: Self = Self { first: ptr::null(), pitch: 0, bytes: 0 };
+
+    /// Rows of `length` elements, `pitch` apart, from `first` on; they may lie beyond the end.
+    pub fn new<E>(array: &[E], first: usize, length: usize, pitch: usize) -> Self {
+        let [pitch, bytes] = [pitch, length].map(|n| n.wrapping_mul(size_of::<E>()));
+        Self { first: array.as_ptr().wrapping_add(first).cast(), pitch, bytes }
+    }
+
+    /// Ask for a row to be read into the second-level cache.
+    #[inline(always)]
+    pub fn ask(&self, row: usize) {
+        #[cfg(target_arch = "x86_64")]
+        for at in (0..self.bytes).step_by(64) {
+            let line = self.first.wrapping_add(row.wrapping_mul(self.pitch) + at);
+            // SAFETY: a hint, which never faults, whatever the address; every x86-64 has it.
+            unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(line.cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = row;
     }
 }
 

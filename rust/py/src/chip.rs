@@ -8,8 +8,8 @@ use rsnn_core::chip::Level;
 use rsnn_core::chip::dynapcnn::{Outputs, layer, sum_pool};
 use rsnn_core::chip::neuron::Neuron;
 use rsnn_core::chip::product::Geometry;
-use rsnn_core::chip::scan::{Coefficients, ROWS, State, Trace, scan};
-use rsnn_core::chip::word::Number;
+use rsnn_core::chip::scan::{Coefficients, Outputs as Scanned, ROWS, State, Trace, Written, scan};
+use rsnn_core::chip::word::Integers;
 
 use crate::error::{InvalidTypeError, InvalidValueError, borrowed, compute};
 
@@ -73,23 +73,52 @@ pub fn split<'a>(neuron: &Neuron, state: &'a mut [i64]) -> State<'a> {
     State { v, i, rest }
 }
 
-/// Call a function generic over the integer type of `$x`; what is none of them is refused there as `i64`.
-macro_rules! by_dtype {
-    ($x:ident, $call:ident::<_ $(, $out:ty)?>($($argument:expr),*)) => {
-        if $x.cast::<PyArrayDyn<i8>>().is_ok() {
-            $call::<i8 $(, $out)?>($($argument),*)
-        } else if $x.cast::<PyArrayDyn<u8>>().is_ok() {
-            $call::<u8 $(, $out)?>($($argument),*)
-        } else if $x.cast::<PyArrayDyn<i16>>().is_ok() {
-            $call::<i16 $(, $out)?>($($argument),*)
-        } else if $x.cast::<PyArrayDyn<i32>>().is_ok() {
-            $call::<i32 $(, $out)?>($($argument),*)
-        } else {
-            $call::<i64 $(, $out)?>($($argument),*)
+/// An array of integers, of one of the types that kernels read.
+pub enum Array<'py> {
+    I8(PyReadonlyArrayDyn<'py, i8>),
+    U8(PyReadonlyArrayDyn<'py, u8>),
+    I16(PyReadonlyArrayDyn<'py, i16>),
+    I32(PyReadonlyArrayDyn<'py, i32>),
+    I64(PyReadonlyArrayDyn<'py, i64>),
+}
+
+/// `work` on the array of whichever type it is.
+macro_rules! typed {
+    ($array:expr, $x:ident => $work:expr) => {
+        match $array {
+            Array::I8($x) => $work,
+            Array::U8($x) => $work,
+            Array::I16($x) => $work,
+            Array::I32($x) => $work,
+            Array::I64($x) => $work,
         }
     };
 }
-pub(crate) use by_dtype;
+
+impl<'py> Array<'py> {
+    /// What is none of these types is refused as 64 bits.
+    pub fn new(name: &str, array: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if array.cast::<PyArrayDyn<i8>>().is_ok() {
+            read(name, array).map(Self::I8)
+        } else if array.cast::<PyArrayDyn<u8>>().is_ok() {
+            read(name, array).map(Self::U8)
+        } else if array.cast::<PyArrayDyn<i16>>().is_ok() {
+            read(name, array).map(Self::I16)
+        } else if array.cast::<PyArrayDyn<i32>>().is_ok() {
+            read(name, array).map(Self::I32)
+        } else {
+            read(name, array).map(Self::I64)
+        }
+    }
+
+    pub fn shape(&self) -> &[usize] {
+        typed!(self, x => x.shape())
+    }
+
+    pub fn integers(&self, name: &str) -> PyResult<Integers<'_>> {
+        typed!(self, x => x.as_slice().map(Integers::from)).map_err(|_| not_contiguous(name))
+    }
+}
 
 /// `(T, n)` integers through `n` neurons.
 #[allow(clippy::needless_pass_by_value, reason = "a list comes from Python as a vector of its own")]
@@ -107,48 +136,40 @@ fn integer_scan(
     first_step: usize,
     threads: usize,
 ) -> PyResult<Extent> {
-    let call = Call { spec, rows: table(coefficients)?, repeat, first_step, threads };
-    if spikes.cast::<PyArrayDyn<i32>>().is_ok() {
-        by_dtype!(x, scan_to::<_, i32>(py, &call, x, state, spikes, &record))
+    let neuron = neuron(spec)?;
+    let rows = table(coefficients)?;
+    let x = Array::new("x", x)?;
+    let mut state = write::<i64>("state", state)?;
+    let state = state.as_slice_mut().map_err(|_| not_contiguous("state"))?;
+    let x = x.integers("x")?;
+    let mut run = |outputs: Scanned<'_>| {
+        compute(py, threads, |context| {
+            let coefficients = Coefficients { table: &rows, repeat };
+            let state = split(&neuron, state);
+            scan(context, Level::new(), &neuron, x, state.v.len(), coefficients, state, outputs, first_step)
+        })
+    };
+    let extent = if spikes.cast::<PyArrayDyn<i32>>().is_ok() {
+        written::<i32, _>(spikes, &record, |written| run(Scanned::I32(written)))
     } else {
-        by_dtype!(x, scan_to::<_, i64>(py, &call, x, state, spikes, &record))
-    }
+        written::<i64, _>(spikes, &record, |written| run(Scanned::I64(written)))
+    };
+    Ok(plain(&extent?))
 }
 
-struct Call<'a> {
-    spec: &'a str,
-    rows: Vec<i64>,
-    repeat: usize,
-    first_step: usize,
-    threads: usize,
+/// Lend spikes and traces of one type to `run`.
+fn written<O: Element, R>(
+    spikes: &Bound<'_, PyAny>,
+    record: Record<'_, '_>,
+    run: impl FnOnce(Written<'_, O>) -> PyResult<R>,
+) -> PyResult<R> {
+    let mut spikes = write::<O>("spikes", spikes)?;
+    let (names, mut arrays) = writes::<O>(record)?;
+    let spikes = spikes.as_slice_mut().map_err(|_| not_contiguous("spikes"))?;
+    run((spikes, slices(&names, &mut arrays)?))
 }
 
 type Record<'a, 'py> = &'a [(String, Bound<'py, PyAny>)];
-
-fn scan_to<X: Number + Element, O: Number + Element>(
-    py: Python<'_>,
-    call: &Call<'_>,
-    x: &Bound<'_, PyAny>,
-    state: &Bound<'_, PyAny>,
-    spikes: &Bound<'_, PyAny>,
-    record: Record<'_, '_>,
-) -> PyResult<Extent> {
-    let neuron = neuron(call.spec)?;
-    let x = read::<X>("x", x)?;
-    let mut state = write::<i64>("state", state)?;
-    let mut spikes = write::<O>("spikes", spikes)?;
-    let (names, mut arrays) = writes::<O>(record)?;
-    let x = x.as_slice().map_err(|_| not_contiguous("x"))?;
-    let state = state.as_slice_mut().map_err(|_| not_contiguous("state"))?;
-    let spikes = spikes.as_slice_mut().map_err(|_| not_contiguous("spikes"))?;
-    let mut traces = slices(&names, &mut arrays)?;
-    let extent = compute(py, call.threads, |context| {
-        let coefficients = Coefficients { table: &call.rows, repeat: call.repeat };
-        let state = split(&neuron, state);
-        scan(context, Level::new(), &neuron, x, state.v.len(), coefficients, state, spikes, &mut traces, call.first_step)
-    })?;
-    Ok(plain(&extent))
-}
 
 fn writes<'py, O: Element>(record: Record<'_, 'py>) -> PyResult<(Vec<Trace>, Vec<PyReadwriteArrayDyn<'py, O>>)> {
     let names = record.iter().map(|(name, _)| trace(name)).collect::<PyResult<_>>()?;
@@ -180,25 +201,9 @@ fn integer_layer(
     first_step: usize,
     threads: usize,
 ) -> PyResult<(Extent, u128)> {
-    let call = Call { spec, rows: table(coefficients)?, repeat: 1, first_step, threads };
-    by_dtype!(x, layer_of::<_>(py, &call, x, weight, state, spikes, pooled, &record, stride, padding, pool))
-}
-
-fn layer_of<X: Number + Element>(
-    py: Python<'_>,
-    call: &Call<'_>,
-    x: &Bound<'_, PyAny>,
-    weight: &Bound<'_, PyAny>,
-    state: &Bound<'_, PyAny>,
-    spikes: &Bound<'_, PyAny>,
-    pooled: Option<&Bound<'_, PyAny>>,
-    record: Record<'_, '_>,
-    stride: [usize; 2],
-    padding: [usize; 2],
-    pool: usize,
-) -> PyResult<(Extent, u128)> {
-    let neuron = neuron(call.spec)?;
-    let x = read::<X>("x", x)?;
+    let neuron = neuron(spec)?;
+    let rows = table(coefficients)?;
+    let x = Array::new("x", x)?;
     let weight = read::<i64>("weight", weight)?;
     let (&[_, batch, channels, height, width], &[features, fan, kernel_rows, kernel_columns]) = (x.shape(), weight.shape()) else {
         return Err(InvalidValueError::new_err("x, weight: the axes must be (T, B, C, H, W) and (O, C, kh, kw)"));
@@ -208,23 +213,19 @@ fn layer_of<X: Number + Element>(
     }
     let geometry = Geometry { channels, input: [height, width], features, kernel: [kernel_rows, kernel_columns], stride, padding };
     let mut state = write::<i64>("state", state)?;
-    let mut spikes = write::<i32>("spikes", spikes)?;
     let mut pooled = pooled.map(|pooled| write::<i32>("pooled", pooled)).transpose()?;
-    let (names, mut arrays) = writes::<i32>(record)?;
-    let x = x.as_slice().map_err(|_| not_contiguous("x"))?;
-    let weight = weight.as_slice().map_err(|_| not_contiguous("weight"))?;
+    let pooled = pooled.as_mut().map(|pooled| pooled.as_slice_mut()).transpose().map_err(|_| not_contiguous("pooled"))?;
+    let (x, weight) = (x.integers("x")?, weight.as_slice().map_err(|_| not_contiguous("weight"))?);
     let state = state.as_slice_mut().map_err(|_| not_contiguous("state"))?;
-    let outputs = Outputs {
-        spikes: spikes.as_slice_mut().map_err(|_| not_contiguous("spikes"))?,
-        pooled: pooled.as_mut().map(|pooled| pooled.as_slice_mut()).transpose().map_err(|_| not_contiguous("pooled"))?,
-        traces: slices(&names, &mut arrays)?,
-    };
-    let stats = compute(py, call.threads, |context| {
-        geometry.check()?;
-        let [rows, columns] = geometry.output();
-        let coefficients = Coefficients { table: &call.rows, repeat: rows * columns };
-        let state = split(&neuron, state);
-        layer(context, Level::new(), &neuron, geometry, x, batch, weight, coefficients, pool, state, outputs, call.first_step)
+    let stats = written(spikes, &record, |(spikes, traces)| {
+        let outputs = Outputs { spikes, pooled, traces };
+        compute(py, threads, |context| {
+            geometry.check()?;
+            let [height, width] = geometry.output();
+            let coefficients = Coefficients { table: &rows, repeat: height * width };
+            let state = split(&neuron, state);
+            layer(context, Level::new(), &neuron, geometry, x, batch, weight, coefficients, pool, state, outputs, first_step)
+        })
     })?;
     Ok((plain(&stats.extent), stats.operations))
 }
@@ -233,16 +234,12 @@ fn layer_of<X: Number + Element>(
 #[pyfunction]
 #[pyo3(signature = (x, out, *, pool, threads=1))]
 fn integer_pool(py: Python<'_>, x: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>, pool: usize, threads: usize) -> PyResult<()> {
-    by_dtype!(x, pool_of::<_>(py, x, out, pool, threads))
-}
-
-fn pool_of<X: Number + Element>(py: Python<'_>, x: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>, pool: usize, threads: usize) -> PyResult<()> {
-    let x = read::<X>("x", x)?;
+    let x = Array::new("x", x)?;
     let &[.., height, width] = x.shape() else {
         return Err(InvalidValueError::new_err("x: the last two axes must be rows and columns"));
     };
     let mut out = write::<i32>("out", out)?;
-    let x = x.as_slice().map_err(|_| not_contiguous("x"))?;
+    let x = x.integers("x")?;
     let out = out.as_slice_mut().map_err(|_| not_contiguous("out"))?;
     compute(py, threads, |context| sum_pool(context, x, [height, width], pool, out))
 }

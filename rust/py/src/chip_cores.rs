@@ -2,20 +2,19 @@
 //!
 //! Arrays are C-contiguous and in native byte order; the Python side prepares them.
 
-use numpy::{Element, PyArrayDyn, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArrayMethods};
+use numpy::{Element, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use rsnn_core::Error;
 use rsnn_core::chip::Level;
 use rsnn_core::chip::events::{Events, Numbers, layer as event_layer};
-use rsnn_core::chip::product::{Geometry, Product};
+use rsnn_core::chip::product::{Geometry, correlate};
 use rsnn_core::chip::recurrent::{Own, recurrent};
 use rsnn_core::chip::scan::{Coefficients, Row, Trace};
-use rsnn_core::chip::word::Number;
+use rsnn_core::chip::tinyodin;
 use rsnn_core::chip::xylo::{Arrays, Core, Population, Sizes, Wired};
-use rsnn_core::chip::{tinyodin, xylo};
 
 use crate::array::{expect_shape, lengths, read, write};
-use crate::chip::{Extent, by_dtype, neuron, plain, split, table, trace};
+use crate::chip::{Array, Extent, neuron, plain, split, table, trace};
 use crate::error::{InvalidValueError, compute};
 
 type Recorded<'py> = Vec<(String, Bound<'py, PyAny>)>;
@@ -41,38 +40,20 @@ fn integer_product(
     padding: [usize; 2],
     threads: usize,
 ) -> PyResult<u128> {
-    by_dtype!(x, product_of::<_>(py, x, weight, out, stride, padding, threads))
-}
-
-fn product_of<X: Number + Element>(
-    py: Python<'_>,
-    x: &Bound<'_, PyAny>,
-    weight: &Bound<'_, PyAny>,
-    out: &Bound<'_, PyAny>,
-    stride: [usize; 2],
-    padding: [usize; 2],
-    threads: usize,
-) -> PyResult<u128> {
-    let (x, weight, mut out) = (read::<X>("x", x)?, read::<i64>("weight", weight)?, write::<i64>("out", out)?);
+    let (x, weight, mut out) = (Array::new("x", x)?, read::<i64>("weight", weight)?, write::<i64>("out", out)?);
     let [count, channels, height, width] = lengths("x", x.shape())?;
     let [features, fan, kernel_rows, kernel_columns] = lengths("weight", weight.shape())?;
     expect_shape("weight", &[features, fan, kernel_rows, kernel_columns], &[features, channels, kernel_rows, kernel_columns])?;
     let geometry = Geometry { channels, input: [height, width], features, kernel: [kernel_rows, kernel_columns], stride, padding };
     let shape = out.shape().to_vec();
-    let (x, weight, out) = (slice("x", &x)?, slice("weight", &weight)?, slice_mut("out", &mut out)?);
+    let (x, weight, out) = (x.integers("x")?, slice("weight", &weight)?, slice_mut("out", &mut out)?);
     compute(py, threads, |context| {
-        let product = Product::new(geometry, weight)?;
+        geometry.check()?;
         let [rows, columns] = geometry.output();
         if shape != [count, features, rows, columns] {
             return Err(Error::value(format!("out: an array of shape {shape:?} came; {:?} is needed", [count, features, rows, columns])));
         }
-        let bound = product.bound(x);
-        if bound > i128::from(i64::MAX) {
-            return Err(Error::value(format!(
-                "x, weight: a sum of products could reach {bound}, which 64 bits do not hold; use smaller values"
-            )));
-        }
-        product.run(context, Level::new(), x, out)
+        correlate(context, Level::new(), geometry, x, weight, out)
     })
 }
 
@@ -170,38 +151,26 @@ impl XyloCore {
         record: [Option<Bound<'_, PyAny>>; 4],
         threads: usize,
     ) -> PyResult<(Extent, Extent, u64)> {
-        by_dtype!(raster, xylo_of::<_>(py, &self.0, raster, &state, &spikes, &record, threads))
+        let raster = Array::new("raster", raster)?;
+        let [steps, batch, _] = lengths("raster", raster.shape())?;
+        let mut states = state.iter().map(|array| write::<i32>("state", array)).collect::<PyResult<Vec<_>>>()?;
+        let mut fired = spikes.iter().map(|array| write::<i32>("spikes", array)).collect::<PyResult<Vec<_>>>()?;
+        let mut kept =
+            record.iter().map(|one| one.as_ref().map(|array| write::<i32>("record", array)).transpose()).collect::<PyResult<Vec<_>>>()?;
+        let raster = raster.integers("raster")?;
+        let mut arrays = Arrays { state: Default::default(), spikes: Default::default(), record: Default::default() };
+        for (to, from) in arrays.state.iter_mut().zip(&mut states) {
+            *to = slice_mut("state", from)?;
+        }
+        for (to, from) in arrays.spikes.iter_mut().zip(&mut fired) {
+            *to = slice_mut("spikes", from)?;
+        }
+        for (to, from) in arrays.record.iter_mut().zip(&mut kept) {
+            *to = from.as_mut().map(|array| slice_mut("record", array)).transpose()?;
+        }
+        let stats = compute(py, threads, |context| self.0.run(context, Level::new(), raster, batch, steps, arrays))?;
+        Ok((plain(&stats.hidden), plain(&stats.output), stats.operations))
     }
-}
-
-fn xylo_of<'py, X: Number + Element>(
-    py: Python<'py>,
-    core: &Wired,
-    raster: &Bound<'py, PyAny>,
-    state: &[Bound<'py, PyAny>; 5],
-    spikes: &[Bound<'py, PyAny>; 2],
-    record: &[Option<Bound<'py, PyAny>>; 4],
-    threads: usize,
-) -> PyResult<(Extent, Extent, u64)> {
-    let raster = read::<X>("raster", raster)?;
-    let [steps, batch, _] = lengths("raster", raster.shape())?;
-    let mut states = state.iter().map(|array| write::<i32>("state", array)).collect::<PyResult<Vec<_>>>()?;
-    let mut fired = spikes.iter().map(|array| write::<i32>("spikes", array)).collect::<PyResult<Vec<_>>>()?;
-    let mut kept =
-        record.iter().map(|one| one.as_ref().map(|array| write::<i32>("record", array)).transpose()).collect::<PyResult<Vec<_>>>()?;
-    let raster = slice("raster", &raster)?;
-    let mut arrays = Arrays { state: Default::default(), spikes: Default::default(), record: Default::default() };
-    for (to, from) in arrays.state.iter_mut().zip(&mut states) {
-        *to = slice_mut("state", from)?;
-    }
-    for (to, from) in arrays.spikes.iter_mut().zip(&mut fired) {
-        *to = slice_mut("spikes", from)?;
-    }
-    for (to, from) in arrays.record.iter_mut().zip(&mut kept) {
-        *to = from.as_mut().map(|array| slice_mut("record", array)).transpose()?;
-    }
-    let stats: xylo::Stats = compute(py, threads, |context| core.run(context, Level::new(), raster, batch, steps, arrays))?;
-    Ok((plain(&stats.hidden), plain(&stats.output), stats.operations))
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "lists come from Python as vectors of their own")]

@@ -12,8 +12,8 @@ use crate::chip::follow::follow;
 use crate::chip::neuron::Neuron;
 use crate::chip::product::{Geometry, Product};
 use crate::chip::rows::Extent;
-use crate::chip::scan::{Coefficients, State, Trace, scan};
-use crate::chip::word::{Number, Word, largest};
+use crate::chip::scan::{Coefficients, State, Trace, generic as scan};
+use crate::chip::word::{Integers, Number, Word, largest, of_each};
 use crate::error::{Error, Result};
 use crate::pool::{Context, for_each};
 
@@ -41,7 +41,24 @@ pub struct Outputs<'a> {
 
 /// Run one layer over `batch` sequences. Biases and thresholds are one for each feature, or one for all;
 /// an error counts steps from `first_step`.
-pub fn layer<X: Number>(
+pub fn layer(
+    context: &Context<'_>,
+    level: Level,
+    neuron: &Neuron,
+    geometry: Geometry,
+    x: Integers<'_>,
+    batch: usize,
+    weight: &[i64],
+    coefficients: Coefficients<'_>,
+    pool: usize,
+    state: State<'_>,
+    outputs: Outputs<'_>,
+    first_step: usize,
+) -> Result<Stats> {
+    of_each!(x, x => generic(context, level, neuron, geometry, x, batch, weight, coefficients, pool, state, outputs, first_step))
+}
+
+fn generic<X: Number>(
     context: &Context<'_>,
     level: Level,
     neuron: &Neuron,
@@ -103,13 +120,17 @@ pub fn layer<X: Number>(
         stats.operations += operations;
     }
     if let Some(pooled) = outputs.pooled {
-        sum_pool(context, outputs.spikes, geometry.output(), pool, pooled)?;
+        pool_maps(context, &*outputs.spikes, geometry.output(), pool, pooled)?;
     }
     Ok(stats)
 }
 
 /// `out[y, x]` = the sum of the `pool` x `pool` window at `(y pool, x pool)` of each map; trailing rows and columns are dropped.
-pub fn sum_pool<X: Number>(context: &Context<'_>, maps: &[X], [height, width]: [usize; 2], pool: usize, out: &mut [i32]) -> Result<()> {
+pub fn sum_pool(context: &Context<'_>, maps: Integers<'_>, size: [usize; 2], pool: usize, out: &mut [i32]) -> Result<()> {
+    of_each!(maps, maps => pool_maps(context, maps, size, pool, out))
+}
+
+fn pool_maps<X: Number>(context: &Context<'_>, maps: &[X], [height, width]: [usize; 2], pool: usize, out: &mut [i32]) -> Result<()> {
     if pool == 0 {
         return Err(Error::value("pool=0 has no meaning; use 1 for no pooling"));
     }

@@ -70,7 +70,7 @@ pub(crate) fn fire<L: Lanes, const K: usize>(
             );
             if limit == Some(L::Word::ZERO) {
                 ([zero; K], u)
-            } else if !any::<L, K>(&twice) {
+            } else if limit == Some(L::Word::ONE) || !any::<L, K>(&twice) {
                 at_most_once(token, neuron, numbers, &u, tally, limit.unwrap_or(L::Word::ONE))
             } else {
                 let s = map(

@@ -12,18 +12,21 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::Level;
 
+use crate::chip::bounds::Bounds;
 use crate::chip::dynapcnn::Stats;
 use crate::chip::neuron::{Decay, Fire, Neuron, Overflow, Reset, outside};
 use crate::chip::product::Product;
 use crate::chip::recurrent::by_sample;
 use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, WIDTH, padded};
-use crate::chip::scan::{Bounds, Coefficients, Row, State, columns_of};
+use crate::chip::scan::{Coefficients, Row, State, columns_of};
 use crate::chip::synapse::Active;
 use crate::chip::word::{Number, largest};
+use crate::elem::on_level;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::{Ahead, fence, stream};
 
 /// Steps between two questions whether to stop.
 const PAUSE: usize = 4;
@@ -32,6 +35,11 @@ const STRETCH: usize = 1 << 12;
 
 /// One input of so many may be something else than 0, or nothing is followed.
 const SPARSE: usize = 4;
+
+/// Spikes of a row that is cleared past the cache: else it would drive membranes and sums out of it.
+const LARGE: usize = 1 << 16;
+/// What it is cleared with.
+const ZEROS: [i32; 1 << 10] = [0; 1 << 10];
 
 /// Whether neurons that get 0 and do not fire stay as they are, and count nothing.
 fn is_quiet(neuron: &Neuron, row: impl Fn(Row) -> Vec<i64>) -> bool {
@@ -54,7 +62,7 @@ fn largest_of_few<X: Number>(level: Level, x: &[X], most: usize) -> Option<i128>
     let (mut low, mut high, mut count) = (X::default(), X::default(), 0);
     for x in x.chunks(STRETCH) {
         let mut found = (X::default(), X::default(), 0);
-        dispatch!(level, _simd => found = look(x));
+        on_level!(level, simd => found = look(x));
         (low, high, count) = (low.min(found.0), high.max(found.1), count + found.2 as usize);
         if count > most {
             return None;
@@ -119,6 +127,8 @@ struct Shared<'a, X> {
     x: &'a [X],
     batch: usize,
     pool: usize,
+    /// Whether spikes pass by the cache.
+    streamed: bool,
     /// Whether a step can leave a membrane at its threshold.
     stays: bool,
 }
@@ -194,6 +204,7 @@ pub(crate) fn follow<X: Number>(
         x,
         batch,
         pool,
+        streamed: lanes >= LARGE,
         stays: neuron.fire != Fire::Multi(None) || neuron.reset == Reset::None,
     };
     let sums = pooled.as_ref().map_or(0, |_| features * (height / pool) * (width / pool));
@@ -302,13 +313,17 @@ impl<X: Number> Shared<'_, X> {
             if t % PAUSE == 0 && stop.now() {
                 break;
             }
-            spikes.fill(0);
+            if self.streamed {
+                spikes.chunks_mut(ZEROS.len()).for_each(|part| stream(self.level, part, &ZEROS[..part.len()]));
+            } else {
+                spikes.fill(0);
+            }
             let mut pooled = sample.pooled.get_mut(t);
             if let Some(pooled) = &mut pooled {
                 pooled.fill(0);
             }
             active.find(self.level, &self.x[(t * self.batch + sample.index) * inputs..][..inputs], i64::MAX);
-            dispatch!(self.level, _simd => stats.operations += self.scatter(&active, &mut work));
+            on_level!(self.level, simd => stats.operations += self.scatter(&active, &mut work));
             let mut extent = Extent::default();
             // Where most are reached, all are taken, in order: nobody has to be moved.
             let all = work.list.len() * 4 > pixels * 3;
@@ -318,13 +333,14 @@ impl<X: Number> Shared<'_, X> {
                 std::mem::swap(&mut work.v, &mut work.rows.v);
                 std::mem::swap(&mut work.sums, &mut work.drive);
             } else {
-                dispatch!(self.level, _simd => self.gather(&mut work));
+                on_level!(self.level, simd => self.gather(&mut work));
             }
             let count = work.list.len() * features;
             if count > 0 {
                 let traces = [&mut [] as &mut [i32], &mut [], &mut []];
                 let end = count.next_multiple_of(WIDTH);
-                let mut flow = Flow { steps: 1, lanes: end, x: &work.drive, s: &mut work.s, traces, restarts: 0 };
+                let mut flow =
+                    Flow { steps: 1, lanes: end, x: &work.drive, s: &mut work.s, traces, restarts: 0, calm: false, ahead: Ahead::NONE };
                 let (reached, overrun) = i32::run(self.level, self.neuron, &mut work.rows, &mut flow);
                 if overrun.is_some() || outside(reached.lowest, self.neuron.watch) || outside(reached.highest, self.neuron.watch) {
                     return Err(Ended::Beyond);
@@ -332,9 +348,12 @@ impl<X: Number> Shared<'_, X> {
                 extent = reached;
                 work.fired.find(self.level, &work.s[..end], i64::MAX);
                 self.send(&work, spikes, pooled.map(|pooled| &mut **pooled))?;
-                dispatch!(self.level, _simd => self.put_back(&mut work, all));
+                on_level!(self.level, simd => self.put_back(&mut work, all));
             }
             stats.extent.join(&extent);
+        }
+        if self.streamed {
+            fence();
         }
         *after = work.v[..lanes].to_vec();
         Ok(stats)

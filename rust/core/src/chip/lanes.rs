@@ -266,10 +266,37 @@ impl Lanes for One {
     }
 }
 
+/// A row of weights is padded to a multiple of so many, where there is room: a register of the narrowest word, or several.
+pub const RUN: usize = 16;
+
 /// Words of whose neighbours one can add many at once.
 pub trait AddScaled: Word {
     /// `sums += weights * by`, kept between the ends where there are any, as far as both reach.
     fn add_scaled<S: Simd>(simd: S, sums: &mut [Self], weights: &[Self], by: Self, ends: Option<(Self, Self)>);
+    /// The same for rows of [`RUN`] weights, which and by how much; the sums stay in registers.
+    fn add_rows<S: Simd>(simd: S, sums: &mut [Self], rows: &[Self], which: &[(usize, Self)], ends: Option<(Self, Self)>);
+}
+
+#[inline(always)]
+fn within<L: Lanes>(token: L::Token, sum: L, ends: Option<(L::Word, L::Word)>) -> L {
+    if let Some((low, high)) = ends { sum.max(L::splat(token, low)).min(L::splat(token, high)) } else { sum }
+}
+
+#[inline(always)]
+fn add_rows<L: Lanes>(
+    token: L::Token,
+    sums: &mut [L::Word],
+    rows: &[L::Word],
+    which: &[(usize, L::Word)],
+    ends: Option<(L::Word, L::Word)>,
+) {
+    for (sums, at) in sums.chunks_exact_mut(L::LEN).zip((0..).step_by(L::LEN)) {
+        let mut sum = L::load(token, sums);
+        for &(row, by) in which {
+            sum = within(token, sum.add(L::load(token, &rows[row * RUN + at..]).mul(L::splat(token, by))), ends);
+        }
+        sum.store(sums);
+    }
 }
 
 #[inline(always)]
@@ -281,8 +308,7 @@ fn add_scaled<L: Lanes>(token: L::Token, sums: &mut [L::Word], weights: &[L::Wor
     let (from, from_rest) = weights.split_at(whole.len());
     for (sums, weights) in whole.chunks_exact_mut(L::LEN).zip(from.chunks_exact(L::LEN)) {
         let sum = L::load(token, sums).add(L::load(token, weights).mul(many));
-        let sum = if let Some((low, high)) = ends { sum.max(L::splat(token, low)).min(L::splat(token, high)) } else { sum };
-        sum.store(sums);
+        within(token, sum, ends).store(sums);
     }
     for (sum, &weight) in rest.iter_mut().zip(from_rest) {
         *sum = *sum + weight * by;
@@ -299,6 +325,10 @@ macro_rules! add_scaled {
             fn add_scaled<S: Simd>(simd: S, sums: &mut [Self], weights: &[Self], by: Self, ends: Option<(Self, Self)>) {
                 add_scaled::<Vector<$word, S>>(simd, sums, weights, by, ends);
             }
+            #[inline(always)]
+            fn add_rows<S: Simd>(simd: S, sums: &mut [Self], rows: &[Self], which: &[(usize, Self)], ends: Option<(Self, Self)>) {
+                add_rows::<Vector<$word, S>>(simd, sums, rows, which, ends);
+            }
         }
     )*};
 }
@@ -308,5 +338,9 @@ impl AddScaled for i128 {
     #[inline(always)]
     fn add_scaled<S: Simd>(_: S, sums: &mut [Self], weights: &[Self], by: Self, ends: Option<(Self, Self)>) {
         add_scaled::<One>((), sums, weights, by, ends);
+    }
+    #[inline(always)]
+    fn add_rows<S: Simd>(_: S, sums: &mut [Self], rows: &[Self], which: &[(usize, Self)], ends: Option<(Self, Self)>) {
+        add_rows::<One>((), sums, rows, which, ends);
     }
 }

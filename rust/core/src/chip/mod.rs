@@ -4,6 +4,7 @@
 //! Python side checks. [`step`] is one step of a column of neurons, [`rows`] and [`scan`] the loops over neurons and time. The products in front of them are
 //! exact in any order ([`product`]), so they follow the events.
 
+mod bounds;
 pub mod dynapcnn;
 pub mod events;
 pub mod fire;

@@ -226,6 +226,23 @@ impl Neuron {
         Some(())
     }
 
+    /// The same neuron in `i32`, where no state leaves its bits and no clip that comes before the threshold moves a membrane: without
+    /// the steps that see to it.
+    #[must_use]
+    pub const fn calm(self) -> Self {
+        const fn wide(register: Register) -> Register {
+            Register { bits: i32::BITS, ..register }
+        }
+        Self {
+            current: if let Some(current) = self.current { Some(wide(current)) } else { None },
+            membrane: wide(self.membrane),
+            low: if let Some(Clip::After) = self.low { self.low } else { None },
+            high: if let Some(Clip::After) = self.high { self.high } else { None },
+            watch: i32::BITS,
+            ..self
+        }
+    }
+
     /// Whether states are 0 before this step, counted from 0.
     #[must_use]
     pub fn restarts(&self, step: usize) -> bool {

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use fearless_simd::{Level, dispatch};
 
-use crate::chip::word::{Number, Word, largest};
+use crate::chip::word::{Integers, Number, Word, largest, of_each};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
 
@@ -95,8 +95,31 @@ impl Geometry {
     }
 }
 
+/// Write the product of every input of `x` to `out (N, features, oy, ox)`; returns the synaptic operations.
+pub fn correlate(
+    context: &Context<'_>,
+    level: Level,
+    geometry: Geometry,
+    x: Integers<'_>,
+    weight: &[i64],
+    out: &mut [i64],
+) -> Result<u128> {
+    let product = Product::new(geometry, weight)?;
+    let bound = of_each!(x, x => product.bound(x));
+    if bound > i128::from(i64::MAX) {
+        return Err(Error::value(format!(
+            "x, weight: a sum of products could reach {bound}, which 64 bits do not hold; use smaller values"
+        )));
+    }
+    let entries = of_each!(x, x => x.len());
+    if entries.checked_div(geometry.inputs()).unwrap_or(0) * geometry.outputs() != out.len() {
+        return Err(Error::value(format!("x, out: arrays of {entries} and {} entries came for {geometry:?}", out.len())));
+    }
+    of_each!(x, x => product.run(context, level, x, out))
+}
+
 /// A convolution ready to run: the weight laid out for events.
-pub struct Product {
+pub(crate) struct Product {
     geometry: Geometry,
     rows: Vec<Vec<(usize, usize)>>,
     columns: Vec<Vec<(usize, usize)>>,

@@ -9,13 +9,15 @@ use std::sync::{Mutex, PoisonError};
 
 use fearless_simd::Level;
 
+use crate::chip::bounds::Bounds;
 use crate::chip::neuron::{Fire, Neuron, range};
 use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord};
-use crate::chip::scan::{Bounds, Coefficients, Columns, State, TRACES, Trace, check, columns_of, pieces, rows_of};
+use crate::chip::scan::{Coefficients, Columns, State, TRACES, Trace, check, columns_of, pieces, rows_of};
 use crate::chip::synapse::{Active, Synapses, gain};
 use crate::chip::word::{Number, largest};
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::Ahead;
 
 /// Steps between two questions whether to stop.
 const PAUSE: usize = 64;
@@ -150,10 +152,20 @@ fn run<'x, W: RunWord>(
         }
         drive.fill(W::ZERO);
         active.find(level, sample.sent, i64::MAX);
-        operations += synapses.total(level, &active, &mut drive[..n]);
+        operations += synapses.operations(&active);
+        synapses.total(level, &active, &mut drive[..n]);
         drive.iter_mut().zip(x(t)).for_each(|(drive, &x)| *drive = ((*drive << up) >> down) + W::narrow(x));
         let traces = kept.each_mut().map(|row| &mut **row);
-        let mut flow = Flow { steps: 1, lanes: rows.v.len(), x: &drive, s: &mut s, traces, restarts: u32::from(neuron.restarts(t)) };
+        let mut flow = Flow {
+            steps: 1,
+            lanes: rows.v.len(),
+            x: &drive,
+            s: &mut s,
+            traces,
+            restarts: u32::from(neuron.restarts(t)),
+            calm: false,
+            ahead: Ahead::NONE,
+        };
         let (reached, overrun) = W::run(level, neuron, &mut rows, &mut flow);
         extent.join(&reached);
         if let Some((_, (lane, value, name))) = overrun {

@@ -5,10 +5,11 @@ use std::ops::{Deref, DerefMut};
 use fearless_simd::Level;
 
 use crate::chip::lanes::{AddScaled, Lanes, One, Vector};
-use crate::chip::neuron::{DYNAPCNN, LOIHI, Neuron, XYLO};
-use crate::chip::step::{Column, map, step};
+use crate::chip::neuron::{Clip, DYNAPCNN, LOIHI, Neuron, XYLO};
+use crate::chip::step::{Column, map, outside, step};
 use crate::chip::word::Word;
 use crate::elem::on_level;
+use crate::raw::Ahead;
 
 /// Registers side by side: their chains of operations fill each other's gaps.
 const COLUMN: usize = 4;
@@ -164,6 +165,10 @@ pub struct Flow<'a, W> {
     pub traces: [&'a mut [W]; 3],
     /// Bit `t`: states are 0 before step `t`.
     pub restarts: u32,
+    /// No current can leave its bits in these steps.
+    pub calm: bool,
+    /// What is read after this block, a row for each step.
+    pub(crate) ahead: Ahead,
 }
 
 /// What came of it: the counts, and the first step in which a state left its bits where that is an error.
@@ -183,6 +188,7 @@ pub(crate) struct Numbers<L, const K: usize> {
 }
 
 /// The states of a column.
+#[derive(Clone, Copy)]
 pub(crate) struct States<L, const K: usize> {
     pub v: Column<L, K>,
     pub i: Column<L, K>,
@@ -201,6 +207,37 @@ pub(crate) struct Tally<L> {
 }
 
 impl<L: Lanes> Tally<L> {
+    #[inline(always)]
+    fn new(token: L::Token) -> Self {
+        let zero = L::splat(token, L::Word::ZERO);
+        Self { low: zero, high: zero, ones: zero, beyond: 0, spikes: 0, fired: 0 }
+    }
+
+    /// Both together.
+    #[inline(always)]
+    fn join(&mut self, other: &Self) {
+        (self.low, self.high) = (self.low.min(other.low), self.high.max(other.high));
+        self.ones = self.ones.add(other.ones);
+        self.beyond += other.beyond;
+        self.spikes += other.spikes;
+        self.fired += other.fired;
+    }
+
+    /// Whether no membrane that was met would have been moved or counted, had somebody looked.
+    #[inline(always)]
+    fn is_calm<const K: usize>(&self, token: L::Token, neuron: &Neuron, numbers: &Numbers<L, K>) -> bool {
+        let clipped = |j: usize| {
+            let low = if neuron.low == Some(Clip::Before) { numbers.v_min[j] } else { self.low };
+            let high = if neuron.high == Some(Clip::Before) { numbers.v_max[j] } else { self.high };
+            L::or(low.above(self.low), self.high.above(high))
+        };
+        let mut moved = clipped(0);
+        for j in 1..K {
+            moved = L::or(moved, clipped(j));
+        }
+        L::bits(moved) == 0 && outside(token, &[self.low, self.high], neuron.watch.min(neuron.membrane.bits)).is_none()
+    }
+
     /// Count spikes one by one, or take them off again.
     #[inline(always)]
     pub fn count<const K: usize>(&mut self, s: &Column<L, K>, off: bool) {
@@ -252,13 +289,52 @@ fn store<L: Lanes, const K: usize>(column: &Column<L, K>, row: &mut [L::Word], f
     }
 }
 
-/// All columns of the rows, each through all steps of the block.
+/// One column through all steps of the block.
 #[inline(always)]
-fn columns<L: Lanes, const K: usize>(token: L::Token, neuron: &Neuron, rows: &mut Rows<L::Word>, flow: &mut Flow<'_, L::Word>) -> Reached {
-    let (lanes, zero) = (flow.lanes, L::splat(token, L::Word::ZERO));
-    let mut tally = Tally { low: zero, high: zero, ones: zero, beyond: 0, spikes: 0, fired: 0 };
+fn steps<L: Lanes, const K: usize>(
+    token: L::Token,
+    neuron: &Neuron,
+    numbers: &Numbers<L, K>,
+    state: &mut States<L, K>,
+    flow: &mut Flow<'_, L::Word>,
+    from: usize,
+    tally: &mut Tally<L>,
+) -> Option<(usize, Overrun)> {
+    let zero = L::splat(token, L::Word::ZERO);
+    for t in 0..flow.steps {
+        if flow.restarts >> t & 1 != 0 {
+            (state.v, state.i) = ([zero; K], [zero; K]);
+        }
+        if from == 0 {
+            flow.ahead.ask(t);
+        }
+        let at = t * flow.lanes + from;
+        let (step, over) = step(token, neuron, numbers, state, load(token, flow.x, at), tally);
+        if let Some((lane, value, name)) = over {
+            return Some((t, (from + lane, value, name)));
+        }
+        store(&step.s, flow.s, at);
+        for (trace, column) in flow.traces.iter_mut().zip([&state.v, &step.u, &state.i]) {
+            store(column, trace, at);
+        }
+    }
+    None
+}
+
+/// All columns of the rows. Where `calm` is the neuron that looks after nothing and the current keeps within its bits anyway, a column is
+/// run as that one first: few membranes ever leave their bits, and the least and the greatest say whether one did.
+#[inline(always)]
+fn columns<L: Lanes, const K: usize>(
+    token: L::Token,
+    neuron: &Neuron,
+    calm: Option<&Neuron>,
+    rows: &mut Rows<L::Word>,
+    flow: &mut Flow<'_, L::Word>,
+) -> Reached {
+    let mut tally = Tally::new(token);
     let mut overrun: Option<(usize, Overrun)> = None;
-    for from in (0..lanes).step_by(K * L::LEN) {
+    let calm = calm.filter(|_| flow.calm && !rows.low_thresholds);
+    for from in (0..flow.lanes).step_by(K * L::LEN) {
         let numbers: Numbers<L, K> = Numbers {
             bias: load(token, &rows.bias, from),
             low_thresholds: rows.low_thresholds,
@@ -272,21 +348,19 @@ fn columns<L: Lanes, const K: usize>(token: L::Token, neuron: &Neuron, rows: &mu
         };
         let mut state: States<L, K> =
             States { v: load(token, &rows.v, from), i: load(token, &rows.i, from), rest: load(token, &rows.rest, from) };
-        for t in 0..flow.steps {
-            if flow.restarts >> t & 1 != 0 {
-                (state.v, state.i) = ([zero; K], [zero; K]);
+        let mut done = false;
+        if let Some(calm) = calm {
+            let (begun, mut own) = (state, Tally::new(token));
+            steps(token, calm, &numbers, &mut state, flow, from, &mut own);
+            done = own.is_calm(token, neuron, &numbers);
+            if done {
+                tally.join(&own);
+            } else {
+                state = begun;
             }
-            let at = t * lanes + from;
-            let (step, over) = step(token, neuron, &numbers, &mut state, load(token, flow.x, at), &mut tally);
-            if let Some((lane, value, name)) = over {
-                let found = (t, (from + lane, value, name));
-                overrun = Some(overrun.map_or(found, |earlier| earlier.min(found)));
-                break;
-            }
-            store(&step.s, flow.s, at);
-            for (trace, column) in flow.traces.iter_mut().zip([&state.v, &step.u, &state.i]) {
-                store(column, trace, at);
-            }
+        }
+        if !done && let Some(found) = steps(token, neuron, &numbers, &mut state, flow, from, &mut tally) {
+            overrun = Some(overrun.map_or(found, |earlier| earlier.min(found)));
         }
         store(&state.v, &mut rows.v, from);
         store(&state.i, &mut rows.i, from);
@@ -302,29 +376,29 @@ pub trait RunWord: AddScaled {
 }
 
 macro_rules! run_word {
-    ($word:ty $(, $everyday:ident)*) => {
+    ($word:ty $(, $everyday:ident $calm:expr)*) => {
         impl RunWord for $word {
             #[inline(never)]
             fn run(level: Level, neuron: &Neuron, rows: &mut Rows<Self>, flow: &mut Flow<'_, Self>) -> Reached {
                 let mut reached = Default::default();
                 // Everyday lines are known when compiling, and their branches gone.
                 $(if *neuron == $everyday {
-                    on_level!(level, simd => reached = columns::<Vector<$word, _>, COLUMN>(simd, &$everyday, rows, flow));
+                    on_level!(level, simd => reached = columns::<Vector<$word, _>, COLUMN>(simd, &$everyday, $calm, rows, flow));
                     return reached;
                 })*
-                on_level!(level, simd => reached = columns::<Vector<$word, _>, COLUMN>(simd, neuron, rows, flow));
+                on_level!(level, simd => reached = columns::<Vector<$word, _>, COLUMN>(simd, neuron, None, rows, flow));
                 reached
             }
         }
     };
 }
 
-run_word!(i32, LOIHI, DYNAPCNN, XYLO);
+run_word!(i32, LOIHI Some(&LOIHI.calm()), DYNAPCNN None, XYLO None);
 run_word!(i64);
 
 impl RunWord for i128 {
     #[inline(never)]
     fn run(_: Level, neuron: &Neuron, rows: &mut Rows<Self>, flow: &mut Flow<'_, Self>) -> Reached {
-        columns::<One, COLUMN>((), neuron, rows, flow)
+        columns::<One, COLUMN>((), neuron, None, rows, flow)
     }
 }

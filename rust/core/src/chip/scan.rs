@@ -8,14 +8,16 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use fearless_simd::{Level, dispatch};
+use fearless_simd::Level;
 
-use crate::chip::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, range};
+use crate::chip::bounds::{Bounds, keeps_current};
+use crate::chip::neuron::{Decay, Fire, Neuron, range};
 use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, STEPS, WIDTH, padded};
-use crate::chip::word::{Number, Word, largest};
+use crate::chip::word::{Integers, Number, Word, of_each};
+use crate::elem::on_level;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
-use crate::raw::{fence, prefetch, stream};
+use crate::raw::{Ahead, fence, stream};
 use crate::scan::is_large;
 
 /// Lanes of a task.
@@ -168,58 +170,6 @@ struct Shared<'a, X> {
     streamed: bool,
 }
 
-/// What bounds everything that a step can meet, apart from input and state: it does not change while time runs.
-pub(crate) struct Bounds {
-    bias: i128,
-    /// The largest of what may take the membrane's place.
-    clip: i128,
-    /// What a threshold below 1, or a second one, can add to a membrane in a step.
-    push: i128,
-    /// The largest of all coefficients, and of what one turn of an overflow moves a state by.
-    fixed: i128,
-}
-
-impl Bounds {
-    /// Of these coefficients.
-    pub(crate) fn new(neuron: &Neuron, columns: &Columns) -> Self {
-        let of = |row: Row| largest(&columns[row as usize]);
-        let spikes = if let Fire::Multi(Some(most)) = neuron.fire { i128::from(most) } else { 1 };
-        let lowest = columns[Row::Threshold as usize].iter().chain(&columns[Row::Low as usize]).copied().min().unwrap_or(0).min(0);
-        let both = if neuron.fire == Fire::Ternary { of(Row::Threshold).max(of(Row::Low)) } else { 0 };
-        let turn = |register: Register| if register.overflow == Overflow::WrapOnce { 2_i128 << register.bits } else { 0 };
-        let coefficients = columns.iter().map(|column| largest(column)).max().unwrap_or(0);
-        Self {
-            bias: of(Row::Bias),
-            clip: of(Row::Min).max(of(Row::Max)),
-            push: (-i128::from(lowest) * spikes).max(both),
-            fixed: (2 * coefficients).max(turn(neuron.membrane)).max(neuron.current.map_or(0, turn)),
-        }
-    }
-
-    /// The largest absolute value in `steps` steps from this state, of inputs up to `x`.
-    #[inline(always)]
-    pub(crate) fn most(&self, neuron: &Neuron, x: i128, state: &State<'_>, steps: usize) -> i128 {
-        let input = x << neuron.shift;
-        let mut drive = neuron.input_bits.map_or(input, |bits| input.min(1 << (bits - 1)));
-        let mut found = input.max(drive).max(self.fixed);
-        if let Some(current) = neuron.current {
-            drive = current.reach(largest(state.i), drive, steps);
-            found = found.max(drive);
-        }
-        // A bias is added to the current, or to the membrane.
-        let add = drive + self.bias + self.push;
-        let start = largest(state.v).max(self.clip);
-        let mut membrane = neuron.membrane.reach(start, add, steps);
-        if self.push == 0 && neuron.low == Some(Clip::Before) && neuron.high == Some(Clip::Before) {
-            membrane = membrane.min(start + add);
-        }
-        if neuron.change {
-            membrane = 2 * membrane + add;
-        }
-        found.max(membrane + self.push) + 1
-    }
-}
-
 /// One value for each lane of a tile, in runs.
 fn lanes_of(values: &[i64], repeat: usize, first: usize, count: usize) -> Vec<i64> {
     if values.len() <= 1 {
@@ -351,36 +301,38 @@ impl<X: Number> Shared<'_, X> {
         // What does not fit is seen by its size.
         let x = self.gather(tile.first, piece, &steps, &mut scratch.x);
         let state = tile.state.part(&piece.lanes);
-        let mut most = 0;
-        dispatch!(self.level, _simd => most = piece.bounds.most(self.neuron, x, &state, steps.len()));
+        let (mut most, mut calm) = (0, false);
+        on_level!(self.level, simd => {
+            most = piece.bounds.most(self.neuron, x, &state, steps.len());
+            calm = keeps_current(self.neuron, x, &state, steps.len());
+        });
         match &mut piece.usual {
             Some(rows) if most <= i128::from(i32::MAX) => {
-                dispatch!(self.level, _simd => for (row, state) in [(&mut rows.v, &*state.v), (&mut rows.i, &*state.i), (&mut rows.rest, &*state.rest)] {
+                on_level!(self.level, simd => for (row, state) in [(&mut rows.v, &*state.v), (&mut rows.i, &*state.i), (&mut rows.rest, &*state.rest)] {
                     row.iter_mut().zip(state).for_each(|(row, &state)| *row = Word::narrow(state));
                 });
-                self.block(tile, &piece.lanes, rows, steps, scratch)
+                self.block(tile, &piece.lanes, rows, steps, scratch, calm)
             }
             _ if most <= i128::from(i64::MAX) => {
                 let mut rows = rows_of::<i64>(&piece.columns, &state);
                 let mut wide = Scratch::new(&tile.traces);
                 self.gather(tile.first, piece, &steps, &mut wide.x);
-                self.block(tile, &piece.lanes, &mut rows, steps, &mut wide)
+                self.block(tile, &piece.lanes, &mut rows, steps, &mut wide, calm)
             }
             _ => {
                 let mut rows = rows_of::<i128>(&piece.columns, &state);
                 let mut wide = Scratch::new(&tile.traces);
                 self.gather(tile.first, piece, &steps, &mut wide.x);
-                self.block(tile, &piece.lanes, &mut rows, steps, &mut wide)
+                self.block(tile, &piece.lanes, &mut rows, steps, &mut wide, calm)
             }
         }
     }
 
-    /// Bring the input of a block into a word; gives the largest absolute value. Rows lie far apart: those of the next block are asked for.
+    /// Bring the input of a block into a word; gives the largest absolute value.
     fn gather<W: Word>(&self, first: usize, piece: &Piece, steps: &Range<usize>, to: &mut [W]) -> i128 {
         let (first, count) = (first + piece.lanes.start, piece.lanes.len());
         let (mut low, mut high) = (X::default(), X::default());
-        dispatch!(self.level, _simd => for (to, t) in to.chunks_exact_mut(WIDTH).zip(steps.clone()) {
-            prefetch(self.x, (t + STEPS) * self.lanes + first, count);
+        on_level!(self.level, simd => for (to, t) in to.chunks_exact_mut(WIDTH).zip(steps.clone()) {
             let (least, most) = fill(to, self.row(t, first, count));
             (low, high) = (low.min(least), high.max(most));
         });
@@ -394,18 +346,21 @@ impl<X: Number> Shared<'_, X> {
         rows: &mut Rows<W>,
         steps: Range<usize>,
         scratch: &mut Scratch<W>,
+        calm: bool,
     ) -> (Extent, Option<Overrun>) {
         let mut restarts = 0;
         if self.neuron.restart.is_some() {
             restarts = steps.clone().enumerate().map(|(k, t)| u32::from(self.neuron.restarts(self.first_step + t)) << k).sum();
         }
+        // Rows lie far apart, where no processor looks for them.
+        let ahead = Ahead::new(self.x, steps.end * self.lanes + tile.first + lanes.start, lanes.len(), self.lanes);
         let traces = scratch.traces.each_mut().map(|row| &mut **row);
-        let mut flow = Flow { steps: steps.len(), lanes: rows.v.len(), x: &scratch.x, s: &mut scratch.s, traces, restarts };
+        let mut flow = Flow { steps: steps.len(), lanes: rows.v.len(), x: &scratch.x, s: &mut scratch.s, traces, restarts, calm, ahead };
         let (extent, overrun) = W::run(self.level, self.neuron, rows, &mut flow);
         if let Some((t, (lane, value, name))) = overrun {
             return (extent, Some((steps.start + t, tile.first + lanes.start + lane, value, name)));
         }
-        dispatch!(self.level, _simd => tile.state.part(lanes).keep(rows));
+        on_level!(self.level, simd => tile.state.part(lanes).keep(rows));
         self.leave(&scratch.s, &mut tile.spikes[steps.clone()], lanes);
         for (trace, out) in &mut tile.traces {
             let row = &scratch.traces[TRACES.iter().position(|which| which == trace).unwrap_or(0)];
@@ -416,7 +371,7 @@ impl<X: Number> Shared<'_, X> {
 
     /// Write a block of rows to where it belongs.
     fn leave<W: Word, O: Number>(&self, from: &[W], to: &mut [&mut [O]], lanes: &Range<usize>) {
-        dispatch!(self.level, _simd => for (from, to) in from.chunks_exact(WIDTH).zip(to) {
+        on_level!(self.level, simd => for (from, to) in from.chunks_exact(WIDTH).zip(to) {
             let mut row = [O::default(); WIDTH];
             row.iter_mut().zip(from).for_each(|(to, from)| *to = O::narrow(from.wide()));
             let to = &mut to[lanes.clone()];
@@ -501,9 +456,42 @@ pub(crate) fn check<O: Number>(
     Ok(())
 }
 
-/// Run `lanes` neurons over the rows of `x`; `state` comes in and goes out. Spikes and traces have the shape of `x`. An error
-/// counts steps from `first_step`.
-pub fn scan<X: Number, O: Number>(
+/// Spikes and traces in one type, each in the shape of the input.
+pub type Written<'a, O> = (&'a mut [O], Vec<(Trace, &'a mut [O])>);
+
+/// Where spikes and traces go: the type must hold the states.
+#[derive(Debug)]
+pub enum Outputs<'a> {
+    /// 32 bits.
+    I32(Written<'a, i32>),
+    /// 64 bits.
+    I64(Written<'a, i64>),
+}
+
+/// Run `lanes` neurons over the rows of `x`; `state` comes in and goes out. An error counts steps from `first_step`.
+pub fn scan(
+    context: &Context<'_>,
+    level: Level,
+    neuron: &Neuron,
+    x: Integers<'_>,
+    lanes: usize,
+    coefficients: Coefficients<'_>,
+    state: State<'_>,
+    outputs: Outputs<'_>,
+    first_step: usize,
+) -> Result<Extent> {
+    match outputs {
+        Outputs::I32((spikes, mut traces)) => {
+            of_each!(x, x => generic(context, level, neuron, x, lanes, coefficients, state, spikes, &mut traces, first_step))
+        }
+        Outputs::I64((spikes, mut traces)) => {
+            of_each!(x, x => generic(context, level, neuron, x, lanes, coefficients, state, spikes, &mut traces, first_step))
+        }
+    }
+}
+
+/// [`scan`] of one type.
+pub(crate) fn generic<X: Number, O: Number>(
     context: &Context<'_>,
     level: Level,
     neuron: &Neuron,

@@ -89,7 +89,7 @@ fn towards_zero<L: Lanes, const K: usize>(token: L::Token, x: &Column<L, K>, by:
 
 /// Which lanes leave the bits, if a word can hold such.
 #[inline(always)]
-fn outside<L: Lanes, const K: usize>(token: L::Token, x: &Column<L, K>, bits: u32) -> Option<[L::Mask; K]> {
+pub(crate) fn outside<L: Lanes, const K: usize>(token: L::Token, x: &Column<L, K>, bits: u32) -> Option<[L::Mask; K]> {
     if L::Word::BITS <= bits {
         return None;
     }

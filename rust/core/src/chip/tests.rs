@@ -4,10 +4,10 @@ use fearless_simd::Level;
 use proptest::prelude::*;
 
 use super::dynapcnn::{Outputs, layer, sum_pool};
-use super::neuron::{Clip, Decay, Fire, Neuron, Overflow, Register, Reset, When};
+use super::neuron::{Clip, Decay, Fire, LOIHI, Neuron, Overflow, Register, Reset, When};
 use super::product::{Geometry, Product};
 use super::rows::Extent;
-use super::scan::{Coefficients, ROWS, Row, State, Trace, scan};
+use super::scan::{Coefficients, ROWS, Row, State, Trace, generic as scan};
 use super::word::Number;
 use crate::elem::levels;
 use crate::error::{Error, Result};
@@ -345,6 +345,29 @@ fn tiles_blocks_chunks_threads_and_pieces_do_not_show() {
 }
 
 #[test]
+fn loihi_is_its_equation_whether_or_not_a_state_comes_near_its_bits() {
+    let (steps, lanes) = (70, 150);
+    let mut seen = [false; 2];
+    for (span, ends) in [(300, 1 << 23), (300, 9000), (20_000, 1 << 23), (1 << 17, 1 << 23), (1 << 19, 1 << 20)] {
+        let x = noise(steps * lanes, span);
+        // One neuron of two hardly forgets: neighbours differ in how far they come.
+        let [fast, slow] = [[3000, 3900], [3800, 4096]];
+        let row = |a: i64, b: i64| [a, b];
+        let table =
+            [row(48, -90), row(20_000, 1 << 22), row(0, 0), row(-ends, -ends), row(ends - 1, ends - 1), fast, slow, row(0, 0)].concat();
+        let c = Coefficients { table: &table, repeat: 70 };
+        let state = noise(2 * lanes, 1000);
+        let expected = plain(&LOIHI, &x, lanes, &c, &state).unwrap();
+        seen[usize::from(expected.extent.beyond > 0)] = true;
+        for (name, level) in levels() {
+            let found = native::<i32>(&Context::serial(), level, &LOIHI, &x, lanes, c, &state).unwrap();
+            assert_eq!(found, expected, "{name}, inputs of {span}, clipped at {ends}");
+        }
+    }
+    assert_eq!(seen, [true, true], "some stay within their bits, some do not");
+}
+
+#[test]
 fn a_lower_clip_alone_widens_the_word() {
     let neuron = Neuron::parse("v=64,saturate low=after").unwrap();
     for v_min in [1 << 31, (1 << 31) - 1, 1 << 40, i64::MAX] {
@@ -451,8 +474,21 @@ fn a_layer_is_its_product_its_neurons_and_its_pool() {
     let [mut spikes, mut v] = [(); 2].map(|()| vec![0_i32; steps * lanes]);
     let mut pooled = vec![0_i32; steps * batch * 3 * (height / pool) * (width / pool)];
     let outputs = Outputs { spikes: &mut spikes, pooled: Some(&mut pooled), traces: vec![(Trace::V, &mut v)] };
-    let stats =
-        layer(&context, Level::new(), &neuron, geometry, &x, batch, &weight, c, pool, State::membranes(&mut state), outputs, 0).unwrap();
+    let stats = layer(
+        &context,
+        Level::new(),
+        &neuron,
+        geometry,
+        x.as_slice().into(),
+        batch,
+        &weight,
+        c,
+        pool,
+        State::membranes(&mut state),
+        outputs,
+        0,
+    )
+    .unwrap();
 
     assert!(expected.spikes.iter().any(|&s| s > 1));
     assert!(spikes.iter().zip(&expected.spikes).all(|(&a, &b)| i64::from(a) == b));
@@ -464,7 +500,8 @@ fn a_layer_is_its_product_its_neurons_and_its_pool() {
             assert_eq!(sum, map[y * width + x] + map[y * width + x + 1] + map[(y + 1) * width + x] + map[(y + 1) * width + x + 1]);
         }
     }
-    assert!(sum_pool(&context, &[i32::MAX; 4], [2, 2], 2, &mut [0]).is_err());
-    assert!(sum_pool(&context, &[1_i32; 4], [2, 2], 0, &mut [0]).is_err());
-    assert!(sum_pool(&context, &[1_i32; 4], [2, 2], 2, &mut [0, 0]).is_err());
+    let ones = [1_i32; 4];
+    assert!(sum_pool(&context, [i32::MAX; 4].as_slice().into(), [2, 2], 2, &mut [0]).is_err());
+    assert!(sum_pool(&context, ones.as_slice().into(), [2, 2], 0, &mut [0]).is_err());
+    assert!(sum_pool(&context, ones.as_slice().into(), [2, 2], 2, &mut [0, 0]).is_err());
 }

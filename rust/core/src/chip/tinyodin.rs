@@ -17,6 +17,7 @@ use crate::chip::rows::{Flow, Lined, Rows, RunWord, padded};
 use crate::chip::word::Number;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::Ahead;
 
 /// Neurons of the chip.
 pub const MOST: usize = 256;
@@ -96,7 +97,16 @@ impl Running<'_> {
         let neuron = if leak { self.leak } else { self.spike };
         if self.n > 0 {
             let traces = [&mut [] as &mut [i32], &mut [], &mut []];
-            let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.fired, traces, restarts: 0 };
+            let mut flow = Flow {
+                steps: 1,
+                lanes: self.rows.v.len(),
+                x: &self.drive,
+                s: &mut self.fired,
+                traces,
+                restarts: 0,
+                calm: false,
+                ahead: Ahead::NONE,
+            };
             i32::run(self.level, &neuron, &mut self.rows, &mut flow);
         }
     }

@@ -39,6 +39,40 @@ macro_rules! number {
 
 number!(i8, u8, i16, i32, i64);
 
+macro_rules! integers {
+    ($($name:ident $type:ty),*) => {
+        /// An array of one of the types, as the public functions take it: what is generic over the type is compiled in this crate and
+        /// nowhere else. (Called from another crate it would be compiled there again, and as that one is compiled.)
+        #[derive(Clone, Copy, Debug)]
+        #[allow(missing_docs, reason = "the names of the types")]
+        pub enum Integers<'a> {
+            $($name(&'a [$type])),*
+        }
+
+        $(impl<'a> From<&'a [$type]> for Integers<'a> {
+            fn from(array: &'a [$type]) -> Self {
+                Self::$name(array)
+            }
+        })*
+    };
+}
+
+integers!(I8 i8, U8 u8, I16 i16, I32 i32, I64 i64);
+
+/// `work` on an array of whichever type it is.
+macro_rules! of_each {
+    ($array:expr, $x:ident => $work:expr) => {
+        match $array {
+            $crate::chip::word::Integers::I8($x) => $work,
+            $crate::chip::word::Integers::U8($x) => $work,
+            $crate::chip::word::Integers::I16($x) => $work,
+            $crate::chip::word::Integers::I32($x) => $work,
+            $crate::chip::word::Integers::I64($x) => $work,
+        }
+    };
+}
+pub(crate) use of_each;
+
 /// What a kernel computes in.
 pub trait Word:
     Copy

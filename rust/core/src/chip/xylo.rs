@@ -22,10 +22,11 @@ use crate::chip::recurrent::by_sample;
 use crate::chip::rows::{Extent, Flow, Lined, Rows, RunWord, WIDTH, padded};
 use crate::chip::step::decay;
 use crate::chip::synapse::{Active, Synapses};
-use crate::chip::word::Number;
+use crate::chip::word::{Integers, Number, of_each};
 use crate::elem::on_level;
 use crate::error::{Error, Result};
 use crate::pool::{Context, Stop, for_each};
+use crate::raw::Ahead;
 
 const BITS: u32 = 16;
 const MOST_INPUT: i64 = 15;
@@ -187,12 +188,14 @@ impl Neurons {
     /// Add what sources send to the currents, spike by spike, saturating; returns how many weights were added.
     fn receive(&mut self, level: Level, synapses: &Synapses<i32>, active: &Active<i32>) -> u64 {
         // Where no sum on the way can leave its bits, saturating is adding.
-        self.reached = self.reached.saturating_add(synapses.reach(active));
+        let (reach, operations) = synapses.reach(active);
+        self.reached = self.reached.saturating_add(reach);
         if self.reached <= u64::from(HIGH.unsigned_abs()) {
-            synapses.total(level, active, &mut self.isyn)
+            synapses.total(level, active, &mut self.isyn);
         } else {
-            synapses.saturating(level, active, LOW, HIGH, &mut self.isyn)
+            synapses.saturating(level, active, LOW, HIGH, &mut self.isyn);
         }
+        operations
     }
 
     /// Let the currents decay, add them up, and fire.
@@ -202,7 +205,16 @@ impl Neurons {
         }
         on_level!(level, simd => self.reached = currents::<Vector<i32, _>>(simd, &mut self.isyn, &self.dash_syn, &mut self.drive));
         let traces = [&mut [] as &mut [i32], &mut self.u, &mut []];
-        let mut flow = Flow { steps: 1, lanes: self.rows.v.len(), x: &self.drive, s: &mut self.s, traces, restarts: 0 };
+        let mut flow = Flow {
+            steps: 1,
+            lanes: self.rows.v.len(),
+            x: &self.drive,
+            s: &mut self.s,
+            traces,
+            restarts: 0,
+            calm: false,
+            ahead: Ahead::NONE,
+        };
         i32::run(level, &self.line, &mut self.rows, &mut flow).0
     }
 
@@ -363,7 +375,19 @@ impl Wired {
     }
 
     /// Run `batch` samples over `raster (T, batch, inputs)`.
-    pub fn run<X: Number>(
+    pub fn run(
+        &self,
+        context: &Context<'_>,
+        level: Level,
+        raster: Integers<'_>,
+        batch: usize,
+        steps: usize,
+        arrays: Arrays<'_>,
+    ) -> Result<Stats> {
+        of_each!(raster, raster => self.generic(context, level, raster, batch, steps, arrays))
+    }
+
+    fn generic<X: Number>(
         &self,
         context: &Context<'_>,
         level: Level,
