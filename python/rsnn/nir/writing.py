@@ -51,7 +51,8 @@ def write(network: Network, path: str | os.PathLike[str], *, allow_lossy: bool =
     Conventions are no loss, since NIR has none: in the step or one step late, by subtraction or to a value, reached or passed, one spike
     in a step or several. Whoever reads the file with another library gets that library's. `audit` says what that changes.
 
-    Time constants are in the unit of the network's dt, which is that of its first neuron or Delay.
+    Time constants are in the unit of the network's dt, which is that of its first neuron or Delay. Readers have a step of their own, which
+    must be that one: snnTorch 0.0001, sinabs 1, Norse and SpikingJelly their argument dt. sinabs reads no Linear without a bias.
 
     Source: J. E. Pedersen et al., Nature Communications 2024; the package nir 1.0.8.
 
