@@ -90,7 +90,7 @@ def images(draw: Any) -> rsnn.Network:
     layers: list[Any] = []
     net = None
     for _ in range(draw(st.integers(1, 2))):
-        outputs, kernel = draw(st.sampled_from([1, 2, 3, 4, 8, 17])), (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+        outputs, kernel = draw(st.sampled_from([1, 2, 3, 4, 8, 16, 17, 32])), (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
         weight = rng.normal(0.1, 0.5, (outputs, shape[0] if net is None else net.shapes[-1][0], *kernel)).astype(draw(FLOATS))
         bias = rng.normal(size=outputs) / 4 if draw(st.booleans()) and draw(st.booleans()) else None
         stride = (draw(st.integers(1, 5)), draw(st.integers(1, 3)))
