@@ -156,7 +156,7 @@ def test_more_events_than_can_be_laid_out_are_refused_before_memory_is_taken(tar
     neuron = rsnn.IAF(v_threshold=1e3, reset="zero" if target == "tinyodin" else "subtract")
     chip = rsnn.chip.quantize(rsnn.Network([rsnn.Linear([[1e3, 1.0]]), neuron], 2), target)
     x = np.array([[0, 3], [0, 1 << 30]])
-    message = r"x: 1.074e\+09 events come in one sample, .* at most 67108864 are taken; give fewer steps at a time"
+    message = r"x: 1.074e\+09 events come in one sample, .* at most 16777216 are taken; give fewer steps at a time"
     with pytest.raises(rsnn.InvalidValueError, match=message):
         chip.run(x) if target == "tinyodin" else dynapcnn.spread(chip, x)
     if target == "speck2f":  # whose steps need no order; the report leaves that out

@@ -264,7 +264,7 @@ def conv_iaf(
     mode : {"steps", "events"}
         ``"events"``: one event after the other, as the chip works, and at most one spike of a neuron for each; a bias is added at the
         beginning of each step and fires nothing by itself. Not verified against silicon; see `rsnn.chip.dynapcnn_events` for what is
-        defined there because it is not published. Records nothing.
+        defined there because it is not published. Records nothing; a sample may have 2**24 events.
     order : int, optional
         For ``mode="events"``: the seed of a random order of the events within each step (of each sample by itself). None: by row, column
         and channel.

@@ -128,7 +128,7 @@ def spread(network: Network | DynapcnnNetwork, x: npt.ArrayLike, *, orders: int 
     network : rsnn.Network or a ChipNetwork for DynapCNN
         A float network is quantised first, as `rsnn.chip.quantize` does.
     x : array_like of integers, (T, *input_shape) or (T, B, *input_shape)
-        Events per step, counted; batch first where the network is. Never modified.
+        Events per step, counted, 2**24 of a sample at most; batch first where the network is. Never modified.
     orders : int, at least 0, default 8
         Random orders, besides the defined one.
     seed : int, default 0

@@ -23,8 +23,8 @@ Array = npt.NDArray[Any]
 BLOCK = 1 << 18
 """Elements of the blocks of time in which input that the native half cannot read as it lies is converted."""
 
-MOST_EVENTS = 1 << 26
-"""Events of one sample that are laid out one after the other, at some 30 bytes each."""
+MOST_EVENTS = 1 << 24
+"""Events of one sample that are laid out one after the other, which take some tens of bytes each on the way."""
 
 _NATIVE: tuple[np.dtype[Any], ...] = tuple(np.dtype(kind) for kind in (np.int8, np.uint8, np.int16, np.int32, np.int64))
 _WIDER: dict[np.dtype[Any], np.dtype[Any]] = {

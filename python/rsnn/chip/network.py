@@ -315,7 +315,7 @@ class ChipNetwork(ABC):
         -----
         Where the gap comes from is found by adding one thing after the other to the float network and counting the spikes that move:
         rounded weights, thresholds and biases; rounded decays; states that are rounded in every step, without limit; the chip's bits; on
-        DynapCNN one event after the other in place of time steps (of networks without branches, and 2**26 events of a sample at most). Each
+        DynapCNN one event after the other in place of time steps (of networks without branches, and 2**24 events of a sample at most). Each
         number adds up the sizes of all differences, over steps and neurons; what a layer takes over from the layers before it is in its
         own numbers.
         """
