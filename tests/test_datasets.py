@@ -196,7 +196,7 @@ def compressed(path: Path) -> Path:
 FUZZED: list[tuple[str, Any, dict[str, Any], int]] = [
     *((name, write, more, 400) for name, write, more in SINGLE[:4]),
     ("one.npz", compressed, {}, 400),
-    ("one.h5", shd, {}, 0),  # libhdf5 may not come back from an altered heap
+    ("one.h5", shd, {}, 400),
 ]
 
 
@@ -219,8 +219,28 @@ def test_a_file_cut_or_altered_anywhere_is_read_or_refused_by_name(
         except rsnn.FileFormatError:
             refused += 1
         else:
-            assert name.endswith(("aedat", "bin")) or all(map(np.array_equal, found, expected))
+            assert name.endswith(("aedat", "bin", "h5")) or all(map(np.array_equal, found, expected))
     assert refused > 0.25 * len(damaged)  # most of a file are addresses, any of which may be one
+
+
+@pytest.mark.parametrize("layout", [{}, {"maxshape": (None,), "chunks": (2,)}], ids=["contiguous", "chunked"])
+def test_a_file_of_shd_with_an_altered_heap_is_refused_before_libhdf5_walks_it_for_ever(layout: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "one.h5"
+    with h5py.File(path, "w") as file:
+        for name, kind in (("times", "f2"), ("units", "u2")):
+            held = file.create_dataset(f"spikes/{name}", (3,), h5py.vlen_dtype(np.dtype(kind)), **layout)
+            for k, n in enumerate((30, 0, 50)):
+                held[k] = np.arange(n).astype(kind)
+    content = path.read_bytes()
+    first = rsnn.datasets.events(path)[2]
+    np.testing.assert_array_equal(first["t"], np.arange(50))
+    heap = content.index(b"GCOL")
+    size = int.from_bytes(content[heap + 24 : heap + 32], "little")  # of the first object, behind the head of 16 bytes
+    assert size == 60
+    for other in (68, 10**6, 2**63):
+        path.write_bytes(content[: heap + 24] + other.to_bytes(8, "little") + content[heap + 32 :])
+        with pytest.raises(rsnn.FileFormatError, match=r"is no file of SHD, or only a part of one .*(heap|points to byte)"):
+            list(rsnn.datasets.events(path))
 
 
 def test_arrays_that_do_not_fit_each_other_are_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from rsnn.arguments import choice, shown
 from rsnn.errors import FileFormatError, InvalidTypeError, InvalidValueError
 
 from .binary import CAMERAS, MICROSECOND, read_aedat2, read_aedat31, read_nmnist, records_of
+from .heap import check_entry
 from .recordings import Recordings
 
 Array = npt.NDArray[Any]
@@ -69,8 +70,7 @@ def events(source: Any, *, format: str | None = None, camera: str | None = None)
     Notes
     -----
     What a format does not say of itself cannot be checked: where it has no checksums, which .npz alone has, a file that was cut off between
-    two events looks whole, and so does one in which a pixel of the sensor became another one. The library behind h5py may not come back
-    from a file of SHD whose heap was altered.
+    two events looks whole, and so does one in which a pixel of the sensor became another one.
 
     Source: the AEDAT file formats of iniVation and jAER; G. Orchard et al., Converting static image datasets to spiking neuromorphic
     datasets using saccades, Frontiers in Neuroscience 2015; B. Cramer et al., The Heidelberg spiking data sets for the systematic
@@ -214,7 +214,10 @@ def _shd(where: Path, camera: Any) -> Recordings:
 
     def read(k: int) -> Array:
         def one(file: Any) -> Array:
-            t, x = np.asarray(file["spikes/times"][k], np.float64), np.asarray(file["spikes/units"][k])
+            times, units = file["spikes/times"], file["spikes/units"]
+            for dataset in (times, units):
+                check_entry(where, dataset, k)
+            t, x = np.asarray(times[k], np.float64), np.asarray(units[k])
             if t.shape != x.shape or t.ndim != 1 or not np.isfinite(t).all() or np.any(t < 0) or np.any((x < 0) | (x > 65535)):
                 raise refuse(f"recording {k} has {t.size} times, from {t.min(initial=0)}, and {x.size} units")
             made = np.empty(len(t), [("t", "f8"), ("x", "u2")])
