@@ -343,17 +343,21 @@ class Cell(Layer):
 
     def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one time step: x (B, ...); the same as `step`."""
-        if state is not None:
-            if self._from_rest:
-                self._from_rest = 0
-        elif not torch.compiler.is_compiling():
+        if not torch.compiler.is_compiling():
+            self._count(state)
+        return self.step(x, state)
+
+    def _count(self, state: State | None) -> None:
+        """Warn of a loop that forgets the state."""
+        if state is None:
             self._from_rest += 1
             if self._from_rest == FORGOTTEN:
                 warn(
                     f"state: the cell was called {FORGOTTEN} times in a row without one, and began from rest every time; "
                     "pass on what the last call returned: spikes, state = cell(x, state)"
                 )
-        return self.step(x, state)
+        elif self._from_rest:
+            self._from_rest = 0
 
 
 def _array(tensor: Tensor | None) -> Any:
