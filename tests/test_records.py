@@ -202,7 +202,7 @@ WRONG: list[tuple[Any, Any, Any, type[Exception], str]] = [
     (recording([0], [0], [1]), (1, 2), {}, ValueError, r"for an input of one channel leave p out: events\[\['t', 'x', 'y'\]\]"),
     (GOOD, (2, 2, 2), {}, ValueError, r"x has the fields t, x: an input of shape \(2, 2, 2\) is addressed by t, x, y, p, in any order"),
     (IMAGE, (2, 2), {}, ValueError, r"has the fields t, x, y, p: .* addressed by t, x, p or t, x, y"),
-    (recording([0], [0], [1]), 2, {}, ValueError, r"addressed by t, x, in any order; to leave one out: events\[\['t', 'x'\]\]"),
+    (recording([0, 1], [0, 0], [1, 0]), 2, {}, ValueError, r"addressed by t, x, in any order; to leave one out: events\[\['t', 'x'\]\]"),
     (GOOD, (1, 1, 1, 2), {}, ValueError, "is addressed by nothing: give dense data"),
     (np.zeros(1, [("ts", "i8"), ("x", "i2")]), 2, {}, ValueError, "has the fields ts, x"),
     (np.zeros(1, [("t", "i8"), ("x", "i2"), ("id", "i2")]), 2, {}, ValueError, "has the fields t, x, id"),
@@ -237,3 +237,13 @@ def test_dense_data_take_no_dt_and_no_steps(options: dict[str, Any]) -> None:
     for x in (np.zeros((3, 2)), rsnn.Spikes.pack(np.zeros((3, 2)))):
         with pytest.raises(rsnn.InvalidValueError, match="only event records take it"):
             net.run(x, **options)
+
+
+def test_a_polarity_that_says_nothing_is_passed_over_where_the_input_has_but_one_axis() -> None:
+    sound = np.array([(100, 5, 1), (1200, 699, 1)], dtype=[("t", "<i8"), ("x", "<i8"), ("p", "<i8")])  # as tonic gives SHD
+    found = rsnn.records.frames(sound, 700, dt=1000)
+    assert np.argwhere(found).tolist() == [[0, 5], [1, 699]]
+    assert np.array_equal(rsnn.records.frames([sound[:0], sound], 700, dt=1000)[:, 1], found)
+    sound["p"][0] = 0
+    with pytest.raises(rsnn.InvalidValueError, match="to leave one out"):
+        rsnn.records.frames(sound, 700, dt=1000)

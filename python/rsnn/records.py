@@ -75,7 +75,8 @@ def frames(records: Any, input_shape: int | Sequence[int], *, dt: float, steps: 
     records : structured array, or list of structured arrays
         Fields ``t x y p``, ``t x y``, ``t x p`` or ``t x``, in any order, and no other; records in any order. ``p`` is the first
         axis of the input, ``y`` the next one, ``x`` the last one. p is bool, or counts channels from 0, or is -1 and +1, which are
-        the channels 0 and 1. Without p an input may have one channel in front.
+        the channels 0 and 1. Without p an input may have one channel in front. Of fields ``t x p`` a p that is the same for
+        all events, as tonic gives of sound, is passed over where the input has but one axis.
     input_shape : int or tuple of int
         Of one sample in one step: (2, 34, 34) for ``t x y p``.
     dt : float
@@ -184,6 +185,8 @@ def _fields(name: str, records: Any, shape: Shape, *, timed: bool = True) -> dic
     if records.ndim != 1:
         raise InvalidValueError(f"{name} has shape {records.shape}: must be (events,); give a batch as a list of recordings")
     found = records.dtype.names
+    if len(shape) == 1 and set(found) == {"t", "x", "p"} and _constant(records["p"]):
+        found = tuple(field for field in found if field != "p")
     has = {field for field in found if field in AXES}
     axes = [axis for axis in AXES if axis in has]
     bare = shape[1:] if "p" not in has and shape[:1] == (1,) else shape
@@ -201,6 +204,11 @@ def _fields(name: str, records: Any, shape: Shape, *, timed: bool = True) -> dic
         if value.dtype.kind not in kinds or value.ndim != 1 or value.dtype.itemsize > 8:
             raise InvalidTypeError(f"{name}[{field!r}]: {value.dtype} came; must be whole numbers{' or fractions' if field == 't' else ''}")
     return fields
+
+
+def _constant(p: Array) -> bool:
+    """Tell whether every event says the same, and so nothing."""
+    return p.ndim == 1 and (not len(p) or bool((p == p[0]).all()))
 
 
 def _axes(own: dict[str, Array], shape: Shape) -> list[str]:
