@@ -89,7 +89,7 @@ docs: $(STAMPS)/extra-docs ## build the manual into docs/_build/html; runs the t
 
 wheel: $(STAMPS)/zig ## build a wheel for old Linux systems and an sdist into dist/, and try both
 	rm -rf dist
-	$(MATURIN) build --release --locked --zig --compatibility manylinux2014 --out dist
+	$(MATURIN) build --release --locked --zig --compatibility manylinux2014 --compression-level 9 --out dist
 	$(MATURIN) sdist --out dist
 	$(BIN)/python tools/try_dist.py dist
 
@@ -124,7 +124,7 @@ $(STAMPS)/sources: $(STAMPS)/venv FORCE
 
 $(STAMPS)/wheel: $(SOURCES) $(STAMPS)/sources $(STAMPS)/maturin
 	rm -rf $(WHEELS)
-	$(MATURIN) build --release --locked --quiet --out $(WHEELS)
+	$(MATURIN) build --release --locked --quiet --compression-level 9 --out $(WHEELS)
 	$(PIP) install --quiet --force-reinstall --no-deps $(WHEELS)/rsnn-*.whl
 	$(PIP) install --quiet $(WHEELS)/rsnn-*.whl
 	@touch $@

@@ -141,7 +141,9 @@ pub fn conv2d<E: Elem>(
             turn(&sums, conv.outputs, out);
             if let Some(bias) = bias {
                 for (out, bias) in out.chunks_exact_mut(pixels).zip(bias) {
-                    out.iter_mut().for_each(|y| *y += *bias);
+                    for y in out {
+                        *y += *bias;
+                    }
                 }
             }
         }
@@ -170,7 +172,7 @@ pub fn weight_gradient<E: Elem>(
     let image_out = conv.outputs * output.0 * output.1;
     // No more shares than their sum is worth beside the gradient that is read.
     let worth = (4 * conv.images * image_out / size).max(1);
-    let shares = SHARES.min(SHARED_BYTES / (size * size_of::<E>()).max(1)).min(worth).clamp(1, conv.images);
+    let shares = SHARES.min(SHARED_BYTES / size_of_val(grad_weight).max(1)).min(worth).clamp(1, conv.images);
     let mut totals = vec![Vec::new(); shares];
     let tasks = totals.iter_mut().enumerate().map(|(n, total)| (n * conv.images / shares..(n + 1) * conv.images / shares, total)).collect();
     for_each(context, tasks, |(images, total): (std::ops::Range<usize>, &mut Vec<E>), stop| {
