@@ -26,6 +26,19 @@ const MOST: usize = 12;
 /// Terms summed before the sums go back to memory: a block of `b` two vectors wide stays in the second cache.
 const DEPTH: usize = 512;
 
+/// Rows of a tile, by an index that is known when compiling: what a loop indexes before it is unrolled lives in memory, the sums too.
+macro_rules! for_each_row {
+    ($n:ident < $rows:ident => $body:block) => {
+        for_each_row!(@ $n $rows $body 0 1 2 3 4 5 6 7 8 9 10 11)
+    };
+    (@ $n:ident $rows:ident $body:block $($index:literal)*) => {
+        $(if $index < $rows {
+            const $n: usize = $index;
+            $body
+        })*
+    };
+}
+
 /// The right operand: row k of its panel p starts at `values[p * advance + offsets[k]]` and is read [`panel_width`] wide.
 pub struct Right<'a, E> {
     /// Everything; long enough that a panel can be read whole.
@@ -115,97 +128,66 @@ impl<E: Elem> Panel<'_, E> {
     fn run<S: Simd, const W: usize, const FUSED: bool>(&self, simd: S, c: &mut Target<'_, E>) {
         let rows = c.values.len() / c.stride;
         let mut row = 0;
-        // Made once: to zero it for every tile takes longer than a short sum.
-        let staged = &mut [[[E::ZERO; WIDEST]; VECTORS]; MOST];
         // Twice as many sums where there are 32 registers: half the loads for each.
         while V::<E, S>::LEN * size_of::<E>() >= 64 && rows - row >= MOST {
-            self.tile::<S, MOST, W, FUSED>(simd, row, c, staged);
+            self.tile::<S, MOST, W, FUSED>(simd, row, c);
             row += MOST;
         }
         while rows - row >= 6 {
-            self.tile::<S, 6, W, FUSED>(simd, row, c, staged);
+            self.tile::<S, 6, W, FUSED>(simd, row, c);
             row += 6;
         }
         if rows - row >= 4 {
-            self.tile::<S, 4, W, FUSED>(simd, row, c, staged);
+            self.tile::<S, 4, W, FUSED>(simd, row, c);
             row += 4;
         }
         if rows - row >= 2 {
-            self.tile::<S, 2, W, FUSED>(simd, row, c, staged);
+            self.tile::<S, 2, W, FUSED>(simd, row, c);
             row += 2;
         }
         if rows - row >= 1 {
-            self.tile::<S, 1, W, FUSED>(simd, row, c, staged);
+            self.tile::<S, 1, W, FUSED>(simd, row, c);
         }
     }
 
     /// `M` rows of `a` from `row` on, `W` vectors of columns.
     #[inline(always)]
-    fn tile<S: Simd, const M: usize, const W: usize, const FUSED: bool>(
-        &self,
-        simd: S,
-        row: usize,
-        c: &mut Target<'_, E>,
-        staged: &mut [[[E; WIDEST]; VECTORS]; MOST],
-    ) {
+    fn tile<S: Simd, const M: usize, const W: usize, const FUSED: bool>(&self, simd: S, row: usize, c: &mut Target<'_, E>) {
         let len = V::<E, S>::LEN;
         let mut a: [&[E]; M] = [&[]; M];
-        for m in 0..M {
-            a[m] = &self.a[(row + m) * self.depth + self.first..][..self.offsets.len()];
-        }
+        for_each_row!(N < M => {
+            a[N] = &self.a[(row + N) * self.depth + self.first..][..self.offsets.len()];
+        });
         let mut sums = [[V::<E, S>::splat(simd, E::ZERO); W]; M];
         let part = (c.columns.end - self.column).min(W * len);
-        // Sums come from memory and go back to it through `staged`: in loops so short that they are unrolled, or the sums would live there.
         if self.first > 0 {
-            for m in 0..M {
-                let stored = &c.values[(row + m) * c.stride + self.column..][..part];
-                if part == W * len {
-                    // Of a length that is known: no calls.
-                    for w in 0..W {
-                        staged[m][w][..len].copy_from_slice(&stored[w * len..(w + 1) * len]);
-                    }
-                } else {
-                    for (to, from) in staged[m].iter_mut().zip(stored.chunks(len)) {
-                        to[..from.len()].copy_from_slice(from);
-                    }
+            for_each_row!(N < M => {
+                let stored = &c.values[(row + N) * c.stride + self.column..][..part];
+                sums[N][0] = load_part::<E, S>(simd, stored, 0);
+                if W > 1 {
+                    sums[N][1] = load_part::<E, S>(simd, stored, len);
                 }
-            }
-            for m in 0..M {
-                for w in 0..W {
-                    sums[m][w] = V::<E, S>::from_slice(simd, &staged[m][w][..len]);
-                }
-            }
+            });
         }
         for (k, &offset) in self.offsets.iter().enumerate() {
             let values = &self.values[offset..][..W * len];
-            let mut b = [V::<E, S>::splat(simd, E::ZERO); W];
-            for w in 0..W {
-                b[w] = V::<E, S>::from_slice(simd, &values[w * len..(w + 1) * len]);
-            }
-            for m in 0..M {
-                let factor = V::<E, S>::splat(simd, a[m][k]);
-                for w in 0..W {
-                    sums[m][w] = if FUSED { factor.mul_add(b[w], sums[m][w]) } else { sums[m][w] + factor * b[w] };
+            let first = V::<E, S>::from_slice(simd, &values[..len]);
+            let second = V::<E, S>::from_slice(simd, &values[(W - 1) * len..]);
+            for_each_row!(N < M => {
+                let factor = V::<E, S>::splat(simd, a[N][k]);
+                sums[N][0] = if FUSED { factor.mul_add(first, sums[N][0]) } else { sums[N][0] + factor * first };
+                if W > 1 {
+                    sums[N][1] = if FUSED { factor.mul_add(second, sums[N][1]) } else { sums[N][1] + factor * second };
                 }
-            }
+            });
         }
-        for m in 0..M {
-            for w in 0..W {
-                sums[m][w].store_slice(&mut staged[m][w][..len]);
+        for_each_row!(N < M => {
+            let stored = &mut c.values[(row + N) * c.stride + self.column..][..part];
+            store_part::<E, S>(sums[N][0], stored, 0);
+            if W > 1 {
+                store_part::<E, S>(sums[N][1], stored, len);
             }
-        }
-        for m in 0..M {
-            let stored = &mut c.values[(row + m) * c.stride + self.column..][..part];
-            if part == W * len {
-                for w in 0..W {
-                    stored[w * len..(w + 1) * len].copy_from_slice(&staged[m][w][..len]);
-                }
-            } else {
-                for (to, from) in stored.chunks_mut(len).zip(&staged[m]) {
-                    to.copy_from_slice(&from[..to.len()]);
-                }
-            }
-        }
+        });
     }
 }
 
