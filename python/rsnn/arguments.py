@@ -24,7 +24,9 @@ MOST_STEPS = 2**24
 def shown(value: object) -> str:
     """Show a value in a message or a repr: short, whatever it is."""
     if isinstance(value, np.ndarray) and value.ndim and value.size > 6:
-        between = f"{np.min(value):.6g} to {np.max(value):.6g}" if value.dtype.kind in "biuf" else str(value.dtype)
+        # A view may have more elements than anyone can look at, of one that is in memory.
+        ranged = value.dtype.kind in "biuf" and value.size <= MOST_STEPS
+        between = f"{np.min(value):.6g} to {np.max(value):.6g}" if ranged else str(value.dtype)
         return f"<array {value.shape}, {between}>"
     if isinstance(value, np.ndarray) and value.ndim:
         return repr(value.tolist())
