@@ -143,6 +143,34 @@ def test_one_call_refuses_arguments_it_does_not_have(call: Any, message: str) ->
         call()
 
 
+HUGE = np.broadcast_to(np.int8(1), (2**30, 2**29))
+"""More elements than anyone can look at, of one that is in memory."""
+ELSEWHERE: list[tuple[Any, type[Exception], str]] = [
+    (lambda: rsnn.LIF(HUGE.view(bool)), TYPE, r"tau_mem=<array \(1073741824, 536870912\), bool>: bool is not accepted"),
+    (lambda: rsnn.memory.empty((2**62, 2**62), "f4"), MemoryError, r"an array of shape .* takes \d+ bytes: more than any memory has"),
+    (lambda: rsnn.LIF().init_state((2**62, 2**62)), MemoryError, "more than any memory has"),
+    (lambda: rsnn.presets.norse.LIF(dt=b""), TYPE, "dt=b''.*give a real number"),
+    (lambda: rsnn.presets.sinabs.LIF(20.0, norm_input=np.ones(2)), TYPE, r"norm_input=.*True or False"),
+    (lambda: rsnn.stages.parts(len), TYPE, r"neuron=<built-in function len>: must be a rsnn\.Neuron"),
+    (lambda: rsnn.Spikes.pack([[0, 1]]).count(2**64), VALUE, "axis=18446744073709551616: must be different axes"),
+    (lambda: rsnn.chip.loihi.network(3), TYPE, "layers=3: must be a list"),
+    (lambda: rsnn.encode.targets_convert([1], 2, normalize=True), VALUE, "options=.*'normalize' is not one of"),
+    (lambda: rsnn.encode.targets_latency([1], 2, 3, normalise=True), VALUE, "did you mean 'normalize'"),
+    (lambda: rsnn.surrogate.ATan().numpy([[1.0], "a"]), TYPE, "v="),
+    (lambda: rsnn.surrogate.ATan().numpy([1.0, 2.0], np.int64), TYPE, "theta=.*give real numbers"),
+    (lambda: rsnn.surrogate.ATan().numpy([1.0, 2.0], [1.0, 2.0, 3.0]), VALUE, r"theta has shape \(3,\): it must broadcast"),
+    (lambda: rsnn.metrics.decaying_integral("a", 0.2), TYPE, "squares=.*give real numbers"),
+    (lambda: rsnn.metrics.decaying_integral(np.empty((0, 3)), 0.2), VALUE, r"squares has shape \(0, 3\): must be .* at least one step"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(ELSEWHERE)))
+def test_what_fuzzing_found_is_refused_in_words(number: int) -> None:
+    call, error, message = ELSEWHERE[number]
+    with pytest.raises(error, match=message):
+        call()
+
+
 SCRAPS = st.one_of(
     st.none(),
     st.booleans(),

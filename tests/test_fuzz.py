@@ -54,7 +54,8 @@ def changes(x):
 
 
 def slow(x):
-    time.sleep(60)
+    while True:
+        pass
 
 
 def aborts(x):
@@ -63,7 +64,7 @@ def aborts(x):
 
 def deaf(x):
     import signal
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPROF])
     time.sleep(600)
 
 

@@ -49,6 +49,14 @@ def array_of(name: str, value: Any) -> npt.NDArray[Any]:
         raise InvalidTypeError(f"{name}={shown(value)}: cannot become a numpy array ({error}); give numbers") from error
 
 
+def numbers(name: str, value: Any) -> npt.NDArray[Any]:
+    """Make an array of real numbers of anything that is one; NaN and infinity may be among them."""
+    array = array_of(name, value)
+    if array.dtype.kind not in "biuf":
+        raise InvalidTypeError(f"{name}={shown(array)}: {array.dtype} is not accepted; give real numbers")
+    return array
+
+
 def real(name: str, value: Any) -> float | Float64Array:
     """Check a parameter, a finite real number or an array of them: gives a float, or a float64 array of its own that is read-only."""
     array = array_of(name, value)

@@ -72,7 +72,9 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     """
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
-    if size < SMALLEST or size > sys.maxsize // 2:  # what no memory has, numpy refuses
+    if size > sys.maxsize // 2:
+        raise MemoryError(f"an array of shape {shape} and {kind} takes {size} bytes: more than any memory has")
+    if size < SMALLEST:
         return np.empty(shape, kind)
     size = _rounded(size)
     waiting = _waiting.setdefault(size, [])

@@ -295,7 +295,7 @@ class Spikes:
             return int(np.bitwise_count(self._words).sum(dtype=np.int64))
         try:
             axes = np.lib.array_utils.normalize_axis_tuple(axis, self.ndim)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InvalidValueError(f"axis={shown(axis)}: must be different axes of {self._shape}, from 0 to {self.ndim - 1}") from None
         time, total = self._axis, np.zeros([n for k, n in enumerate(self._shape) if k not in axes], np.int64)
         place = (slice(None),) * (time - sum(k < time for k in axes))

@@ -22,6 +22,8 @@ from fuzz.entries import MODULES
 
 START = 120.0
 """Seconds that may pass until the examples have run."""
+WAIT = 12
+"""How much longer than its limit of processor time a call may take by the clock."""
 GROWTH = 48
 """MiB by which memory may grow from the first half of the calls to the second: less than 100 bytes a call in half a million."""
 MOST_DEATHS = 50
@@ -94,16 +96,17 @@ def follow(child: subprocess.Popen[bytes], folder: Path, options: argparse.Names
         if now != at:
             at, since = now, time.monotonic()
         number = WHERE.unpack(now)[0] if now else -1
-        if time.monotonic() > since + (4 * options.limit if number >= 0 else START):
+        if time.monotonic() > since + (WAIT * options.limit if number >= 0 else START):
             child.send_signal(signal.SIGUSR1)  # faulthandler says where it is
             time.sleep(1)
             child.kill()
             child.wait()
-            return f"did not come back within {4 * options.limit:g} s and could not be stopped"
+            return f"did not come back within {WAIT * options.limit:g} s and could not be stopped"
         if sys.stderr.isatty() and time.monotonic() > shown + 0.5:
             shown = time.monotonic()
             done = max(0, number - options.first)
-            print(f"\r{done:,} calls  {WHERE.unpack(now)[1].rstrip(bytes(1)).decode():60.60}" if now else "\rexamples", end="", file=sys.stderr)
+            entry = WHERE.unpack(now)[1].rstrip(b"\0").decode() if now else "examples"
+            print(f"\r{done:,} calls  {entry:60.60}", end="", file=sys.stderr)
 
 
 def show(total: Sum, options: argparse.Namespace, seconds: float) -> None:
@@ -138,7 +141,7 @@ def main() -> int:
     parser.add_argument("--calls", type=int, default=10**6, help="stop after so many (1000000)")
     parser.add_argument("--seed", type=int, default=0, help="which calls: those of a seed are always the same (0)")
     parser.add_argument("--first", type=int, default=0, help="the number of the first call (0)")
-    parser.add_argument("--limit", type=float, default=10.0, help="seconds that a call may take (10)")
+    parser.add_argument("--limit", type=float, default=10.0, help="seconds of processor time that a call may take (10)")
     parser.add_argument("--memory", type=float, default=4.0, help="GiB that the calls may use beyond the start (4)")
     parser.add_argument("--modules", type=lambda text: tuple(text.split(",")), default=MODULES, help="what is called (all but rsnn.torch)")
     parser.add_argument("--stress", type=float, default=10.0, help="seconds of threads, forks and Ctrl-C at the end; 0: none (10)")

@@ -16,11 +16,14 @@ from typing import Any
 
 import numpy as np
 
-MODULES = ("rsnn", *(f"rsnn.{name}" for name in (
-    "chip datasets decode encode events memory metrics nir plasticity presets presets.norse presets.snntorch presets.sinabs "
-    "presets.spikingjelly records stages surrogate"
-).split()))  # fmt: skip
-"""What needs numpy alone. rsnn.torch, rsnn.convert.relu and rsnn.plot can be named too: a call of theirs takes a hundred times as long."""
+MODULES = (
+    "rsnn", "rsnn.chip", "rsnn.datasets", "rsnn.decode", "rsnn.encode", "rsnn.events", "rsnn.memory", "rsnn.metrics", "rsnn.nir",
+    "rsnn.plasticity", "rsnn.presets.norse", "rsnn.presets.snntorch", "rsnn.presets.sinabs", "rsnn.presets.spikingjelly", "rsnn.records",
+    "rsnn.stages", "rsnn.surrogate",
+)  # fmt: skip
+"""What needs numpy alone. rsnn.torch and rsnn.plot can be named too: a call of theirs takes a hundred times as long."""
+HOOKS = ("kernel", "table", "coefficients", "start", "plot")
+"""Methods that engines call with what was checked before, and pictures, which need matplotlib: they are not called."""
 MOST = 20_000
 """Arguments of examples with more elements are left out: calls are to be many."""
 EXAMPLES = 12
@@ -49,14 +52,14 @@ class Interface:
 
 def public(module: ModuleType, seen: set[str]) -> Iterator[tuple[str, Any]]:
     """Names and callables of a module and of the modules that it names, each once."""
-    listed = getattr(module, "__all__", None)
+    listed, home = getattr(module, "__all__", None), module.__name__.partition(".")[0]
     for name in listed or [name for name in vars(module) if not name.startswith("_")]:
         value = getattr(module, name)
         if inspect.ismodule(value):
-            if listed and value.__name__.startswith(module.__name__ + ".") and value.__name__ not in seen:
+            if listed and not value.__name__.endswith(".reference") and value.__name__.startswith(module.__name__ + ".") and value.__name__ not in seen:
                 seen.add(value.__name__)
                 yield from public(value, seen)
-        elif callable(value) and getattr(value, "__module__", "").startswith(module.__name__.partition(".")[0]):
+        elif callable(value) and (getattr(value, "__module__", None) or "").startswith(module.__name__ if not listed else home):
             where = f"{module.__name__}.{name}".removeprefix("rsnn.")
             if not (inspect.isclass(value) and issubclass(value, (BaseException, Warning))):
                 yield where, value
@@ -78,7 +81,7 @@ def discover(modules: tuple[str, ...]) -> list[Entry]:
             text = getattr(function, "__doc__", None) or ""
             documented = "Parameters\n" in text or ">>>" in text
             called = attribute in ("__getitem__", "__call__")
-            if inspect.isfunction(function) and (called or (documented and not attribute.startswith("_"))):
+            if inspect.isfunction(function) and attribute not in HOOKS and (called or (documented and not attribute.startswith("_"))):
                 bound = isinstance(static, (classmethod, staticmethod))
                 call = getattr(value, attribute)
                 parameters = parameters_of(call)

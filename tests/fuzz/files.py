@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import event_files
-import rsnn
+import numpy as np
 from hostile import Rng, some
+
+import rsnn
 
 
 @dataclass
@@ -53,9 +53,7 @@ def kept(folder: Path) -> list[Kept]:
         ("nmnist.bin", event_files.nmnist, {}), ("plain.npz", event_files.npz, {}), ("packed.npz", event_files.compressed, {}),
         ("shd.h5", event_files.shd, {}),
     ):  # fmt: skip
-        readers.append(
-            (f"datasets.events {name}", write(folder / name), lambda path, more=more: list(rsnn.datasets.events(path, **more)))
-        )
+        readers.append((f"datasets.events {name}", write(folder / name), lambda path, more=more: list(rsnn.datasets.events(path, **more))))
     return [Kept(name, path, path.read_bytes(), read) for name, path, read in readers]
 
 

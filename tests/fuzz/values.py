@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hostile import Rng, hostile, some
 
 from fuzz.entries import Entry, Interface, owner_of
-from hostile import Rng, hostile, some
 
 SIZES = (0, 1, -1, 7, 2**16, 2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1, 2**63, 2**64)
 KINDS = ("?", "i1", "u2", "<i4", ">i4", "i8", "u8", "f2", "f4", "f8", ">f4", ">f8", "g", "F", "O", "U3", "M8[s]", "i4,f4")
@@ -79,7 +79,8 @@ def altered(rng: Rng, value: Any) -> Any:
             return changed
         return value.T
     if isinstance(value, str):
-        return some(rng, value[:-1], value.upper(), value + "\0", value * 50, value.encode(), Path(value[:40].replace("\0", "")), "\ud800")
+        path = Path(value[:40].encode("ascii", "replace").decode().replace("\0", ""))
+        return some(rng, value[:-1], value.upper(), value + "\0", value * 50, value.encode(errors="replace"), path, "\ud800")
     if isinstance(value, bool) or value is None:
         return some(rng, True, False, 0, 1, None)
     if isinstance(value, (int, float)):
