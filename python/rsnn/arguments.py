@@ -17,6 +17,8 @@ LARGEST = float(np.finfo(np.float32).max)
 """The largest size of a parameter: beyond it the value would be infinite in float32."""
 SMALLEST = float(np.finfo(np.float32).tiny)
 """The smallest size of a parameter that must not be zero: below it the value loses its digits in float32."""
+MOST_BYTES = 2**47
+"""What a process can address."""
 MOST_STEPS = 2**24
 """The largest count that float32 holds exactly together with every count below it."""
 
@@ -44,9 +46,12 @@ def array_of(name: str, value: Any) -> npt.NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray):
         raise InvalidTypeError(f"{name}: a masked array is not accepted, the mask would be lost; fill it first: {name}.filled(0)")
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise InvalidTypeError(f"{name}={shown(value)}: cannot become a numpy array ({error}); give numbers") from error
+    if array.nbytes > MOST_BYTES:  # one element seen so often: whatever looks at each of them would not come back
+        raise InvalidValueError(f"{name} has shape {array.shape}: more numbers than any memory holds; give a smaller array")
+    return array
 
 
 def numbers(name: str, value: Any) -> npt.NDArray[Any]:

@@ -223,6 +223,8 @@ class Spikes:
         >>> rsnn.Spikes.concatenate([spikes[:1], spikes[1:]]) == spikes
         True
         """
+        if not isinstance(pieces, Iterable):
+            raise InvalidTypeError(f"pieces={shown(pieces)}: must be a list of rsnn.Spikes")
         all_ = list(pieces)
         for k, piece in enumerate(all_):
             if not isinstance(piece, Spikes):

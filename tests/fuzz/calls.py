@@ -70,7 +70,7 @@ class Calls:
     def run(self) -> None:
         """Make calls until their number or the time is reached."""
         options = self.options
-        end, written = time.monotonic() + options.seconds, 0.0
+        end, written = options.begin + options.seconds, 0.0
         number = options.first
         while number < options.first + options.calls and time.monotonic() < end:
             try:
@@ -184,6 +184,7 @@ def main() -> None:
     parser.add_argument("--show", action="store_true")
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
+    options.begin = time.monotonic()
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)
     warnings.simplefilter("ignore")

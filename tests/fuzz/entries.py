@@ -56,12 +56,14 @@ def public(module: ModuleType, seen: set[str]) -> Iterator[tuple[str, Any]]:
     for name in listed or [name for name in vars(module) if not name.startswith("_")]:
         value = getattr(module, name)
         if inspect.ismodule(value):
-            if listed and not value.__name__.endswith(".reference") and value.__name__.startswith(module.__name__ + ".") and value.__name__ not in seen:
+            own = value.__name__.startswith(module.__name__ + ".") and not value.__name__.endswith(".reference")
+            if listed and own and value.__name__ not in seen:
                 seen.add(value.__name__)
                 yield from public(value, seen)
         elif callable(value) and (getattr(value, "__module__", None) or "").startswith(module.__name__ if not listed else home):
             where = f"{module.__name__}.{name}".removeprefix("rsnn.")
-            if not (inspect.isclass(value) and issubclass(value, (BaseException, Warning))):
+            shown = listed or inspect.isclass(value) or is_documented(value)
+            if shown and not (inspect.isclass(value) and issubclass(value, BaseException)):
                 yield where, value
 
 
@@ -78,10 +80,8 @@ def discover(modules: tuple[str, ...]) -> list[Entry]:
         for attribute in dir(value):
             static = inspect.getattr_static(value, attribute)
             function = getattr(static, "__func__", static)
-            text = getattr(function, "__doc__", None) or ""
-            documented = "Parameters\n" in text or ">>>" in text
-            called = attribute in ("__getitem__", "__call__")
-            if inspect.isfunction(function) and attribute not in HOOKS and (called or (documented and not attribute.startswith("_"))):
+            called = attribute in ("__getitem__", "__call__") or (is_documented(function) and not attribute.startswith("_"))
+            if inspect.isfunction(function) and attribute not in HOOKS and called:
                 bound = isinstance(static, (classmethod, staticmethod))
                 call = getattr(value, attribute)
                 parameters = parameters_of(call)
@@ -90,6 +90,12 @@ def discover(modules: tuple[str, ...]) -> list[Entry]:
                 if (value, attribute) not in found and (bound or function not in found):
                     found[(value, attribute) if bound else function] = Entry(f"{name}.{attribute}", call, parameters, not bound)
     return [entry for entry in found.values() if entry.parameters or entry.method]
+
+
+def is_documented(function: Any) -> bool:
+    """Tell whether a docstring says what is taken, or shows how it is called: a function for users."""
+    text = getattr(function, "__doc__", None) or ""
+    return "Parameters\n" in text or ">>>" in text
 
 
 def parameters_of(call: Callable[..., Any]) -> dict[str, inspect.Parameter]:
