@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,14 @@ def count(name: str, value: Any, low: int, hint: str = "") -> int:
     return number
 
 
+def size(name: str, value: Any, low: int, hint: str = "") -> int:
+    """Check the length of an axis: an integer that is at least `low`, and no more than memory holds."""
+    number = count(name, value, low, hint)
+    if number > MOST_BYTES:
+        raise InvalidValueError(f"{name}={number}: more than any memory holds{'; ' + hint if hint else ''}")
+    return number
+
+
 def flag(name: str, value: Any) -> bool:
     """Check True or False, nothing that merely could mean it."""
     if not isinstance(value, (bool, np.bool_)):
@@ -166,14 +175,17 @@ def shape_of(name: str, value: Any) -> tuple[int, ...]:
         sizes = tuple(value)
     except TypeError:
         raise InvalidTypeError(f"{name}={shown(value)}: must be an integer or a tuple of integers") from None
-    return tuple(count(f"{name}[{k}]", size, 0) for k, size in enumerate(sizes))
+    made = tuple(count(f"{name}[{k}]", one, 0) for k, one in enumerate(sizes))
+    if prod(one for one in made if one) > MOST_BYTES:
+        raise InvalidValueError(f"{name}={shown(made)}: more numbers than any memory holds; give a smaller one")
+    return made
 
 
 def float_dtype(name: str, value: Any) -> np.dtype[Any]:
     """Check a dtype that rsnn computes in: float32 or float64."""
     try:
         dtype: np.dtype[Any] = np.dtype(value).newbyteorder("=")
-    except TypeError:
+    except (TypeError, ValueError):
         raise InvalidTypeError(f"{name}={shown(value)}: must be float32 or float64") from None
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise InvalidTypeError(f"{name}={dtype}: must be float32 or float64")

@@ -78,7 +78,7 @@ class Calls:
             except TooLongError:  # the signal came late, after the call
                 self.defect(number, self.now[8:].rstrip(b"\0").decode(), f"longer than {options.limit:g} s")
             number += 1
-            if time.process_time() > written + 1:
+            if number % 1000 == 0 or time.process_time() > written + 1:
                 written = time.process_time()
                 self.report(number, False)
         self.report(number, True)

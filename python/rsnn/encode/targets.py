@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rsnn.arguments import array_of, choice, count, flag, float_dtype, is_tensor, names, scalar, shown
+from rsnn.arguments import array_of, choice, count, flag, float_dtype, is_tensor, names, scalar, shown, size
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.reference.coding import words
 
@@ -118,7 +118,7 @@ def targets_rate(
         if first or rates != [1.0, 0.0]:
             raise InvalidValueError("steps: these targets change over time; give steps=")
         return _back(came, np.where(hot > 0, hot.dtype.type(on), hot.dtype.type(off)))
-    steps = count("steps", steps, 0, "None for targets without a time axis")
+    steps = size("steps", steps, 0, "None for targets without a time axis")
     if first > steps:
         raise InvalidValueError(f"first_spike_time={first}: there are {steps} steps; give at most {steps}")
     drawn = None
@@ -218,7 +218,7 @@ def _known(options: dict[str, Any], *functions: Callable[..., Any]) -> None:
 
 
 def _one_hot(targets: Any, num_classes: Any, dtype: Any) -> tuple[Given, Array]:
-    classes, kind = count("num_classes", num_classes, 1), float_dtype("dtype", dtype)
+    classes, kind = size("num_classes", num_classes, 1), float_dtype("dtype", dtype)
     if is_tensor(targets):
         came = given("targets", targets)
         numbers = came.array.astype(np.int64) if _integers(targets) else came.array

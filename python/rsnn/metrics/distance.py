@@ -82,7 +82,9 @@ def decaying_integral(squares: Any, ratio: float) -> Any:
         squares = numbers("squares", squares)
     if squares.ndim == 0 or len(squares) == 0:
         raise InvalidValueError(f"squares has shape {tuple(squares.shape)}: must be (T, ...) with at least one step")
-    return -math.expm1(-2.0 * scalar("ratio", ratio)) * squares[:-1].sum(0) + squares[-1]
+    steps = scalar("ratio", ratio)
+    within("ratio", steps, 0.0, LARGEST)
+    return -math.expm1(-2.0 * steps) * squares[:-1].sum(0) + squares[-1]
 
 
 def victor_purpura_distance(a: Any, b: Any, *, q: float, dt: float = 1.0, batch_first: bool = False, threads: int | None = None) -> Array:

@@ -148,6 +148,6 @@ def layer_of(weight: Any, stride: Any, padding: Any) -> Linear | Conv1d | Conv2d
 def checked_rule(name: str, rule: Any) -> AnyRule:
     """Refuse what is no rule of spike times."""
     if not isinstance(rule, (STDP, RewardModulated)):
-        hint = f"; give an instance: {rule.__name__}(...)" if rule in (STDP, RewardModulated) else ""
+        hint = f"; give an instance: {rule.__name__}(...)" if rule is STDP or rule is RewardModulated else ""
         raise InvalidTypeError(f"{name}={shown(rule)}: must be rsnn.plasticity.STDP(...) or RewardModulated(...){hint}")
     return rule
