@@ -172,6 +172,8 @@ ELSEWHERE: list[tuple[Any, type[Exception], str]] = [
     (lambda: rsnn.AdEx.from_conductances(g_l=0.0), VALUE, "g_l=0.0: must be positive"),
     (lambda: rsnn.encode.population([0.5], 2**62), VALUE, "out_features=4611686018427387904: more than any memory holds"),
     (lambda: rsnn.encode.targets_rate([0], 2**62), VALUE, "num_classes=.*more than any memory holds"),
+    (lambda: rsnn.encode.latency([0.5], 2**62), VALUE, "steps=.*more than any memory holds"),
+    (lambda: rsnn.chip.rockpool.quantize("global", {}, bits_per_threshold=2**40), VALUE, "bits_per_threshold=.*must be from 2 to 32"),
     (lambda: rsnn.encode.targets_rate([0], 2, 2**62), VALUE, "steps=.*more than any memory holds"),
     (lambda: rsnn.presets.norse.LIF(dt=b""), TYPE, "dt=b''.*give a real number"),
     (lambda: rsnn.presets.sinabs.LIF(20.0, norm_input=np.ones(2)), TYPE, r"norm_input=.*True or False"),

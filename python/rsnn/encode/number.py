@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rsnn.arguments import count, scalar, size
+from rsnn.arguments import scalar, size
 from rsnn.errors import InvalidValueError
 
 from .given import finite, given, packed_or_not, positive, unpacked
@@ -49,7 +49,7 @@ def phase(x: Any, steps: int = 8, *, packed: bool = False) -> Any:
     >>> rsnn.encode.phase([192 / 256, 1 / 256]).T.tolist()
     [[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
     """
-    came, steps = given("x", x), count("steps", steps, 1)
+    came, steps = given("x", x), size("steps", steps, 1)
     packed = unpacked(came, packed)
     if steps > MOST_DIGITS:
         raise InvalidValueError(f"steps={steps}: must be from 1 to {MOST_DIGITS}; a number has no more digits")
