@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rsnn.arguments import flag, is_tensor, shown, size
+from rsnn.arguments import count, flag, is_tensor, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.simulation import data
 from rsnn.spikes import Spikes
@@ -100,7 +100,7 @@ def finite(x: Given, low: float = -math.inf, high: float = math.inf, cure: str =
 def steps_of(x: Given, steps: Any) -> int | None:
     """Check `steps`, the time of an input without a time axis, or None for one that has it."""
     if steps is not None:
-        return size("steps", steps, 0, "None for an input that has a time axis")
+        return count("steps", steps, 0, "None for an input that has a time axis")
     if x.array.ndim == 0:
         raise InvalidValueError(f"{x.name} has shape (): must be (T, ...); for an input that is constant over time give steps=")
     return None
