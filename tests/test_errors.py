@@ -150,6 +150,7 @@ ELSEWHERE: list[tuple[Any, type[Exception], str]] = [
     (lambda: rsnn.memory.empty((2**62, 2**62), "f4"), MemoryError, r"an array of shape .* takes \d+ bytes: more than any memory has"),
     (lambda: rsnn.LIF(np.broadcast_to(1.0, (2**30, 2**20))), VALUE, r"tau_mem has shape .*: more numbers than any memory holds"),
     (lambda: rsnn.metrics.connection_sparsity([np.broadcast_to(1.0, (2**30, 2**20))]), VALUE, "more numbers than any memory holds"),
+    (lambda: rsnn.surrogate.Sigmoid(np.empty((2**40, 0))), VALUE, r"slope=<array \(1099511627776, 0\), float64>: must be a single number"),
     (lambda: rsnn.memory.empty((2**20,), object), TYPE, "dtype=object: must be a dtype of numbers"),
     (lambda: rsnn.memory.empty((3,), np.empty((0, 2))), TYPE, "dtype=.*must be a dtype of numbers"),
     (lambda: rsnn.memory.empty(0.5, "f4"), TYPE, r"shape=0\.5: must be an integer or a tuple"),

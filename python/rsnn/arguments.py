@@ -26,9 +26,9 @@ MOST_STEPS = 2**24
 
 def shown(value: object) -> str:
     """Show a value in a message or a repr: short, whatever it is."""
-    if isinstance(value, np.ndarray) and value.ndim and value.size > 6:
-        # A view may have more elements than anyone can look at, of one that is in memory.
-        ranged = value.dtype.kind in "biuf" and value.size <= MOST_STEPS
+    if isinstance(value, np.ndarray) and value.ndim and max(value.size, *value.shape) > 6:
+        # A view may have more elements than anyone can look at, of one that is in memory, or none along an axis of any length.
+        ranged = value.dtype.kind in "biuf" and 0 < value.size <= MOST_STEPS
         between = f"{np.min(value):.6g} to {np.max(value):.6g}" if ranged else str(value.dtype)
         return f"<array {value.shape}, {between}>"
     if isinstance(value, np.ndarray) and value.ndim:
