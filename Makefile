@@ -20,12 +20,12 @@ SOURCES := $(shell find rust python -type f \( -name '*.rs' -o -name '*.toml' -o
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo examples test test-peers peers check gate gate-update bench bench-peers docs wheel dev format clean FORCE
+.PHONY: help demo examples test test-peers peers check gate gate-update fuzz bench bench-peers docs wheel dev format clean FORCE
 
 help: ## this list
 	@echo "rsnn: spiking neural networks on a CPU. Targets:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
-	@echo "Options: PYTHON=path of a Python >= 3.11; ARGS='...' for demo, examples, test and bench"
+	@echo "Options: PYTHON=path of a Python >= 3.11; ARGS='...' for demo, examples, test, fuzz and bench"
 
 demo: $(STAMPS)/extra-demo ## build, install and run the main job on handwritten digits (pictures in out/)
 	$(BIN)/python -m rsnn demo $(ARGS)
@@ -60,6 +60,10 @@ check: $(STAMPS)/extra-check ## format, lints and types of Rust and Python
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest rsnn._rsnn
+
+# In tests: the values and the files are shared with the tests.
+fuzz: $(STAMPS)/extra-test ## call everything public with hostile values for a minute (ARGS="--seconds 60 --seed 0 --calls 1000000")
+	cd tests && ../$(BIN)/python -m fuzz $(ARGS)
 
 gate: $(STAMPS)/venv ## compare instruction counts with the recorded ones (needs valgrind)
 	$(BIN)/python benchmarks/gate.py

@@ -143,6 +143,61 @@ def test_one_call_refuses_arguments_it_does_not_have(call: Any, message: str) ->
         call()
 
 
+HUGE = np.broadcast_to(np.int8(1), (2**20, 2**20))
+"""More elements than anyone can look at, of one that is in memory."""
+ELSEWHERE: list[tuple[Any, type[Exception], str]] = [
+    (lambda: rsnn.LIF(HUGE.view(bool)), TYPE, r"tau_mem=<array \(1048576, 1048576\), bool>: bool is not accepted"),
+    (lambda: rsnn.memory.empty((2**62, 2**62), "f4"), MemoryError, r"an array of shape .* takes \d+ bytes: more than any memory has"),
+    (lambda: rsnn.LIF(np.broadcast_to(1.0, (2**30, 2**20))), VALUE, r"tau_mem has shape .*: more numbers than any memory holds"),
+    (lambda: rsnn.metrics.connection_sparsity([np.broadcast_to(1.0, (2**30, 2**20))]), VALUE, "more numbers than any memory holds"),
+    (lambda: rsnn.surrogate.Sigmoid(np.empty((2**40, 0))), VALUE, r"slope=<array \(1099511627776, 0\), float64>: must be a single number"),
+    (lambda: rsnn.memory.empty((2**20,), object), TYPE, "dtype=object: must be a dtype of numbers"),
+    (lambda: rsnn.memory.empty((3,), np.empty((0, 2))), TYPE, "dtype=.*must be a dtype of numbers"),
+    (lambda: rsnn.memory.empty(0.5, "f4"), TYPE, r"shape=0\.5: must be an integer or a tuple"),
+    (lambda: rsnn.memory.empty((2, -1), "f4"), VALUE, r"shape\[1\]=-1: must be an integer of at least 0"),
+    (lambda: rsnn.Spikes.concatenate(3), TYPE, "pieces=3: must be a list of rsnn.Spikes"),
+    (lambda: rsnn.plasticity.learn(rsnn.plasticity.STDP(), X, X, np.ones((4, 4)), stride=np.ones(2)), VALUE, "stride=.*only convolutions"),
+    (lambda: rsnn.LIF().init_state((2**62, 2**62)), VALUE, "shape=.*more numbers than any memory holds"),
+    (lambda: rsnn.LIF().init_state(3, recurrent=np.ones(2)), TYPE, "recurrent=.*True or False"),
+    (lambda: rsnn.Recurrent(LIF, np.eye(2)).init_state(2, "\ud800"), TYPE, "dtype=.*must be float32 or float64"),
+    (lambda: rsnn.Network([rsnn.IAF()], (2**62, 7)), VALUE, "input_shape=.*more numbers than any memory holds"),
+    (lambda: rsnn.Network([rsnn.IAF()], 3, inputs=np.array(3)), VALUE, "inputs=.*must be a list"),
+    (lambda: rsnn.Network.load("a\0"), VALUE, "path='a.*no path can have"),
+    (lambda: rsnn.Network([rsnn.IAF()], 3).save("\ud800"), VALUE, "path=.*no path can have"),
+    (lambda: rsnn.Spikes.concatenate(np.array(3.0)), TYPE, "pieces=.*must be a list of rsnn.Spikes"),
+    (lambda: rsnn.Spikes.pack([[0, 1]]).count(np.ones(2)), VALUE, "axis=.*must be different axes"),
+    (lambda: rsnn.Spikes.from_events([0, 3], 7, (1,)), TYPE, "i=7: must be 0 arrays"),
+    (lambda: rsnn.plasticity.learn(np.ones(3), X, X, np.ones((4, 4))), TYPE, "rule=.*must be rsnn.plasticity.STDP"),
+    (lambda: rsnn.presets.sinabs.IAF(reset_fn=np.ones(2)), TYPE, "reset_fn=.*must be MembraneSubtract"),
+    (lambda: rsnn.metrics.decaying_integral([1.0], -1e9), VALUE, "ratio=-1000000000.0: must be"),
+    (lambda: rsnn.AdEx.from_conductances(g_l=0.0), VALUE, "g_l=0.0: must be positive"),
+    (lambda: rsnn.encode.population([0.5], 2**62), VALUE, "out_features=4611686018427387904: more than any memory holds"),
+    (lambda: rsnn.encode.targets_rate([0], 2**62), VALUE, "num_classes=.*more than any memory holds"),
+    (lambda: rsnn.encode.latency([0.5], 2**62), VALUE, "steps=.*more than any memory holds"),
+    (lambda: rsnn.chip.rockpool.quantize("global", {}, bits_per_threshold=2**40), VALUE, "bits_per_threshold=.*must be from 2 to 32"),
+    (lambda: rsnn.encode.targets_rate([0], 2, 2**62), VALUE, "steps=.*more than any memory holds"),
+    (lambda: rsnn.presets.norse.LIF(dt=b""), TYPE, "dt=b''.*give a real number"),
+    (lambda: rsnn.presets.sinabs.LIF(20.0, norm_input=np.ones(2)), TYPE, r"norm_input=.*True or False"),
+    (lambda: rsnn.stages.parts(len), TYPE, r"neuron=<built-in function len>: must be a rsnn\.Neuron"),
+    (lambda: rsnn.Spikes.pack([[0, 1]]).count(2**64), VALUE, "axis=18446744073709551616: must be different axes"),
+    (lambda: rsnn.chip.loihi.network(3), TYPE, "layers=3: must be a list"),
+    (lambda: rsnn.encode.targets_convert([1], 2, normalize=True), VALUE, "options=.*'normalize' is not one of"),
+    (lambda: rsnn.encode.targets_latency([1], 2, 3, normalise=True), VALUE, "did you mean 'normalize'"),
+    (lambda: rsnn.surrogate.ATan().numpy([[1.0], "a"]), TYPE, "v="),
+    (lambda: rsnn.surrogate.ATan().numpy([1.0, 2.0], np.int64), TYPE, "theta=.*give real numbers"),
+    (lambda: rsnn.surrogate.ATan().numpy([1.0, 2.0], [1.0, 2.0, 3.0]), VALUE, r"theta has shape \(3,\): it must broadcast"),
+    (lambda: rsnn.metrics.decaying_integral("a", 0.2), TYPE, "squares=.*give real numbers"),
+    (lambda: rsnn.metrics.decaying_integral(np.empty((0, 3)), 0.2), VALUE, r"squares has shape \(0, 3\): must be .* at least one step"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(ELSEWHERE)))
+def test_what_fuzzing_found_is_refused_in_words(number: int) -> None:
+    call, error, message = ELSEWHERE[number]
+    with pytest.raises(error, match=message):
+        call()
+
+
 SCRAPS = st.one_of(
     st.none(),
     st.booleans(),

@@ -193,6 +193,22 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
             rsnn.nir.read(path)
 
 
+@pytest.mark.timeout(30)
+def test_a_file_with_an_altered_heap_is_refused_before_libhdf5_walks_it_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "net.nir"
+    rsnn.nir.write(image_network(), path, allow_lossy=True)
+    content = path.read_bytes()
+    heap = content.index(b"GCOL")
+    size = int.from_bytes(content[heap + 24 : heap + 32], "little")  # of the first object, behind the head of 16 bytes
+    for other in (0, size + 8, 10**6, 2**63):
+        path.write_bytes(content[: heap + 24] + other.to_bytes(8, "little") + content[heap + 32 :])
+        with pytest.raises(rsnn.FileFormatError, match=r"net\.nir: is no file of NIR, or only a part of one"):
+            rsnn.nir.read(path)
+    path.write_bytes(content[: heap + 16] + content[heap + 15 :])  # everything after it lies one byte later
+    with pytest.raises(rsnn.FileFormatError, match=r"one \((the heap at byte|there is no whole heap|points to byte)"):
+        rsnn.nir.read(path)
+
+
 def test_a_byte_changed_anywhere_is_refused_or_changes_nothing(tmp_path: Path) -> None:
     net, path = image_network(), tmp_path / "net.nir"
     rsnn.nir.write(net, path, allow_lossy=True)

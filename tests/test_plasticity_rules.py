@@ -396,3 +396,11 @@ def test_ctrl_c_stops_a_run_soon_and_changes_nothing_of_the_caller() -> None:
         learn(STDP(dependence="power", mu=0.4), pre, post, weight)
     assert time.perf_counter() - start < 10.0
     assert (weight == 0.5).all()
+
+
+def test_weights_of_every_so_many_steps_are_none_in_a_run_that_is_shorter() -> None:
+    pre, post = np.ones((4, 2)), np.ones((4, 3))
+    for every in (5, 2**80):
+        out = rsnn.plasticity.learn(rsnn.plasticity.STDP(), pre, post, np.full((3, 2), 0.5), weight_every=every)
+        assert out.history is not None
+        assert out.history.shape == (0, 3, 2)

@@ -126,6 +126,12 @@ def path_of(name: str, path: Any, accepted: str = "the path of a file, a string 
         where = None
     if not isinstance(where, str):
         raise InvalidTypeError(f"{name}={shown(path)}: must be {accepted}")
+    try:
+        held = os.fsencode(where)
+    except UnicodeEncodeError:
+        held = b"\0"
+    if b"\0" in held:
+        raise InvalidValueError(f"{name}={shown(where)}: holds a character that no path can have")
     return where
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,18 @@ LARGEST = float(np.finfo(np.float32).max)
 """The largest size of a parameter: beyond it the value would be infinite in float32."""
 SMALLEST = float(np.finfo(np.float32).tiny)
 """The smallest size of a parameter that must not be zero: below it the value loses its digits in float32."""
+MOST_BYTES = 2**47
+"""What a process can address."""
 MOST_STEPS = 2**24
 """The largest count that float32 holds exactly together with every count below it."""
 
 
 def shown(value: object) -> str:
     """Show a value in a message or a repr: short, whatever it is."""
-    if isinstance(value, np.ndarray) and value.ndim and value.size > 6:
-        between = f"{np.min(value):.6g} to {np.max(value):.6g}" if value.dtype.kind in "biuf" else str(value.dtype)
+    if isinstance(value, np.ndarray) and value.ndim and max(value.size, *value.shape) > 6:
+        # A view may have more elements than anyone can look at, of one that is in memory, or none along an axis of any length.
+        ranged = value.dtype.kind in "biuf" and 0 < value.size <= MOST_STEPS
+        between = f"{np.min(value):.6g} to {np.max(value):.6g}" if ranged else str(value.dtype)
         return f"<array {value.shape}, {between}>"
     if isinstance(value, np.ndarray) and value.ndim:
         return repr(value.tolist())
@@ -42,9 +47,20 @@ def array_of(name: str, value: Any) -> npt.NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray):
         raise InvalidTypeError(f"{name}: a masked array is not accepted, the mask would be lost; fill it first: {name}.filled(0)")
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise InvalidTypeError(f"{name}={shown(value)}: cannot become a numpy array ({error}); give numbers") from error
+    if array.nbytes > MOST_BYTES:  # one element seen so often: whatever looks at each of them would not come back
+        raise InvalidValueError(f"{name} has shape {array.shape}: more numbers than any memory holds; give a smaller array")
+    return array
+
+
+def numbers(name: str, value: Any) -> npt.NDArray[Any]:
+    """Make an array of real numbers of anything that is one; NaN and infinity may be among them."""
+    array = array_of(name, value)
+    if array.dtype.kind not in "biuf":
+        raise InvalidTypeError(f"{name}={shown(array)}: {array.dtype} is not accepted; give real numbers")
+    return array
 
 
 def real(name: str, value: Any) -> float | Float64Array:
@@ -103,6 +119,14 @@ def count(name: str, value: Any, low: int, hint: str = "") -> int:
     return number
 
 
+def size(name: str, value: Any, low: int, hint: str = "") -> int:
+    """Check the length of an axis: an integer that is at least `low`, and no more than memory holds."""
+    number = count(name, value, low, hint)
+    if number > MOST_BYTES:
+        raise InvalidValueError(f"{name}={number}: more than any memory holds{'; ' + hint if hint else ''}")
+    return number
+
+
 def flag(name: str, value: Any) -> bool:
     """Check True or False, nothing that merely could mean it."""
     if not isinstance(value, (bool, np.bool_)):
@@ -151,14 +175,17 @@ def shape_of(name: str, value: Any) -> tuple[int, ...]:
         sizes = tuple(value)
     except TypeError:
         raise InvalidTypeError(f"{name}={shown(value)}: must be an integer or a tuple of integers") from None
-    return tuple(count(f"{name}[{k}]", size, 0) for k, size in enumerate(sizes))
+    made = tuple(count(f"{name}[{k}]", one, 0) for k, one in enumerate(sizes))
+    if prod(one for one in made if one) > MOST_BYTES:
+        raise InvalidValueError(f"{name}={shown(made)}: more numbers than any memory holds; give a smaller one")
+    return made
 
 
 def float_dtype(name: str, value: Any) -> np.dtype[Any]:
     """Check a dtype that rsnn computes in: float32 or float64."""
     try:
         dtype: np.dtype[Any] = np.dtype(value).newbyteorder("=")
-    except TypeError:
+    except (TypeError, ValueError):
         raise InvalidTypeError(f"{name}={shown(value)}: must be float32 or float64") from None
     if dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         raise InvalidTypeError(f"{name}={dtype}: must be float32 or float64")

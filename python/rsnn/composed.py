@@ -171,6 +171,7 @@ class AnyNeuron(Description):
         >>> rsnn.LIF(beta=0.5, alpha=0.9).init_state(3, i=1.0)
         State(v=array([0., 0., 0.], dtype=float32), i=array([1., 1., 1.], dtype=float32))
         """
+        flag("recurrent", recurrent)
         form, sizes, kind = self.stages, shape_of("shape", shape), float_dtype("dtype", dtype)
         fields = form.kernel(recurrent=recurrent).states
         unknown = next((name for name in values if name not in fields), None)

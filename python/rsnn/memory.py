@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _rsnn
-from .arguments import count
-from .errors import InvalidValueError
+from .arguments import count, shape_of, shown
+from .errors import InvalidTypeError, InvalidValueError
 
 __all__ = ["LIMIT", "SMALLEST", "clear", "empty", "get_limit", "held", "set_limit"]
 
@@ -70,9 +70,18 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     >>> array.shape, array.ctypes.data % 64
     ((1000, 100), 0)
     """
-    kind = np.dtype(dtype)
+    try:
+        kind = np.dtype(dtype)
+    except (TypeError, ValueError):
+        raise InvalidTypeError(f"dtype={shown(dtype)}: must be a dtype of numbers") from None
+    if kind.kind not in "biufc":  # the memory is not cleared: what is there is no object
+        raise InvalidTypeError(f"dtype={kind}: must be a dtype of numbers")
+    if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
+        shape = shape_of("shape", shape)
     size = math.prod(shape) * kind.itemsize
-    if size < SMALLEST or size > sys.maxsize // 2:  # what no memory has, numpy refuses
+    if size > sys.maxsize // 2:
+        raise MemoryError(f"an array of shape {shape} and {kind} takes {size} bytes: more than any memory has")
+    if size < SMALLEST:
         return np.empty(shape, kind)
     size = _rounded(size)
     waiting = _waiting.setdefault(size, [])

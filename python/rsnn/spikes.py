@@ -186,7 +186,10 @@ class Spikes:
         if len(sizes) <= later:
             raise InvalidValueError(f"shape={sizes}: must be {'(B, T, ...)' if later else '(T, ...)'}")
         others = sizes[:later] + sizes[later + 1 :]
-        given = [i] if len(others) == 1 and np.ndim(i) <= 1 else list(i)
+        try:
+            given = [i] if len(others) == 1 and np.ndim(i) <= 1 else list(i)
+        except (TypeError, ValueError):  # no sequence, or rows of different lengths
+            raise InvalidTypeError(f"i={shown(i)}: must be {len(others)} arrays, one for each axis besides time") from None
         if len(given) != len(others):
             raise InvalidValueError(f"i: {len(given)} arrays came; shape={sizes} has {len(others)} axes besides time, one array for each")
         at = [_indices("t", t, sizes[later])]
@@ -223,7 +226,10 @@ class Spikes:
         >>> rsnn.Spikes.concatenate([spikes[:1], spikes[1:]]) == spikes
         True
         """
-        all_ = list(pieces)
+        try:
+            all_ = list(pieces)
+        except TypeError:
+            raise InvalidTypeError(f"pieces={shown(pieces)}: must be a list of rsnn.Spikes") from None
         for k, piece in enumerate(all_):
             if not isinstance(piece, Spikes):
                 raise InvalidTypeError(f"pieces[{k}]={shown(piece)}: must be rsnn.Spikes; pack it with rsnn.Spikes.pack(array)")
@@ -294,8 +300,10 @@ class Spikes:
         if axis is None:
             return int(np.bitwise_count(self._words).sum(dtype=np.int64))
         try:
+            if not isinstance(axis, (int, np.integer, tuple, list)):
+                raise TypeError
             axes = np.lib.array_utils.normalize_axis_tuple(axis, self.ndim)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise InvalidValueError(f"axis={shown(axis)}: must be different axes of {self._shape}, from 0 to {self.ndim - 1}") from None
         time, total = self._axis, np.zeros([n for k, n in enumerate(self._shape) if k not in axes], np.int64)
         place = (slice(None),) * (time - sum(k < time for k in axes))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from .arguments import LARGEST, SMALLEST, is_tensor, scalar, within
+from .arguments import LARGEST, SMALLEST, is_tensor, numbers, scalar, within
 from .errors import InvalidValueError
 
 if TYPE_CHECKING:
@@ -122,8 +122,13 @@ class Surrogate:
         -----
         `Exponential`, `PeriodicExponential` and `Window` change with the threshold itself: give theta.
         """
-        given = np.asarray(v)
+        given = numbers("v", v)
         given = given if given.dtype == np.float32 else given.astype(np.float64)
+        at = numbers("theta", theta).astype(given.dtype)
+        try:
+            shape = np.broadcast_shapes(given.shape, at.shape)
+        except ValueError:
+            raise InvalidValueError(f"theta has shape {at.shape}: it must broadcast against v of shape {given.shape}") from None
         with np.errstate(all="ignore"):  # exp of large arguments, and y = 0 where a form divides by it
-            value = self.of(given, np.asarray(theta, dtype=given.dtype), np)
-        return np.broadcast_to(value, np.broadcast_shapes(given.shape, np.shape(theta))).astype(given.dtype)
+            value = self.of(given, at, np)
+        return np.broadcast_to(value, shape).astype(given.dtype)

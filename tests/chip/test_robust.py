@@ -9,54 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hostile import Rng, frozen, hostile, some, whole
 
 import rsnn
 from rsnn.chip import dynapcnn, loihi, odin, tinyodin, xylo
 from rsnn.errors import InternalError
 
 CALLS = int(os.environ.get("RSNN_CHIP_CALLS", "2500"))
-Rng = np.random.Generator
 Arguments = dict[str, Any]
-
-
-def some(rng: Rng, *choices: Any) -> Any:
-    return choices[rng.integers(len(choices))]
-
-
-def whole(rng: Rng, shape: Any, low: int = -9, high: int = 10) -> Any:
-    """Integers of some dtype and layout."""
-    array = rng.integers(low, high, shape).astype(some(rng, np.int8, np.int16, np.int32, np.int64, np.float32, np.float64, ">i4"))
-    layout = rng.integers(4)
-    if layout == 0:
-        array.setflags(write=False)
-    elif layout == 1:
-        array = np.asfortranarray(array)
-    elif layout == 2:
-        array = np.repeat(array, 2, axis=-1)[..., ::2] if array.ndim else array
-    return array
 
 
 def size(rng: Rng, most: int = 4) -> int:
     return int(rng.integers(0, most + 1))
-
-
-def hostile(rng: Rng) -> Any:
-    """Something that belongs nowhere, or nearly so."""
-    number = some(
-        rng, 0, 1, -1, 2, 3, 255, 2**15, -(2**15), 2**31 - 1, -(2**31), 2**40, 2**62, 2**63 - 1, -(2**63), 2**63, -(2**64), 10**30, True,
-        0.5, -1.5, 1e300, -0.0, float("nan"), float("inf"), 1j, None, "", "multi", "x", b"", (), [], {}, object(), slice(3), np.int8(-7),
-        np.uint64(2**64 - 1), np.float16(0.25), np.datetime64("now"), len,
-    )  # fmt: skip
-    kind = rng.integers(4)
-    if kind < 2:
-        return number
-    shape = tuple(int(n) for n in rng.integers(0, 4, rng.integers(0, 6)))
-    if kind == 2:
-        try:
-            return np.full(shape, number)
-        except (ValueError, TypeError, OverflowError):
-            return np.empty(shape, object)
-    return whole(rng, shape, some(rng, -(2**40), -(2**31), -200, 0), some(rng, 2**40, 2**31, 200, 1))
 
 
 def chip_iaf(rng: Rng) -> tuple[Callable[..., Any], Arguments]:
@@ -256,15 +220,6 @@ ENTRIES = (
     chip_iaf, integer_neuron, convolution, linear, discretize, xylo_core, loihi_lif, compartment, loihi_dense, loihi_conv, loihi_network,
     tiny, single, network, spread,
 )  # fmt: skip
-
-
-def frozen(value: Any) -> Any:
-    """What a change of an argument would change."""
-    if isinstance(value, np.ndarray):
-        return value.dtype, value.shape, value.flags.writeable, repr(value) if value.dtype == object else value.tobytes()
-    if isinstance(value, (dict, list, tuple)):
-        return repr(value)
-    return None
 
 
 @pytest.mark.timeout(60 + CALLS // 10)

@@ -120,6 +120,8 @@ def network(layers: Sequence[Any]) -> LoihiNetwork:
     >>> net.run([[1]] * 6).output.ravel().tolist()
     [0, 0, 1, 0, 0, 1]
     """
+    if not isinstance(layers, Sequence):
+        raise InvalidTypeError(f"layers={shown(layers)}: must be a list of rsnn.chip.loihi.Dense and LIF")
     parts: list[Any] = list(layers)
     for k, part in enumerate(parts):
         if not isinstance(part, (Dense, LIF)):

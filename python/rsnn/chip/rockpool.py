@@ -93,6 +93,17 @@ def quantize(
     return scaled(rule, specification, faults=faults, bits_per_weight=bits_per_weight, bits_per_threshold=bits_per_threshold)[0]
 
 
+MOST_BITS = 32
+"""Of a weight or a threshold: more than any chip has, and scaled in whole numbers of 64."""
+
+
+def _bits(name: str, value: Any) -> int:
+    bits = count(name, value, 2)
+    if bits > MOST_BITS:
+        raise InvalidValueError(f"{name}={bits}: must be from 2 to {MOST_BITS}")
+    return bits
+
+
 def scaled(
     rule: str, specification: dict[str, Any], *, faults: Any = (), bits_per_weight: int = 8, bits_per_threshold: int = 16
 ) -> tuple[dict[str, Array | None], tuple[Array, Array]]:
@@ -100,7 +111,7 @@ def scaled(
     choice("rule", rule, ("global", "channel"))
     wrong = frozenset(names("faults", faults, FAULTS))
     tops = tuple(
-        (1 << (count(name, bits, 2) - 1)) - 1
+        (1 << (_bits(name, bits) - 1)) - 1
         for name, bits in (("bits_per_weight", bits_per_weight), ("bits_per_threshold", bits_per_threshold))
     )
     given = _taken(specification)

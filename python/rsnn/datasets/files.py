@@ -12,9 +12,9 @@ import numpy.typing as npt
 from rsnn.archive import path_of
 from rsnn.arguments import choice, shown
 from rsnn.errors import FileFormatError, InvalidTypeError, InvalidValueError
+from rsnn.heap import check_entry
 
 from .binary import CAMERAS, MICROSECOND, read_aedat2, read_aedat31, read_nmnist, records_of
-from .heap import check_entry
 from .recordings import Recordings
 
 Array = npt.NDArray[Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rsnn.arguments import count, scalar, shown
+from rsnn.arguments import scalar, shown, size
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.neurons import AnyNeuron, Neuron
 from rsnn.simulation import simulate
@@ -124,7 +124,7 @@ def spike_latency_lif(
 
 
 def _spikes(x: Any, steps: Any, numbers: dict[str, Any], neuron: Any, surrogate: Any, packed: Any, threads: Any) -> Any:
-    came, steps = given("x", x), count("steps", steps, 0)
+    came, steps = given("x", x), size("steps", steps, 0)
     packed = unpacked(came, packed)
     start = None
     if neuron is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rsnn.arguments import count, scalar
+from rsnn.arguments import scalar, size
 from rsnn.errors import InvalidValueError
 
 from .given import finite, given, packed_or_not, positive, unpacked
@@ -49,7 +49,7 @@ def phase(x: Any, steps: int = 8, *, packed: bool = False) -> Any:
     >>> rsnn.encode.phase([192 / 256, 1 / 256]).T.tolist()
     [[1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]]
     """
-    came, steps = given("x", x), count("steps", steps, 1)
+    came, steps = given("x", x), size("steps", steps, 1)
     packed = unpacked(came, packed)
     if steps > MOST_DIGITS:
         raise InvalidValueError(f"steps={steps}: must be from 1 to {MOST_DIGITS}; a number has no more digits")
@@ -91,7 +91,7 @@ def population(x: Any, out_features: int, *, scale: float | None = None, sigma: 
     >>> rsnn.encode.population([0.0, 0.5, 1.0], 3).round(4).tolist()
     [[1.0, 0.8825, 0.6065], [0.8825, 1.0, 0.8825], [0.6065, 0.8825, 1.0]]
     """
-    came, features = given("x", x), count("out_features", out_features, 1)
+    came, features = given("x", x), size("out_features", out_features, 1)
     finite(came)
     width = positive("sigma", scalar("sigma", sigma))
     if scale is None:

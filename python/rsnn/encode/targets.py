@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
 
-from rsnn.arguments import array_of, choice, count, flag, float_dtype, is_tensor, scalar, shown
+from rsnn.arguments import array_of, choice, count, flag, float_dtype, is_tensor, names, scalar, shown, size
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.reference.coding import words
 
@@ -116,7 +118,7 @@ def targets_rate(
         if first or rates != [1.0, 0.0]:
             raise InvalidValueError("steps: these targets change over time; give steps=")
         return _back(came, np.where(hot > 0, hot.dtype.type(on), hot.dtype.type(off)))
-    steps = count("steps", steps, 0, "None for targets without a time axis")
+    steps = size("steps", steps, 0, "None for targets without a time axis")
     if first > steps:
         raise InvalidValueError(f"first_spike_time={first}: there are {steps} steps; give at most {steps}")
     drawn = None
@@ -159,6 +161,7 @@ def targets_latency(targets: Any, num_classes: int, steps: int, *, dtype: Any = 
     >>> rsnn.encode.targets_latency([0, 1], 2, 5, normalize=True).argmax(0).tolist()
     [[0, 4], [4, 0]]
     """
+    _known(options, latency)
     came, hot = _one_hot(targets, num_classes, dtype)
     made = latency(hot, steps, **options)
     return made if came.tensor is None or not isinstance(made, np.ndarray) else _back(came, made)
@@ -201,14 +204,21 @@ def targets_convert(targets: Any, num_classes: int, steps: int | None = None, *,
     [[0.0, 1.0], [0.0, 0.0], [1.0, 0.0]]
     """
     if choice("code", code, ("rate", "latency")) == "rate":
+        _known(options, targets_rate)
         return targets_rate(targets, num_classes, steps, **options)
     if steps is None:
         raise InvalidValueError("steps: code='latency' changes over time; give steps=")
     return targets_latency(targets, num_classes, steps, **options)
 
 
+def _known(options: dict[str, Any], *functions: Callable[..., Any]) -> None:
+    """Refuse a name that is an option of none of the functions."""
+    options_of = (one for function in functions for one in signature(function).parameters.values())
+    names("options", options, (one.name for one in options_of if one.kind is Parameter.KEYWORD_ONLY))
+
+
 def _one_hot(targets: Any, num_classes: Any, dtype: Any) -> tuple[Given, Array]:
-    classes, kind = count("num_classes", num_classes, 1), float_dtype("dtype", dtype)
+    classes, kind = size("num_classes", num_classes, 1), float_dtype("dtype", dtype)
     if is_tensor(targets):
         came = given("targets", targets)
         numbers = came.array.astype(np.int64) if _integers(targets) else came.array

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rsnn.arguments import choice, count, flag, scalar, shown
+from rsnn.arguments import choice, count, flag, scalar, shown, size
 from rsnn.errors import InvalidValueError
 
 from .given import Array, Given, finite, given, packed_or_not, positive, unpacked
@@ -210,7 +210,7 @@ def _checked(
 ) -> tuple[Given, Code]:
     came = given("x", x)
     finite(came, 0.0, 1.0, "scale it: x / x.max()")
-    steps, code, normalize = count("steps", steps, 1), choice("code", code, CODES), flag("normalize", normalize)
+    steps, code, normalize = size("steps", steps, 1), choice("code", code, CODES), flag("normalize", normalize)
     tau, threshold, epsilon = positive("tau", scalar("tau", tau)), scalar("threshold", threshold), scalar("epsilon", epsilon)
     first = count("first_spike_time", first_spike_time, 0)
     if first > steps - 1:

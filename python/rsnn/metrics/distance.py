@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsnn import _rsnn
-from rsnn.arguments import LARGEST, scalar, within
+from rsnn.arguments import LARGEST, is_tensor, numbers, scalar, within
 from rsnn.errors import InvalidValueError
 from rsnn.neurons import LI
 from rsnn.simulation import simulate
@@ -78,7 +78,13 @@ def decaying_integral(squares: Any, ratio: float) -> Any:
     >>> float(decaying_integral(np.array([0.0, 1.0]), 0.5))
     1.0
     """
-    return -math.expm1(-2.0 * ratio) * squares[:-1].sum(0) + squares[-1]
+    if not is_tensor(squares):
+        squares = numbers("squares", squares)
+    if squares.ndim == 0 or len(squares) == 0:
+        raise InvalidValueError(f"squares has shape {tuple(squares.shape)}: must be (T, ...) with at least one step")
+    steps = scalar("ratio", ratio)
+    within("ratio", steps, 0.0, LARGEST)
+    return -math.expm1(-2.0 * steps) * squares[:-1].sum(0) + squares[-1]
 
 
 def victor_purpura_distance(a: Any, b: Any, *, q: float, dt: float = 1.0, batch_first: bool = False, threads: int | None = None) -> Array:

@@ -128,7 +128,8 @@ def _each(what: str, given: Any, n: int, said: list[Any]) -> list[Any]:
         return said
     if any(one is not None for one in said):
         raise InvalidValueError(f"{what}={shown(given)}: the layers come with {what} of their own; give one or the other")
-    values = None if isinstance(given, str) or is_tensor(given) or not isinstance(given, Iterable) else list(given)
+    listed = isinstance(given, Iterable) and not isinstance(given, str) and not is_tensor(given) and getattr(given, "ndim", 1) > 0
+    values = list(given) if listed else None
     if values is None or len(values) != n:
         raise InvalidValueError(f"{what}={shown(given)}: must be a list with one entry for each of the {n} layers, None for the default")
     return values

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from rsnn.arguments import real
+from rsnn.arguments import LARGEST, SMALLEST, real, within
 from rsnn.composed import Neuron
 from rsnn.stages import AdaptationCurrent, EulerExp, Membrane, Quad, Single, ToValue
 
@@ -327,6 +327,7 @@ class AdEx(Named):
         True
         """
         leak = real("g_l", g_l)
+        within("g_l", leak, SMALLEST, LARGEST)
         over = {"C": C, "a": a, "b": b}
         tau_mem, couple, inc = (real(name, value) / leak for name, value in over.items())
         return cls(

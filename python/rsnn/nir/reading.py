@@ -11,6 +11,7 @@ import numpy as np
 from rsnn.archive import path_of
 from rsnn.arguments import LARGEST, SMALLEST, choice, did_you_mean, scalar, shown, within
 from rsnn.errors import FileFormatError, InvalidTypeError, InvalidValueError
+from rsnn.heap import check_heaps
 from rsnn.hints import other_file
 from rsnn.layers import Add, Delay, Layer
 from rsnn.network import Network
@@ -124,6 +125,7 @@ def _graph(path_or_graph: Any) -> tuple[Any, str]:
     with Path(where).open("rb"):  # what is no file is said as everywhere
         pass
     try:
+        check_heaps(Path(where))
         version = nir.serialization.read_version(where)
     except Exception as error:  # nir hands through whatever h5py and its own asserts raise
         cure = other_file(where) or "write it again with nir.write"

@@ -140,7 +140,7 @@ def layer_of(weight: Any, stride: Any, padding: Any) -> Linear | Conv1d | Conv2d
     if axes == 4:
         return Conv2d(weight, None, stride, padding)
     for name, value, default in (("stride", stride, 1), ("padding", padding, 0)):
-        if value != default:
+        if not isinstance(value, (int, np.integer)) or value != default:
             raise InvalidValueError(f"{name}={shown(value)}: only convolutions have one, whose weight has 3 or 4 axes; leave it out")
     return Linear(weight)
 
@@ -148,6 +148,6 @@ def layer_of(weight: Any, stride: Any, padding: Any) -> Linear | Conv1d | Conv2d
 def checked_rule(name: str, rule: Any) -> AnyRule:
     """Refuse what is no rule of spike times."""
     if not isinstance(rule, (STDP, RewardModulated)):
-        hint = f"; give an instance: {rule.__name__}(...)" if rule in (STDP, RewardModulated) else ""
+        hint = f"; give an instance: {rule.__name__}(...)" if rule is STDP or rule is RewardModulated else ""
         raise InvalidTypeError(f"{name}={shown(rule)}: must be rsnn.plasticity.STDP(...) or RewardModulated(...){hint}")
     return rule

@@ -134,7 +134,7 @@ def history_of(learning: Learning, steps: int, every: int | None) -> tuple[int, 
         return None
     kept_steps = steps // count("weight_every", every, 1)
     try:
-        return every, empty((kept_steps, *learning.rows.shape), learning.dtype)
+        return min(every, steps + 1), empty((kept_steps, *learning.rows.shape), learning.dtype)
     except (MemoryError, ValueError, OverflowError):
         raise InvalidValueError(f"weight_every={every}: {kept_steps} weights are more than memory can hold; keep fewer") from None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, cast
 
 import numpy as np
 
-from rsnn.arguments import names, shown
+from rsnn.arguments import flag, names, scalar, shown
 from rsnn.composed import Float64Array, Kernel, Neuron
 from rsnn.errors import InvalidValueError
 
@@ -219,6 +219,8 @@ def preset(**derived: tuple[str, ...]) -> Callable[[Callable[P, Stages]], Maker[
         parameters = signature(function).parameters
         library = function.__module__.rpartition(".")[2]
         numeric = {name for name, one in parameters.items() if str(one.annotation).startswith("Parameter")}
+        single = {"float": scalar, "bool": flag}
+        plain = {name: single[one.annotation] for name, one in parameters.items() if one.annotation in single}
         optional = {name for name in numeric if "None" in str(parameters[name].annotation)}
 
         @wraps(function)
@@ -226,6 +228,7 @@ def preset(**derived: tuple[str, ...]) -> Callable[[Callable[P, Stages]], Maker[
             bound = signature(function).bind(*args, **kwargs)
             bound.apply_defaults()
             given = bound.arguments
+            given |= {name: check(name, given[name]) for name, check in plain.items()}
             numbers = {name: Number.of(name, given[name]) for name in numeric if given[name] is not None or name not in optional}
             form, found = _build(function(**(given | numbers)))  # type: ignore[call-arg]
             return Preset(library, function.__name__, given | {name: n.value for name, n in numbers.items()}, form, found)

@@ -145,7 +145,7 @@ def _spiking(spike_fn: Any, spike_threshold: Any, reset_fn: Any, min_v_mem: Any)
     made = spike_fn(spike_threshold.value) if callable(spike_fn) else None
     if not isinstance(made, Single):
         raise InvalidTypeError(f"spike_fn={shown(spike_fn)}: must be SingleSpike, MultiSpike or MaxSpike(n) of rsnn.presets.sinabs")
-    reset = reset_fn() if reset_fn in (MembraneSubtract, MembraneReset) else reset_fn
+    reset = reset_fn() if reset_fn is MembraneSubtract or reset_fn is MembraneReset else reset_fn
     if not isinstance(reset, (Subtract, Amount, Gate)):
         raise InvalidTypeError(f"reset_fn={shown(reset_fn)}: must be MembraneSubtract() or MembraneReset() of rsnn.presets.sinabs")
     most = {"max_spikes": made.max_spikes} if isinstance(made, Multi) else {}

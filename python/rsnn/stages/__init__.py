@@ -84,6 +84,8 @@ __all__ = [
 
 def parts(neuron: Neuron) -> tuple[Stage, ...]:
     """Give the stages of a neuron in the order of a step, each absent one as a stage that does nothing."""
+    if not isinstance(getattr(neuron, "membrane", None), Stage):
+        raise InvalidTypeError(f"neuron={shown(neuron)}: must be a rsnn.Neuron, the general form; give .stages of a named neuron")
     if isinstance(neuron.membrane, WHOLES):
         return _whole(neuron, neuron.membrane)
     reset = _expect("reset", neuron.reset, RESETS, Absent("reset=none timing=same"))

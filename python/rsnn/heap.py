@@ -1,4 +1,4 @@
-"""The heap of a file of HDF5, where recordings of any length lie: checked first, since libhdf5 may not come back from an altered one."""
+"""The heaps of a file of HDF5, of texts and recordings of any length: checked first, since libhdf5 may not come back from altered ones."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 POINTER, HEAD, OBJECT = struct.Struct("<IQI"), struct.Struct("<4sB3xQ"), struct.Struct("<HH4xQ")
 """An entry (its length, the address of its collection, its number there); the head of a collection; the head of an object in it."""
+COLLECTION = b"GCOL\1"
+"""What a collection begins with."""
 
 
 def check_entry(where: Path, dataset: Any, k: int) -> None:
@@ -23,21 +25,33 @@ def check_entry(where: Path, dataset: Any, k: int) -> None:
         length, address, number = POINTER.unpack(_read(file, place, POINTER.size, size))
         if not length:
             return
-        name, version, whole = HEAD.unpack(_read(file, address, HEAD.size, size))
-        if name != b"GCOL" or version != 1 or whole > size - address:
-            raise ValueError(f"entry {k} is in no heap")
-        at, end = address + HEAD.size, address + whole
-        found = False
-        while end - at >= OBJECT.size:
-            own, _, held = OBJECT.unpack(_read(file, at, OBJECT.size, size))
-            at += held if own == 0 else OBJECT.size + (held + 7) // 8 * 8  # 0 is what is free, to the end
-            if own == 0 and at != end:
-                raise ValueError(f"the heap of entry {k} is altered")
-            if at > end:
-                raise ValueError(f"the heap of entry {k} is altered")
-            found |= own == number
-    if not found:
-        raise ValueError(f"entry {k} is not in its heap")
+        if number not in _numbers(file, address, size):
+            raise ValueError(f"entry {k} is not in its heap")
+
+
+def check_heaps(where: Path) -> None:
+    """Raise a ValueError where a collection of the file is not whole, whatever it is that lies in it."""
+    content = where.read_bytes()
+    with where.open("rb") as file:
+        address = content.find(COLLECTION)
+        while address >= 0:
+            _numbers(file, address, len(content))
+            address = content.find(COLLECTION, address + 1)
+
+
+def _numbers(file: Any, address: int, size: int) -> set[int]:
+    """Walk over a collection; the numbers of the objects in it."""
+    name, version, whole = HEAD.unpack(_read(file, address, HEAD.size, size))
+    if (name, version) != (b"GCOL", 1) or whole > size - address:
+        raise ValueError(f"there is no whole heap at byte {address}")
+    at, end, found = address + HEAD.size, address + whole, set()
+    while end - at >= OBJECT.size:
+        own, _, held = OBJECT.unpack(_read(file, at, OBJECT.size, size))
+        at += held if own == 0 else OBJECT.size + (held + 7) // 8 * 8  # 0 is what is free, to the end
+        if at > end or (own == 0 and at != end):
+            raise ValueError(f"the heap at byte {address} is altered")
+        found.add(own)
+    return found
 
 
 def _place(dataset: Any, k: int) -> int | None:
