@@ -187,6 +187,8 @@ ELSEWHERE: list[tuple[Any, type[Exception], str]] = [
     (lambda: rsnn.surrogate.ATan().numpy([1.0, 2.0], np.int64), TYPE, "theta=.*give real numbers"),
     (lambda: rsnn.surrogate.ATan().numpy([1.0, 2.0], [1.0, 2.0, 3.0]), VALUE, r"theta has shape \(3,\): it must broadcast"),
     (lambda: rsnn.metrics.decaying_integral("a", 0.2), TYPE, "squares=.*give real numbers"),
+    (lambda: rsnn.chip.Register(by=None), TYPE, "by=None: must be an integer"),
+    (lambda: rsnn.presets.sinabs.IAF(spike_fn=len), TYPE, "spike_fn=<built-in function len>: must be SingleSpike"),
     (lambda: rsnn.metrics.decaying_integral(np.empty((0, 3)), 0.2), VALUE, r"squares has shape \(0, 3\): must be .* at least one step"),
 ]
 

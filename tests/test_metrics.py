@@ -335,3 +335,9 @@ def test_what_cannot_be_measured_is_refused_with_its_name_and_a_cure(call: Calla
     with pytest.raises(kind, match=message) as caught:
         call()
     assert isinstance(caught.value, rsnn.RsnnError)
+
+
+def test_a_window_longer_than_the_trains_holds_them_whole() -> None:
+    data, model = [[0, 1], [1, 0], [0, 0]], [[0, 1], [0, 0], [1, 0]]
+    far, whole = (rsnn.metrics.coincidence_factor(data, model, window=window) for window in (2**64 - 1, 3))
+    assert np.array_equal(far, whole, equal_nan=True)

@@ -110,6 +110,8 @@ class Register(_Plain):
         choice("decay", self.decay, ("none", "shift", "scale", "floor", "constant"))
         choice("when", self.when, ("before", "after", "end"))
         object.__setattr__(self, "scale_bits", integer("scale_bits", self.scale_bits, 1, 15))
+        if self.by is None:
+            raise InvalidTypeError('by=None: must be an integer or an array of integers; 0 with decay="none"')
         self._fix("by")
         most = {"shift": 31, "constant": 2**63 - 1, "none": 2**63 - 1}.get(self.decay, 1 << self.scale_bits)
         if np.any(np.less(self.by, 0)) or np.any(np.greater(self.by, most)):

@@ -109,7 +109,8 @@ def coincidence_factor(data: Any, model: Any, *, window: int = 0, batch_first: b
     [0.333, 1.0]
     """
     one, other = (array != 0 for array in _alike(data, model, batch_first, ("data", "model")))
-    steps, reach = len(one), count("window", window, 0)
+    steps = len(one)
+    reach = min(count("window", window, 0), steps)  # beyond that nothing changes
     before = np.concatenate([np.zeros((1, *other.shape[1:]), np.int64), np.cumsum(other, axis=0)])
     at = np.arange(steps)
     near = before[np.minimum(at + reach + 1, steps)] > before[np.maximum(at - reach, 0)]

@@ -142,7 +142,8 @@ def MembraneReset(reset_value: Parameter = 0.0) -> Gate:
 
 def _spiking(spike_fn: Any, spike_threshold: Any, reset_fn: Any, min_v_mem: Any) -> Stages:
     """Give what follows the integration."""
-    made = spike_fn(spike_threshold.value) if callable(spike_fn) else None
+    known = spike_fn is SingleSpike or spike_fn is MultiSpike or isinstance(spike_fn, MaxSpike)
+    made = spike_fn(spike_threshold.value) if known else None
     if not isinstance(made, Single):
         raise InvalidTypeError(f"spike_fn={shown(spike_fn)}: must be SingleSpike, MultiSpike or MaxSpike(n) of rsnn.presets.sinabs")
     reset = reset_fn() if reset_fn is MembraneSubtract or reset_fn is MembraneReset else reset_fn
