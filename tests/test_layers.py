@@ -341,7 +341,7 @@ WRONG = [
     (lambda: rsnn.Delay([1.0, 2.0]), rsnn.InvalidValueError, "must be a single number"),
     (lambda: rsnn.Delay(1.0, dt=0.0), rsnn.InvalidValueError, "dt=0.0"),
     (lambda: rsnn.Delay("late"), rsnn.InvalidTypeError, "delay='late'"),
-    (lambda: rsnn.Delay(2.0**24).init_state((2**30, 2**20)), rsnn.InvalidValueError, "more than memory can hold"),
+    (lambda: rsnn.Delay(2.0**24).init_state((2**30, 2**20)), rsnn.InvalidValueError, "more numbers than any memory holds"),
 ]
 
 

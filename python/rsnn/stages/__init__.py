@@ -84,7 +84,7 @@ __all__ = [
 
 def parts(neuron: Neuron) -> tuple[Stage, ...]:
     """Give the stages of a neuron in the order of a step, each absent one as a stage that does nothing."""
-    if not isinstance(getattr(neuron, "membrane", None), Stage):
+    if not hasattr(neuron, "membrane"):
         raise InvalidTypeError(f"neuron={shown(neuron)}: must be a rsnn.Neuron, the general form; give .stages of a named neuron")
     if isinstance(neuron.membrane, WHOLES):
         return _whole(neuron, neuron.membrane)
