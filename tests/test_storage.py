@@ -288,11 +288,16 @@ def test_what_is_no_file_is_said_as_everywhere(tmp_path: Path) -> None:
             call(5)
 
 
-def test_a_function_of_the_callers_has_no_description(tmp_path: Path) -> None:
-    neuron = rsnn.presets.sinabs.IAF(spike_fn=lambda threshold: rsnn.stages.Single(threshold))
-    with pytest.raises(rsnn.InvalidTypeError, match="has no description; use layers, neurons and presets of rsnn alone"):
-        rsnn.Network([neuron], 1).save(tmp_path / "net.npz")
+def test_a_class_of_the_callers_has_no_description(tmp_path: Path) -> None:
+    class Mine(rsnn.LIF):
+        pass
+
+    with pytest.raises(rsnn.InvalidTypeError, match=r"\(Mine\) has no description; use layers, neurons and presets of rsnn alone"):
+        rsnn.Network([Mine()], 1).save(tmp_path / "net.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_functions_of_a_library_are_described_by_their_names() -> None:
     for spike_fn in (rsnn.presets.sinabs.SingleSpike, rsnn.presets.sinabs.MaxSpike(2)):
         made = rsnn.presets.sinabs.LIF(tau_mem=20.0, spike_fn=spike_fn, reset_fn=rsnn.presets.sinabs.MembraneReset())
         assert from_data(to_data(made)) == made

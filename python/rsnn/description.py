@@ -58,7 +58,7 @@ def to_data(value: Any) -> Any:
     Raises
     ------
     InvalidTypeError
-        There is something in it that has no name, such as a function of the caller's.
+        There is something in it that has no name, such as an object of a class of the caller's.
 
     Examples
     --------
