@@ -182,7 +182,7 @@ def pool2d(x: _Array, out: _Array, *, kernel: tuple[int, int], kind: str, thread
 # beyond, lowest, highest, spikes, fired
 _Extent = tuple[int, int, int, int, int]
 
-# x (T, n); coefficients (8, n), a row for each number of rust/core/src/chip/scan.rs; state (fields, n): v, i, rest
+# x (T, n); coefficients (8, n), a row for each number of rust/chips/src/scan.rs; state (fields, n): v, i, rest
 def integer_scan(
     spec: str,
     x: _Array,

@@ -1,4 +1,4 @@
-"""The slopes of the surrogates that the kernels have, over any array namespace: the twin of ``rust/core/src/surrogate.rs``.
+"""The slopes of the surrogates that the kernels have, over any array namespace: the twin of ``rust/neurons/src/surrogate.rs``.
 
 Every operation is rounded on its own, in the order written; the numbers are rounded to the dtype of the data first.
 ``y = v - theta`` and ``a = |y|``.

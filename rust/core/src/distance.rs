@@ -3,8 +3,8 @@
 //!
 //! `g[i, j] = min(g[i-1, j-1] + q |a[i] - b[j]|, g[i, j-1] + 1, g[i-1, j] + 1)`, `g[i, 0] = i`, `g[0, j] = j`: a row at a time.
 
-use crate::error::{Error, Result};
-use crate::pool::{Context, Stop, for_each};
+use rsnn_base::error::{Error, Result};
+use rsnn_base::pool::{Context, Stop, for_each};
 
 /// Pairs of a task: enough to make the queue cheap, few enough to share the work out.
 const PAIRS: usize = 32;

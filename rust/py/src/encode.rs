@@ -2,17 +2,17 @@
 
 use numpy::{Element, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use rsnn_core::elem::Elem;
+use rsnn_core::Loops;
 use rsnn_core::encode::bernoulli::{self, Bernoulli};
-use rsnn_core::encode::change::{self, Delta, UpDown};
-use rsnn_core::encode::times::{self, Spikes};
+use rsnn_core::encode::change::{Delta, UpDown};
+use rsnn_core::encode::times::Spikes;
 use rsnn_core::event::words_of;
 
 use crate::array::{expect_shape, lengths, read, write};
 use crate::error::{InvalidValueError, compute};
 use crate::neuron::{Float, float, level};
 
-fn bernoulli_typed<E: Elem + Element>(
+fn bernoulli_typed<E: Loops + Element>(
     probability: &Bound<'_, PyAny>,
     out: &Bound<'_, PyAny>,
     key: u64,
@@ -36,13 +36,13 @@ fn bernoulli_typed<E: Elem + Element>(
         let steps = wanted(out.shape(), words_of(n))?;
         let (probability, output) = (probability.as_slice()?, bernoulli::Output::Packed(out.as_slice_mut()?));
         let job = Bernoulli { key, level, shape: (steps, n), probability, output };
-        compute(py, threads, |context| bernoulli::bernoulli(context, job))
+        compute(py, threads, |context| E::bernoulli(context, job))
     } else {
         let mut out = write::<E>("out", out)?;
         let steps = wanted(out.shape(), n)?;
         let (probability, output) = (probability.as_slice()?, bernoulli::Output::Dense(out.as_slice_mut()?));
         let job = Bernoulli { key, level, shape: (steps, n), probability, output };
-        compute(py, threads, |context| bernoulli::bernoulli(context, job))
+        compute(py, threads, |context| E::bernoulli(context, job))
     }
 }
 
@@ -63,7 +63,7 @@ fn encode_bernoulli(
     }
 }
 
-fn delta_typed<E: Elem + Element>(
+fn delta_typed<E: Loops + Element>(
     x: &Bound<'_, PyAny>,
     out: &Bound<'_, PyAny>,
     (threshold, padding, off_spike): (f64, bool, bool),
@@ -76,7 +76,7 @@ fn delta_typed<E: Elem + Element>(
     expect_shape("out", out.shape(), &[steps, n])?;
     let (x, out) = (x.as_slice()?, out.as_slice_mut()?);
     let change = Delta { threshold: E::from_f64(threshold), padding, off_spike };
-    compute(py, threads, |context| change::delta(context, level, x, (steps, n), change, out))
+    compute(py, threads, |context| E::delta(context, level, x, (steps, n), change, out))
 }
 
 /// Write spikes where x changes from step to step.
@@ -98,7 +98,7 @@ fn encode_delta(
     }
 }
 
-fn up_down_typed<E: Elem + Element>(
+fn up_down_typed<E: Loops + Element>(
     x: &Bound<'_, PyAny>,
     thresholds: (&Bound<'_, PyAny>, &Bound<'_, PyAny>),
     reached: &Bound<'_, PyAny>,
@@ -117,7 +117,7 @@ fn up_down_typed<E: Elem + Element>(
         reached: reached.as_slice_mut()?,
         out: out.as_slice_mut()?,
     };
-    compute(py, 1, |context| change::up_down(context, job))
+    compute(py, 1, |context| E::up_down(context, job))
 }
 
 /// Write counts of thresholds that x went up and down.
@@ -135,7 +135,7 @@ fn encode_up_down(
     }
 }
 
-fn times_typed<E: Elem + Element>(spikes: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>, packed: bool, threads: usize) -> PyResult<()> {
+fn times_typed<E: Loops + Element>(spikes: &Bound<'_, PyAny>, out: &Bound<'_, PyAny>, packed: bool, threads: usize) -> PyResult<()> {
     let py = out.py();
     let mut out = write::<E>("out", out)?;
     let [n, count] = lengths("out", out.shape())?;
@@ -144,13 +144,13 @@ fn times_typed<E: Elem + Element>(spikes: &Bound<'_, PyAny>, out: &Bound<'_, PyA
         let [steps, across] = lengths("spikes", words.shape())?;
         expect_shape("spikes", &[across], &[words_of(n)])?;
         let (spikes, out) = (Spikes::Packed(words.as_slice()?), out.as_slice_mut()?);
-        compute(py, threads, |context| times::times(context, spikes, (steps, n), count, out))
+        compute(py, threads, |context| E::times(context, spikes, (steps, n), count, out))
     } else {
         let x = read::<E>("spikes", spikes)?;
         let [steps, entries] = lengths("spikes", x.shape())?;
         expect_shape("spikes", &[entries], &[n])?;
         let (spikes, out) = (Spikes::Dense(x.as_slice()?), out.as_slice_mut()?);
-        compute(py, threads, |context| times::times(context, spikes, (steps, n), count, out))
+        compute(py, threads, |context| E::times(context, spikes, (steps, n), count, out))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use numpy::{Element, IntoPyArray, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use rsnn_core::Loops;
 use rsnn_core::event::Path;
 use rsnn_core::network::Plan;
 use rsnn_core::network::input::Input;
@@ -17,7 +18,6 @@ use rsnn_core::network::sample::Counts;
 use rsnn_core::network::{Op, run};
 use rsnn_core::neuron::Neuron;
 use rsnn_core::product::Conv2d;
-use rsnn_core::scan::Kernels;
 use rsnn_core::scan::forward::Trace;
 
 use crate::array::{expect_shape, lengths, read, write};
@@ -57,7 +57,7 @@ fn py<T>(result: rsnn_core::Result<T>) -> PyResult<T> {
     result.map_err(|e| to_python(&e))
 }
 
-fn add<E: Kernels>(plan: &mut Arc<Plan<E>>, op: Op<E>, inputs: Vec<usize>, len: usize) -> PyResult<usize> {
+fn add<E: Loops>(plan: &mut Arc<Plan<E>>, op: Op<E>, inputs: Vec<usize>, len: usize) -> PyResult<usize> {
     let Some(plan) = Arc::get_mut(plan) else {
         return Err(InUseError::new_err("engine: a run was started; nothing can be added any more"));
     };
@@ -69,7 +69,7 @@ fn copied<E: Element + Copy>(name: &str, array: &Bound<'_, PyAny>) -> PyResult<V
     Ok(read::<E>(name, array)?.as_slice()?.to_vec())
 }
 
-fn linear<E: Kernels + Element>(
+fn linear<E: Loops + Element>(
     plan: &mut Arc<Plan<E>>,
     input: usize,
     rows: usize,
@@ -84,7 +84,7 @@ fn linear<E: Kernels + Element>(
     add(plan, Op::Product(product), vec![input], len)
 }
 
-fn conv2d<E: Kernels + Element>(
+fn conv2d<E: Loops + Element>(
     plan: &mut Arc<Plan<E>>,
     input: usize,
     weight: &Bound<'_, PyAny>,
@@ -100,7 +100,7 @@ fn conv2d<E: Kernels + Element>(
     add(plan, Op::Product(product), vec![input], len)
 }
 
-fn neurons<E: Kernels + Element>(
+fn neurons<E: Loops + Element>(
     plan: &mut Arc<Plan<E>>,
     input: usize,
     (spec, spiking, len): (&str, bool, usize),
@@ -214,14 +214,14 @@ struct Session(Mutex<Runs>);
 /// A node, a name, and an array to write.
 type Named<'py> = (usize, String, Bound<'py, PyAny>);
 
-fn trace<E: Kernels>(plan: &Plan<E>, node: usize, name: &str) -> PyResult<Trace> {
+fn trace<E: Loops>(plan: &Plan<E>, node: usize, name: &str) -> PyResult<Trace> {
     match plan.nodes().get(node).map(|node| &node.op) {
         Some(Op::Neurons(neurons)) => py(Trace::named(&neurons.neuron, name)),
         _ => Err(InvalidValueError::new_err(format!("record: node {node} has no neurons"))),
     }
 }
 
-fn advance<E: Kernels + Element>(
+fn advance<E: Loops + Element>(
     run: &mut Run<E>,
     x: &Bound<'_, PyAny>,
     output: &Bound<'_, PyAny>,
@@ -248,15 +248,15 @@ fn advance<E: Kernels + Element>(
         };
         let input = Input::Events(starts.as_slice()?, at.as_slice()?, values);
         let job = Job { steps, input, path, output, record };
-        return compute(py, threads, |context| run.advance(context, job));
+        return compute(py, threads, |context| E::advance(run, context, job));
     }
     if let Ok(words) = read::<u64>("x", x) {
         let job = Job { steps, input: Input::Bits(words.as_slice()?), path, output, record };
-        return compute(py, threads, |context| run.advance(context, job));
+        return compute(py, threads, |context| E::advance(run, context, job));
     }
     let dense = read::<E>("x", x)?;
     let job = Job { steps, input: Input::Dense(dense.as_slice()?), path, output, record };
-    compute(py, threads, |context| run.advance(context, job))
+    compute(py, threads, |context| E::advance(run, context, job))
 }
 
 /// What a node did: inputs not 0, operations, blocks followed, blocks multiplied, outputs not 0, spikes.

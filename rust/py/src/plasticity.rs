@@ -5,13 +5,14 @@ use std::collections::HashMap;
 
 use numpy::{Element, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
+use rsnn_core::Loops;
 use rsnn_core::elem::Elem;
 use rsnn_core::neuron::Neuron;
 use rsnn_core::plasticity::{
-    self, Coincidence, Dependence, Geometry, Job, Modulated, Neurons, Pairing, Post, Recorded, Rule, Sensor, ShortTerm, Side, Trace,
+    Coincidence, Dependence, Geometry, Job, Modulated, Neurons, Pairing, Post, Recorded, Rule, Sensor, ShortTerm, Side, Trace,
 };
 use rsnn_core::product::Conv2d;
-use rsnn_core::scan::{Kernels, Table, forward};
+use rsnn_core::scan::{Table, forward};
 
 use crate::array::{expect_shape, lengths, read, write};
 use crate::error::{InvalidValueError, compute, to_python};
@@ -93,7 +94,7 @@ fn two<'a, E: Element>(arrays: &'a mut [PyReadwriteArrayDyn<'_, E>]) -> PyResult
     }
 }
 
-fn run_typed<E: Kernels + Element>(request: &Request<'_, '_>) -> PyResult<()> {
+fn run_typed<E: Loops + Element>(request: &Request<'_, '_>) -> PyResult<()> {
     let py = request.pre.py();
     let (channels, outputs, size, kernel, stride, padding) = request.sizes;
     let conv = Conv2d { images: 1, channels, outputs, size, kernel, stride, padding };
@@ -164,7 +165,7 @@ fn run_typed<E: Kernels + Element>(request: &Request<'_, '_>) -> PyResult<()> {
         },
     };
     let level = level(request.level)?;
-    compute(py, 1, |context| plasticity::run(context, level, job))
+    compute(py, 1, |context| E::learn(context, level, job))
 }
 
 /// Run synapses that change over time; writes `weight`, `traces`, what `neurons` has to write, eligibilities and what is kept in place.
@@ -210,7 +211,7 @@ fn plasticity_run(
     }
 }
 
-fn trace_typed<E: Elem + Element>(
+fn trace_typed<E: Loops + Element>(
     x: &Bound<'_, PyAny>,
     [decay, gain, state, out]: [&Bound<'_, PyAny>; 4],
     pairing: Pairing,
@@ -230,7 +231,7 @@ fn trace_typed<E: Elem + Element>(
         state: state.as_slice_mut()?,
         out: out.as_slice_mut()?,
     };
-    compute(py, 1, |context| plasticity::trace(context, level, job))
+    compute(py, 1, |context| E::trace(context, level, job))
 }
 
 /// Run traces over time; writes `state` and `out` in place.
@@ -270,7 +271,7 @@ fn written<'py, E: Element, const N: usize>(arrays: &Wanted<'py, N>) -> PyResult
     arrays.iter().map(|array| array.as_ref().map(|array| write::<E>("record", array)).transpose()).collect()
 }
 
-fn short_term_typed<E: Elem + Element>(
+fn short_term_typed<E: Loops + Element>(
     z: &Bound<'_, PyAny>,
     numbers: &[Bound<'_, PyAny>; 3],
     [u, x, out]: [&Bound<'_, PyAny>; 3],
@@ -293,7 +294,7 @@ fn short_term_typed<E: Elem + Element>(
         out: out.as_slice_mut()?,
         record: wanted(&mut record)?,
     };
-    compute(py, 1, |context| plasticity::short_term(context, level, job))
+    compute(py, 1, |context| E::short_term(context, level, job))
 }
 
 /// Run short-term plasticity over time; writes `u`, `x`, `out` and what is recorded in place.
@@ -314,7 +315,7 @@ fn plasticity_short_term(
     }
 }
 
-fn sensor_typed<E: Elem + Element>(
+fn sensor_typed<E: Loops + Element>(
     pre: &Bound<'_, PyAny>,
     post: &Bound<'_, PyAny>,
     numbers: [f64; 4],
@@ -338,7 +339,7 @@ fn sensor_typed<E: Elem + Element>(
         state: [a.as_slice_mut()?, b.as_slice_mut()?, c.as_slice_mut()?],
         record: wanted(&mut record)?,
     };
-    compute(py, 1, |context| plasticity::sensor(context, level, job))
+    compute(py, 1, |context| E::sensor(context, level, job))
 }
 
 /// Run correlation sensors over time; writes `state` and what is recorded in place.

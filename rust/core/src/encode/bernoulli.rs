@@ -7,9 +7,9 @@ use fearless_simd::Level;
 
 use super::expect_length;
 use super::philox::{GROUP, group, halves};
-use crate::elem::{Elem, on_level};
-use crate::error::Result;
-use crate::pool::{Context, for_each};
+use rsnn_base::elem::{Elem, on_level};
+use rsnn_base::error::Result;
+use rsnn_base::pool::{Context, for_each};
 
 /// Words worth a task of its own.
 const TASK: usize = 1 << 15;
@@ -164,7 +164,7 @@ pub fn bernoulli<E: Elem>(context: &Context<'_>, job: Bernoulli<'_, E>) -> Resul
 #[allow(clippy::float_cmp, reason = "the bits are promised")]
 mod tests {
     use super::*;
-    use crate::elem::levels;
+    use rsnn_base::elem::levels;
 
     fn dense(level: Level, threads: usize, shape: (usize, usize), p: &[f32]) -> Vec<f32> {
         let mut out = vec![9.0; shape.0 * shape.1];

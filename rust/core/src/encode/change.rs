@@ -3,9 +3,9 @@
 use fearless_simd::Level;
 
 use super::expect_length;
-use crate::elem::{Elem, on_level};
-use crate::error::Result;
-use crate::pool::{Context, for_each};
+use rsnn_base::elem::{Elem, on_level};
+use rsnn_base::error::Result;
+use rsnn_base::pool::{Context, for_each};
 
 /// Entries worth a task of its own.
 const TASK: usize = 1 << 16;

@@ -5,7 +5,7 @@ pub mod change;
 pub mod philox;
 pub mod times;
 
-use crate::error::{Error, Result};
+use rsnn_base::error::{Error, Result};
 
 /// That `name` has `want` entries.
 fn expect_length(name: &str, got: usize, want: Option<usize>) -> Result<()> {

@@ -1,10 +1,10 @@
 //! When neurons fire first.
 
 use super::expect_length;
-use crate::elem::Elem;
-use crate::error::Result;
-use crate::event::words_of;
-use crate::pool::{Context, for_each};
+use rsnn_base::elem::Elem;
+use rsnn_base::error::Result;
+use rsnn_base::pool::{Context, for_each};
+use rsnn_products::event::words_of;
 
 /// Neurons of a task.
 const TILE: usize = 1024;

@@ -3,9 +3,9 @@
 use fearless_simd::Level;
 
 use super::signal::{Signal, count, list, list_bits};
-use crate::error::{Error, Result};
-use crate::event::Event;
-use crate::scan::Kernels;
+use rsnn_base::error::{Error, Result};
+use rsnn_neurons::scan::Kernels;
+use rsnn_products::event::Event;
 
 /// From this part of inputs that are not 0 on they are not listed.
 const LISTED: f64 = 0.3;

@@ -8,8 +8,8 @@
 use fearless_simd::Level;
 
 use super::signal::Signal;
-use crate::elem::Elem;
-use crate::event::Event;
+use rsnn_base::elem::Elem;
+use rsnn_products::event::Event;
 
 /// What becomes of the entries of a cell.
 #[derive(Clone, Copy, Debug, PartialEq)]

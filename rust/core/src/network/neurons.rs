@@ -4,16 +4,16 @@ use fearless_simd::Level;
 
 use super::product::{Desk, Product};
 use super::signal::Signal;
-use crate::aligned::Aligned;
-use crate::error::Result;
-use crate::event::Touched;
-use crate::neuron::Neuron;
-use crate::pool::{Context, Stop};
-use crate::scan::forward::{Forward, Output, Trace, forward};
-use crate::scan::group::Recurrent;
-use crate::scan::layout::Shape;
-use crate::scan::visit::{PADDING, Visit, Visitor};
-use crate::scan::{Kernels, Table};
+use rsnn_base::error::Result;
+use rsnn_base::memory::Aligned;
+use rsnn_base::pool::{Context, Stop};
+use rsnn_neurons::neuron::Neuron;
+use rsnn_neurons::scan::forward::{Forward, Output, Trace, forward};
+use rsnn_neurons::scan::group::Recurrent;
+use rsnn_neurons::scan::layout::Shape;
+use rsnn_neurons::scan::visit::{PADDING, Visit, Visitor};
+use rsnn_neurons::scan::{Kernels, Table};
+use rsnn_products::event::Touched;
 
 /// A layer of neurons.
 pub struct Neurons<E> {
@@ -72,7 +72,7 @@ impl<E: Kernels> Neurons<E> {
         nothing.begin_dense(0);
         let mut membranes = Membranes::default();
         membranes.state.reset(kept * pitch);
-        neurons.scan(&Context::serial(), crate::elem::levels()[0].1, &nothing, &mut membranes, Vec::new(), &mut Signal::new(len))?;
+        neurons.scan(&Context::serial(), rsnn_base::elem::levels()[0].1, &nothing, &mut membranes, Vec::new(), &mut Signal::new(len))?;
         Ok(neurons)
     }
 

@@ -3,15 +3,15 @@
 use fearless_simd::Level;
 
 use super::signal::{Signal, count};
-use crate::elem::Elem;
-use crate::error::{Error, Result};
-use crate::event::conv::{Scatter, WHOLE};
-use crate::event::gather::Gather;
-use crate::event::{Event, Path, Touched};
-use crate::pool::Stop;
-use crate::product::gemm::{Right, Target, multiply, panel_width};
-use crate::product::{Conv2d, Raster, finite, length};
-use crate::scan::visit::{Feed, PADDING, is_whole};
+use rsnn_base::elem::Elem;
+use rsnn_base::error::{Error, Result};
+use rsnn_base::pool::Stop;
+use rsnn_neurons::scan::visit::{Feed, PADDING, is_whole};
+use rsnn_products::event::conv::{Scatter, WHOLE};
+use rsnn_products::event::gather::Gather;
+use rsnn_products::event::{Event, Path, Touched};
+use rsnn_products::product::gemm::{Right, Target, multiply, panel_width};
+use rsnn_products::product::{Conv2d, Raster, finite, length};
 
 /// From this part of inputs that are not 0 on, the dense product is faster (measured: `benchmarks/inference.py`).
 const LINEAR_DENSE: f64 = 0.3;

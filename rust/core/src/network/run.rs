@@ -6,11 +6,11 @@ use super::input::{Input, expect};
 use super::sample::{Counts, Memory, Rows, Sample};
 use super::signal::list;
 use super::{Op, Plan};
-use crate::error::{Error, Result};
-use crate::event::Path;
-use crate::pool::{Context, for_each};
-use crate::scan::Kernels;
-use crate::scan::forward::Trace;
+use rsnn_base::error::{Error, Result};
+use rsnn_base::pool::{Context, for_each};
+use rsnn_neurons::scan::Kernels;
+use rsnn_neurons::scan::forward::Trace;
+use rsnn_products::event::Path;
 
 /// A network at work: it goes on from where the last call left it.
 pub struct Run<E> {
@@ -165,10 +165,6 @@ impl<E: Kernels> Run<E> {
 
     /// Go on for some steps.
     pub fn advance(&mut self, context: &Context<'_>, job: Job<'_, E>) -> Result<()> {
-        E::advance(self, context, job)
-    }
-
-    pub(crate) fn generic(&mut self, context: &Context<'_>, job: Job<'_, E>) -> Result<()> {
         self.check()?;
         let Self { plan, samples, broken } = self;
         let Job { steps, input, path, output, record } = job;
@@ -218,4 +214,9 @@ impl<E: Kernels> Run<E> {
         }
         result
     }
+}
+
+/// See [`Run::advance`].
+pub fn advance<E: Kernels>(run: &mut Run<E>, context: &Context<'_>, job: Job<'_, E>) -> Result<()> {
+    run.advance(context, job)
 }

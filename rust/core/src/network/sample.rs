@@ -7,11 +7,11 @@ use super::neurons::Membranes;
 use super::product::Desk;
 use super::signal::Signal;
 use super::{Node, Op, Plan};
-use crate::error::{Error, Result};
-use crate::event::{Event, Path};
-use crate::pool::{Context, Stop};
-use crate::scan::Kernels;
-use crate::scan::forward::Trace;
+use rsnn_base::error::{Error, Result};
+use rsnn_base::pool::{Context, Stop};
+use rsnn_neurons::scan::Kernels;
+use rsnn_neurons::scan::forward::Trace;
+use rsnn_products::event::{Event, Path};
 
 /// What a node did, counted.
 #[derive(Clone, Copy, Debug, Default)]

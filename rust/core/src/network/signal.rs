@@ -2,9 +2,9 @@
 
 use fearless_simd::{Level, prelude::*};
 
-use crate::elem::{Elem, V, on_level};
-use crate::event::Event;
-use crate::raw::prefetch;
+use rsnn_base::elem::{Elem, V, on_level};
+use rsnn_base::raw::prefetch;
+use rsnn_products::event::Event;
 
 /// Entries that are read ahead of a scan.
 const AHEAD: usize = 1 << 10;

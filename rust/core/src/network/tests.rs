@@ -9,12 +9,12 @@ use super::input::Input;
 use super::map::Join;
 use super::run::{Job, Run};
 use super::*;
-use crate::elem::levels;
-use crate::event::conv::Scatter;
-use crate::event::{Event, Path, Touched};
-use crate::neuron::Neuron;
-use crate::pool::Context;
-use crate::product::{Conv2d, Raster, conv2d};
+use rsnn_base::elem::levels;
+use rsnn_base::pool::Context;
+use rsnn_neurons::neuron::Neuron;
+use rsnn_products::event::conv::Scatter;
+use rsnn_products::event::{Event, Path, Touched};
+use rsnn_products::product::{Conv2d, Raster, conv2d};
 
 /// Numbers of very different sizes, most of them 0.
 fn numbers(count: usize, seed: u64, part: u64) -> Vec<f32> {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
-use crate::product::Conv2d;
+use rsnn_base::error::{Error, Result};
+use rsnn_products::product::Conv2d;
 
 /// Synapses of one kind: a convolution of images in raster order, of which every input to every output is the smallest case.
 #[derive(Clone, Copy, Debug)]

@@ -9,8 +9,8 @@
 
 use fearless_simd::prelude::*;
 
-use crate::elem::V;
-use crate::math::exp;
+use rsnn_base::elem::V;
+use rsnn_base::math::exp;
 
 /// Numbers that are worked on at once.
 const BLOCK: usize = 64;
@@ -60,7 +60,7 @@ fn ln(d: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::elem::{levels, on_level};
+    use rsnn_base::elem::{levels, on_level};
 
     #[test]
     fn powers_are_within_a_few_units_in_the_last_place_on_every_level() {

@@ -14,8 +14,8 @@
 use fearless_simd::prelude::*;
 
 use super::power::power;
-use crate::elem::Elem;
-use crate::error::{Error, Result};
+use rsnn_base::elem::Elem;
+use rsnn_base::error::{Error, Result};
 
 /// How a change depends on the weight.
 #[derive(Clone, Copy, Debug, PartialEq)]

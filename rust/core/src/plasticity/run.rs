@@ -17,15 +17,15 @@ use super::geometry::Geometry;
 use super::rule::{Coincidence, Rule, Side};
 use super::synapses::{Change, Modulated, Spike, product, reward};
 use super::trace::add;
-use crate::elem::{Elem, on_level};
-use crate::error::{Error, Result};
-use crate::neuron::Neuron;
-use crate::pool::{Context, Stop, for_each};
-use crate::product::length;
-use crate::scan::forward::{Forward, Output, Trace, forward};
-use crate::scan::group::Recurrent;
-use crate::scan::layout::Shape;
-use crate::scan::{Kernels, Table};
+use rsnn_base::elem::{Elem, on_level};
+use rsnn_base::error::{Error, Result};
+use rsnn_base::pool::{Context, Stop, for_each};
+use rsnn_neurons::neuron::Neuron;
+use rsnn_neurons::scan::forward::{Forward, Output, Trace, forward};
+use rsnn_neurons::scan::group::Recurrent;
+use rsnn_neurons::scan::layout::Shape;
+use rsnn_neurons::scan::{Kernels, Table};
+use rsnn_products::product::length;
 
 /// The neurons behind the synapses.
 pub struct Neurons<'a, E> {

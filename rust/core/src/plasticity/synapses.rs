@@ -4,7 +4,7 @@ use fearless_simd::prelude::*;
 
 use super::geometry::Geometry;
 use super::rule::Rule;
-use crate::elem::Elem;
+use rsnn_base::elem::Elem;
 
 /// A spike of a step.
 #[derive(Clone, Copy, Debug)]

@@ -1,9 +1,9 @@
 //! What holds for every instruction set: the same bits.
 
 use super::*;
-use crate::elem::levels;
-use crate::pool::Context;
-use crate::product::Conv2d;
+use rsnn_base::elem::levels;
+use rsnn_base::pool::Context;
+use rsnn_products::product::Conv2d;
 
 fn rule(dependence: Dependence) -> Rule<f32> {
     let before = Side { decay: 0.9, gain: 1.0, amplitude: 0.02, slow_decay: 0.99, slow_amplitude: 0.001 };

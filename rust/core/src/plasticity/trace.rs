@@ -8,10 +8,10 @@
 use fearless_simd::Level;
 
 use super::rule::Pairing;
-use crate::elem::{Elem, on_level};
-use crate::error::Result;
-use crate::pool::{Context, for_each};
-use crate::product::length;
+use rsnn_base::elem::{Elem, on_level};
+use rsnn_base::error::Result;
+use rsnn_base::pool::{Context, for_each};
+use rsnn_products::product::length;
 
 /// A trace over time of neurons side by side.
 pub struct Trace<'a, E> {

@@ -1,0 +1,58 @@
+//! The float types that networks, rules and encoders are compiled for.
+
+use fearless_simd::Level;
+use rsnn_base::compiled;
+use rsnn_base::error::Result;
+use rsnn_base::pool::Context;
+use rsnn_neurons::scan::Kernels;
+
+use crate::encode::bernoulli::{self, Bernoulli};
+use crate::encode::change::{self, Delta, UpDown};
+use crate::encode::times::{self, Spikes};
+use crate::network::run::{self, Job, Run};
+use crate::plasticity::{self, Sensor, ShortTerm, Trace};
+
+compiled! {
+    /// Everything of this crate that loops over neurons or time, for the float types it is compiled for.
+    pub trait Loops: Kernels
+
+    /// See [`Run::advance`].
+    fn advance = run::advance, (run: &mut Run<Self>, context: &Context<'_>, job: Job<'_, Self>) -> Result<()>;
+
+    /// See [`plasticity::run`].
+    fn learn = plasticity::run, (context: &Context<'_>, level: Level, job: plasticity::Job<'_, Self>) -> Result<()>;
+
+    /// See [`plasticity::trace`].
+    fn trace = plasticity::trace, (context: &Context<'_>, level: Level, job: Trace<'_, Self>) -> Result<()>;
+
+    /// See [`plasticity::short_term`].
+    fn short_term = plasticity::short_term, (context: &Context<'_>, level: Level, job: ShortTerm<'_, Self>) -> Result<()>;
+
+    /// See [`plasticity::sensor`].
+    fn sensor = plasticity::sensor, (context: &Context<'_>, level: Level, job: Sensor<'_, Self>) -> Result<()>;
+
+    /// See [`change::delta`].
+    fn delta = change::delta, (
+        context: &Context<'_>,
+        level: Level,
+        x: &[Self],
+        shape: (usize, usize),
+        change: Delta<Self>,
+        out: &mut [Self]
+    ) -> Result<()>;
+
+    /// See [`change::up_down`].
+    fn up_down = change::up_down, (context: &Context<'_>, job: UpDown<'_, Self>) -> Result<()>;
+
+    /// See [`bernoulli::bernoulli`].
+    fn bernoulli = bernoulli::bernoulli, (context: &Context<'_>, job: Bernoulli<'_, Self>) -> Result<()>;
+
+    /// See [`times::times`].
+    fn times = times::times, (
+        context: &Context<'_>,
+        spikes: Spikes<'_, Self>,
+        shape: (usize, usize),
+        count: usize,
+        out: &mut [Self]
+    ) -> Result<()>;
+}
