@@ -108,7 +108,7 @@ trait Sink<E: Elem> {
     /// A register of them; `ones` says that all spikes are 1.
     fn put<S: Simd>(&mut self, simd: S, from: usize, s: V<E, S>, ones: bool);
     /// Nothing more comes.
-    fn end(&mut self) {}
+    fn end(&mut self);
 }
 
 /// Registers whose spikes wait to be listed.
@@ -170,15 +170,31 @@ impl<E: Elem> Sink<E> for Spikes<'_, E> {
     }
 }
 
-/// Everything.
-struct Row<'a, E>(&'a mut [E]);
+/// What is not 0, or everything: of neurons that have no code of their own.
+#[allow(clippy::large_enum_variant, reason = "one for a step, where it is used")]
+enum Either<'a, E> {
+    Spikes(Spikes<'a, E>),
+    Row(&'a mut [E]),
+}
 
-impl<E: Elem> Sink<E> for Row<'_, E> {
+impl<E: Elem> Sink<E> for Either<'_, E> {
     #[inline(always)]
-    fn put<S: Simd>(&mut self, _: S, from: usize, s: V<E, S>, _: bool) {
-        let row = &mut self.0[from..];
-        let there = row.len().min(V::<E, S>::LEN);
-        row[..there].copy_from_slice(&s.as_slice()[..there]);
+    fn put<S: Simd>(&mut self, simd: S, from: usize, s: V<E, S>, ones: bool) {
+        match self {
+            Self::Spikes(spikes) => spikes.put(simd, from, s, ones),
+            Self::Row(row) => {
+                let row = &mut row[from..];
+                let there = row.len().min(V::<E, S>::LEN);
+                row[..there].copy_from_slice(&s.as_slice()[..there]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn end(&mut self) {
+        if let Self::Spikes(spikes) = self {
+            spikes.end();
+        }
     }
 }
 
@@ -200,7 +216,7 @@ impl<E: Elem> Visitor<E> {
         let gain = self.spec.membrane.gain;
         let (current, bare) = (Everyday::<true, false> { gain }, Everyday::<false, false> { gain });
         if !self.rows.shared || runs_old(level) {
-            self.enter(level, self.plain, visit, spikes)
+            self.enter(level, self.plain, visit, Either::Spikes(spikes))
         } else if self.spec == Integrator::<true>.spec() {
             self.enter(level, Integrator::<true>, visit, spikes)
         } else if self.spec == Integrator::<false>.spec() {
@@ -210,13 +226,13 @@ impl<E: Elem> Visitor<E> {
         } else if self.spec == bare.spec() {
             self.enter(level, bare, visit, spikes)
         } else {
-            self.enter(level, self.plain, visit, spikes)
+            self.enter(level, self.plain, visit, Either::Spikes(spikes))
         }
     }
 
     /// Take a step, visiting all; what they send on is written to a row.
     pub fn write(&self, level: Level, visit: Visit<'_, E>, row: &mut [E]) -> u64 {
-        self.enter(level, self.plain, visit, Row(row))
+        self.enter(level, self.plain, visit, Either::Row(row))
     }
 
     #[inline(never)]
@@ -280,11 +296,12 @@ impl<E: Elem, P: Plan, T: Sink<E>> Work<'_, E, P, T> {
     ) -> u64 {
         let len = self.visitor.len;
         let laid = touched.as_deref().map(|touched| touched.laid(V::<E, S>::LEN));
-        let mut made = 0;
-        if let Some(Feed { mut events, row }) = feed {
+        let (mut made, mut whole, mut row) = (0, false, 0);
+        if let Some(Feed { mut events, row: fed }) = feed {
+            (whole, row) = (is_whole::<E>(fed), fed);
             let mut ready = 0;
             loop {
-                if is_whole::<E>(row) {
+                if whole {
                     let complete = events.complete().min(len / row.max(1));
                     for number in ready..complete {
                         let shift = (number - events.place(number)) * row;
@@ -297,11 +314,9 @@ impl<E: Elem, P: Plan, T: Sink<E>> Work<'_, E, P, T> {
                 }
             }
             made = events.made;
-            if !is_whole::<E>(row) {
-                self.rows(simd, touched.as_deref_mut().zip(laid), 0..usize::MAX, row, 0, k, &refill);
-            }
-        } else {
-            self.rows(simd, touched.as_deref_mut().zip(laid), 0..usize::MAX, 0, 0, k, &refill);
+        }
+        if !whole {
+            self.rows(simd, touched.as_deref_mut().zip(laid), 0..usize::MAX, row, 0, k, &refill);
         }
         self.sink.end();
         if let Some(touched) = touched {
