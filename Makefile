@@ -20,7 +20,7 @@ SOURCES := $(shell find rust python -type f \( -name '*.rs' -o -name '*.toml' -o
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo examples test test-peers peers check gate gate-update fuzz bench bench-peers docs wheel dev format clean FORCE
+.PHONY: help demo examples test test-peers peers check audit asan gate gate-update fuzz bench bench-peers docs wheel dev format clean FORCE
 
 help: ## this list
 	@echo "rsnn: spiking neural networks on a CPU. Targets:"
@@ -56,6 +56,7 @@ test-peers: peers ## hold adopted models against norse, snntorch, sinabs and spi
 check: $(STAMPS)/extra-check ## format, lints and types of Rust and Python
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -64,6 +65,14 @@ check: $(STAMPS)/extra-check ## format, lints and types of Rust and Python
 # In tests: the values and the files are shared with the tests.
 fuzz: $(STAMPS)/extra-test ## call everything public with hostile values for a minute (ARGS="--seconds 60 --seed 0 --calls 1000000")
 	cd tests && ../$(BIN)/python -m fuzz $(ARGS)
+
+# cargo-deny: the tool that knows the advisories; it needs the network for them. --debug: it is compiled in a third of the time.
+audit: ## hold the crates against deny.toml: advisories, licences, sources
+	@test -x target/audit/bin/cargo-deny || cargo install cargo-deny --locked --debug --root target/audit --quiet
+	target/audit/bin/cargo-deny --locked check $(ARGS)
+
+asan: $(STAMPS)/extra-test ## run the tests with the extension under AddressSanitizer (needs gcc's libasan)
+	tools/asan.sh $(abspath $(BIN))/python $(ARGS)
 
 gate: $(STAMPS)/venv ## compare instruction counts with the recorded ones (needs valgrind)
 	$(BIN)/python benchmarks/gate.py

@@ -5,6 +5,9 @@
 //!
 //! Neurons, products and chips are crates of their own: each is compiled alone, so a change in one neither costs the time nor alters
 //! the machine code of another. This crate has what combines them, and is the one to depend on.
+//!
+//! # Example
+#![doc = concat!("```\n", include_str!("../examples/lif.rs"), "```")]
 
 mod compiled;
 pub mod distance;
