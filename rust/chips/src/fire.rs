@@ -55,87 +55,10 @@ pub(crate) fn fire<L: Lanes, const K: usize>(
             |j, u| L::pick(state.rest[j].above(zero), zero, u),
         );
     }
-    // `u >= v_threshold` is `u + 1 > v_threshold`, `u > v_threshold` as it stands.
-    let at = if neuron.above { zero } else { one };
     let (s, mut v) = match neuron.fire {
         Fire::Single => at_most_once(token, neuron, numbers, &u, tally, L::Word::ONE),
-        Fire::Multi(most) => {
-            let back = if neuron.above { L::Word::ONE } else { L::Word::ZERO };
-            let limit = most.map(|most| L::Word::narrow(i64::from(most)));
-            // A division is dear, and most columns hold no membrane of two thresholds.
-            let twice = map(
-                &u,
-                #[inline(always)]
-                |j, u| u.add(at).above(numbers.v_threshold[j].add(numbers.v_threshold[j])),
-            );
-            if limit == Some(L::Word::ZERO) {
-                ([zero; K], u)
-            } else if limit == Some(L::Word::ONE) || !any::<L, K>(&twice) {
-                at_most_once(token, neuron, numbers, &u, tally, limit.unwrap_or(L::Word::ONE))
-            } else {
-                let s = map(
-                    &u,
-                    #[inline(always)]
-                    |j, u| {
-                        u.each(
-                            numbers.v_threshold[j],
-                            #[inline(always)]
-                            |u, threshold| {
-                                let s = (u - back).times(threshold.max(L::Word::ONE));
-                                if let Some(limit) = limit { s.min(limit) } else { s }
-                            },
-                        )
-                    },
-                );
-                tally.count(&s, false);
-                let v = match neuron.reset {
-                    Reset::Subtract => map(
-                        &u,
-                        #[inline(always)]
-                        |j, u| u.sub(s[j].mul(numbers.v_threshold[j])),
-                    ),
-                    Reset::Zero => map(
-                        &u,
-                        #[inline(always)]
-                        |j, u| L::pick(s[j].same(zero), u, zero),
-                    ),
-                    Reset::None => u,
-                };
-                low_thresholds(token, neuron, numbers, &u, (s, v), tally, limit.unwrap_or(L::Word::ONE))
-            }
-        }
-        Fire::Ternary => {
-            // `u <= v_low` is `v_low + 1 > u`.
-            let down = map(
-                &u,
-                #[inline(always)]
-                |j, u| numbers.v_low[j].add(at).one_above(token, u),
-            );
-            let s = map(
-                &u,
-                #[inline(always)]
-                |j, u| u.add(at).one_above(token, numbers.v_threshold[j]).sub(down[j]),
-            );
-            tally.count(&s, false);
-            let spare = L::Word::BITS.saturating_sub(neuron.membrane.bits);
-            let v = match neuron.reset {
-                Reset::Subtract => map(
-                    &u,
-                    #[inline(always)]
-                    |j, u| {
-                        let crossed = L::pick(s[j].above(zero), numbers.v_threshold[j], numbers.v_low[j]);
-                        L::pick(s[j].same(zero), u, u.sub(crossed).up(spare).down(spare))
-                    },
-                ),
-                Reset::Zero => map(
-                    &u,
-                    #[inline(always)]
-                    |j, u| L::pick(s[j].same(zero), u, zero),
-                ),
-                Reset::None => u,
-            };
-            (s, v)
-        }
+        Fire::Multi(most) => several(token, neuron, numbers, &u, tally, most),
+        Fire::Ternary => ternary(token, neuron, numbers, &u, tally),
     };
     clip(neuron, Clip::After, &mut v, numbers);
     if neuron.refractory {
@@ -149,6 +72,13 @@ pub(crate) fn fire<L: Lanes, const K: usize>(
     Step { u, s }
 }
 
+/// What is added to a membrane so that it fires where it is above its threshold: `u >= v_threshold` is `u + 1 > v_threshold`,
+/// `u > v_threshold` as it stands.
+#[inline(always)]
+fn at<L: Lanes>(token: L::Token, neuron: &Neuron) -> L {
+    L::of(token, i64::from(!neuron.above))
+}
+
 /// Spikes, and the membranes after them, where nobody has room for a second one.
 #[inline(always)]
 fn at_most_once<L: Lanes, const K: usize>(
@@ -160,7 +90,7 @@ fn at_most_once<L: Lanes, const K: usize>(
     most: L::Word,
 ) -> (Column<L, K>, Column<L, K>) {
     let (zero, one) = (L::of(token, 0), L::of(token, 1));
-    let at = if neuron.above { zero } else { one };
+    let at = at::<L>(token, neuron);
     let fired = map(
         u,
         #[inline(always)]
@@ -188,6 +118,104 @@ fn at_most_once<L: Lanes, const K: usize>(
         Reset::None => *u,
     };
     low_thresholds(token, neuron, numbers, u, (s, v), tally, most)
+}
+
+/// The same of neurons that fire once for each threshold in their membrane, at most `most` times.
+#[inline(always)]
+fn several<L: Lanes, const K: usize>(
+    token: L::Token,
+    neuron: &Neuron,
+    numbers: &Numbers<L, K>,
+    u: &Column<L, K>,
+    tally: &mut Tally<L>,
+    most: Option<u16>,
+) -> (Column<L, K>, Column<L, K>) {
+    let (zero, at) = (L::of(token, 0), at::<L>(token, neuron));
+    let back = if neuron.above { L::Word::ONE } else { L::Word::ZERO };
+    let limit = most.map(|most| L::Word::narrow(i64::from(most)));
+    // A division is dear, and most columns hold no membrane of two thresholds.
+    let twice = map(
+        u,
+        #[inline(always)]
+        |j, u| u.add(at).above(numbers.v_threshold[j].add(numbers.v_threshold[j])),
+    );
+    if limit == Some(L::Word::ZERO) {
+        ([zero; K], *u)
+    } else if limit == Some(L::Word::ONE) || !any::<L, K>(&twice) {
+        at_most_once(token, neuron, numbers, u, tally, limit.unwrap_or(L::Word::ONE))
+    } else {
+        let s = map(
+            u,
+            #[inline(always)]
+            |j, u| {
+                u.each(
+                    numbers.v_threshold[j],
+                    #[inline(always)]
+                    |u, threshold| {
+                        let s = (u - back).times(threshold.max(L::Word::ONE));
+                        if let Some(limit) = limit { s.min(limit) } else { s }
+                    },
+                )
+            },
+        );
+        tally.count(&s, false);
+        let v = match neuron.reset {
+            Reset::Subtract => map(
+                u,
+                #[inline(always)]
+                |j, u| u.sub(s[j].mul(numbers.v_threshold[j])),
+            ),
+            Reset::Zero => map(
+                u,
+                #[inline(always)]
+                |j, u| L::pick(s[j].same(zero), u, zero),
+            ),
+            Reset::None => *u,
+        };
+        low_thresholds(token, neuron, numbers, u, (s, v), tally, limit.unwrap_or(L::Word::ONE))
+    }
+}
+
+/// The same of neurons with a second threshold, below 0, for spikes of -1.
+#[inline(always)]
+fn ternary<L: Lanes, const K: usize>(
+    token: L::Token,
+    neuron: &Neuron,
+    numbers: &Numbers<L, K>,
+    u: &Column<L, K>,
+    tally: &mut Tally<L>,
+) -> (Column<L, K>, Column<L, K>) {
+    let (zero, at) = (L::of(token, 0), at::<L>(token, neuron));
+    // `u <= v_low` is `v_low + 1 > u`.
+    let down = map(
+        u,
+        #[inline(always)]
+        |j, u| numbers.v_low[j].add(at).one_above(token, u),
+    );
+    let s = map(
+        u,
+        #[inline(always)]
+        |j, u| u.add(at).one_above(token, numbers.v_threshold[j]).sub(down[j]),
+    );
+    tally.count(&s, false);
+    let spare = L::Word::BITS.saturating_sub(neuron.membrane.bits);
+    let v = match neuron.reset {
+        Reset::Subtract => map(
+            u,
+            #[inline(always)]
+            |j, u| {
+                let crossed = L::pick(s[j].above(zero), numbers.v_threshold[j], numbers.v_low[j]);
+                L::pick(s[j].same(zero), u, u.sub(crossed).up(spare).down(spare))
+            },
+        ),
+        Reset::Zero => map(
+            u,
+            #[inline(always)]
+            |j, u| L::pick(s[j].same(zero), u, zero),
+        ),
+        Reset::None => *u,
+    };
+    (s, v)
 }
 
 /// Thresholds below 1 are no division: these few neurons fire one spike after the other.

@@ -151,6 +151,47 @@ enum Ended {
     Pooled,
 }
 
+/// The rows of every neuron, if work that follows the events gives what a step of all of them gives, and pays.
+fn reachable<X: Number>(
+    level: Level,
+    neuron: &Neuron,
+    product: &Product,
+    x: &[X],
+    batch: usize,
+    coefficients: Coefficients<'_>,
+    v: &mut [i64],
+) -> Option<Rows<i32>> {
+    let geometry = product.geometry();
+    let ([height, width], features) = (geometry.output(), geometry.features);
+    let steps = x.len().checked_div(batch * geometry.inputs()).unwrap_or(0);
+    let per_feature = Coefficients { repeat: 1, ..coefficients };
+    let columns = columns_of(neuron, &per_feature, 0, features);
+    if steps == 0
+        || coefficients.repeat != height * width
+        || !is_quiet(neuron, |row| columns[row as usize].clone())
+        || v.iter().any(|&v| outside(v.into(), neuron.watch))
+    {
+        return None;
+    }
+    let input = largest_of_few(level, x, x.len() / SPARSE)?;
+    let bounds = Bounds::new(neuron, &columns);
+    let most = product.bound_of(input).max(largest(product.weight()));
+    if bounds.most(neuron, most, &State::membranes(v), steps) > i128::from(i32::MAX) {
+        return None;
+    }
+    let pixelwise = |row: Row, with: i64| -> Lined<i32> {
+        let own = &columns[row as usize];
+        if own.is_empty() { Lined::default() } else { padded(&own.repeat(height * width), with) }
+    };
+    Some(Rows {
+        v: Lined::zeros(geometry.outputs().next_multiple_of(WIDTH)),
+        v_threshold: pixelwise(Row::Threshold, 1),
+        v_min: pixelwise(Row::Min, 0),
+        v_max: pixelwise(Row::Max, 0),
+        ..Rows::default()
+    })
+}
+
 /// Run a layer over its events, if that pays and gives the same; else nothing has changed but outputs.
 pub(crate) fn follow<X: Number>(
     context: &Context<'_>,
@@ -167,34 +208,7 @@ pub(crate) fn follow<X: Number>(
 ) -> Result<Option<Stats>> {
     let geometry = product.geometry();
     let ([height, width], features, lanes) = (geometry.output(), geometry.features, geometry.outputs());
-    let steps = x.len().checked_div(batch * geometry.inputs()).unwrap_or(0);
-    let per_feature = Coefficients { repeat: 1, ..coefficients };
-    let columns = columns_of(neuron, &per_feature, 0, features);
-    if steps == 0
-        || pool == 0
-        || coefficients.repeat != height * width
-        || !is_quiet(neuron, |row| columns[row as usize].clone())
-        || v.iter().any(|&v| outside(v.into(), neuron.watch))
-    {
-        return Ok(None);
-    }
-    let Some(input) = largest_of_few(level, x, x.len() / SPARSE) else { return Ok(None) };
-    let bounds = Bounds::new(neuron, &columns);
-    let most = product.bound_of(input).max(largest(product.weight()));
-    if bounds.most(neuron, most, &State::membranes(v), steps) > i128::from(i32::MAX) {
-        return Ok(None);
-    }
-    let pixelwise = |row: Row, with: i64| -> Lined<i32> {
-        let own = &columns[row as usize];
-        if own.is_empty() { Lined::default() } else { padded(&own.repeat(height * width), with) }
-    };
-    let rows = Rows {
-        v: Lined::zeros(lanes.next_multiple_of(WIDTH)),
-        v_threshold: pixelwise(Row::Threshold, 1),
-        v_min: pixelwise(Row::Min, 0),
-        v_max: pixelwise(Row::Max, 0),
-        ..Rows::default()
-    };
+    let Some(rows) = reachable(level, neuron, product, x, batch, coefficients, v).filter(|_| pool > 0) else { return Ok(None) };
     let shared = Shared {
         level,
         neuron,

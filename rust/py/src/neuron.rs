@@ -104,6 +104,12 @@ struct Request<'a, 'py> {
     level: Option<&'a str>,
 }
 
+/// The neurons that are recorded.
+fn indices(numbers: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
+    let numbers = read::<u64>("record_index", numbers)?;
+    Ok(numbers.as_slice()?.iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect())
+}
+
 fn scan_typed<E: Kernels + Element>(
     request: &Request<'_, '_>,
     state: &Bound<'_, PyAny>,
@@ -137,13 +143,7 @@ fn scan_typed<E: Kernels + Element>(
             dense = Some(array);
         }
     }
-    let picked = picked
-        .map(|index| {
-            let numbers = read::<u64>("record_index", index)?;
-            let numbers = numbers.as_slice()?.iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX));
-            PyResult::Ok(numbers.collect::<Vec<_>>())
-        })
-        .transpose()?;
+    let picked = picked.map(indices).transpose()?;
     let mut traces = Vec::new();
     for (name, array) in record {
         let array = write::<E>("record", array)?;
@@ -227,6 +227,17 @@ struct Reverse<'a, 'py> {
     grad_coefficients: &'a Bound<'py, PyAny>,
 }
 
+/// Which rows of the coefficients are needed.
+fn rows_of(names: &[(Coefficient, &str)], needs: &[String]) -> PyResult<Vec<usize>> {
+    let row = |need: &String| {
+        names.iter().position(|n| n.1 == need).ok_or_else(|| {
+            let known: Vec<_> = names.iter().map(|n| n.1).collect();
+            InvalidValueError::new_err(format!("needs: {need:?} is not there; this neuron has {}", known.join(", ")))
+        })
+    };
+    needs.iter().map(row).collect()
+}
+
 fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Reverse<'_, '_>) -> PyResult<()> {
     let py = request.x.py();
     let (neuron, level, shape) = (neuron(request.spec)?, level(request.level)?, shape_of(request.x)?);
@@ -259,16 +270,7 @@ fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Rev
     let mut grad_coefficients: PyReadwriteArrayDyn<'_, f64> = write("grad_coefficients", reverse.grad_coefficients)?;
     expect_shape("grad_coefficients", grad_coefficients.shape(), coefficients.shape())?;
     let names = neuron.coefficients();
-    let rows = reverse
-        .needs
-        .iter()
-        .map(|need| {
-            names.iter().position(|n| n.1 == need).ok_or_else(|| {
-                let known: Vec<_> = names.iter().map(|n| n.1).collect();
-                InvalidValueError::new_err(format!("needs: {need:?} is not there; this neuron has {}", known.join(", ")))
-            })
-        })
-        .collect::<PyResult<Vec<usize>>>()?;
+    let rows = rows_of(&names, reverse.needs)?;
     let recurrent = reverse.recurrent.map(read_weights::<E>).transpose()?;
     let mut grad_weights = None;
     if let (Some((to, to_bias)), Some((weight, bias))) = (reverse.grad_recurrent, &recurrent) {

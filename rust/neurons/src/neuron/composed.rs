@@ -105,23 +105,7 @@ impl<P: Plan> Composed<P> {
             }
         }
         let unclipped = spec.rule.after::<E, S, C, K>(simd, k, [&u, &s, &r, &theta]);
-        let mut next = unclipped;
-        match spec.clip {
-            Clip::None => {}
-            Clip::Select => {
-                for j in 0..K {
-                    let low = k.get(Coefficient::VMin, j);
-                    next[j] = choose::<E, S>(unclipped[j].simd_lt(low), low, unclipped[j]);
-                }
-            }
-            Clip::Relu => {
-                for j in 0..K {
-                    let low = k.get(Coefficient::VMin, j);
-                    let above = unclipped[j] - low;
-                    next[j] = choose::<E, S>(above.simd_le(zero), zero, above) + low;
-                }
-            }
-        }
+        let next = clipped(simd, k, spec.clip, &unclipped);
         let moved = spec.adaptation.after::<E, S, C, K>(k, &slow, &s);
         if spec.keeps(State::W) {
             after[State::W as usize] = moved;
@@ -146,6 +130,43 @@ impl<P: Plan> Composed<P> {
 }
 
 impl<P: Plan> Composed<P> {
+    /// Adds to the gradient of the spikes what comes from where they were sent and masked, and takes what never fired out of it.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "what leaves the step, and where its gradients go")]
+    fn spikes_adjoint<E: Elem, S: Simd, H: Slopes<E>, C: Coefficients<E, S, K>, const K: usize>(
+        self,
+        simd: S,
+        convention: Convention<H>,
+        k: &C,
+        inputs: &Inputs<'_, E, S, K>,
+        at: &Evaluation<E, S, K>,
+        arriving: &Arriving<'_, E, S, K>,
+        (dv, of_reset): (&Column<E, S, K>, &Column<E, S, K>),
+        ds: &mut Column<E, S, K>,
+        d: &mut States<E, S, K>,
+        sums: &mut Gradients<E, S, K>,
+    ) {
+        let spec = self.0.spec();
+        let sent = graded_adjoint(spec.graded, k, &at.fired, &self.sent_adjoint(arriving, d), sums);
+        for j in 0..K {
+            ds[j] += sent[j];
+        }
+        if spec.masked {
+            self.mask_adjoint(simd, convention, k, inputs, at, dv, ds, &mut d[State::Rest as usize], sums);
+            for j in 0..K {
+                ds[j] += of_reset[j];
+            }
+        }
+        if spec.refractory {
+            for j in 0..K {
+                ds[j] = choose::<E, S>(at.held[j], V::<E, S>::splat(simd, E::ZERO), ds[j]);
+            }
+        }
+        if spec.inhibition {
+            *ds = product::<E, S, K>(ds, inputs.allowed);
+        }
+    }
+
     /// Gradient of what was sent on: it leaves the step as the output, and as the last spikes that recurrence sees.
     #[inline(always)]
     fn sent_adjoint<E: Elem, S: Simd, const K: usize>(self, arriving: &Arriving<'_, E, S, K>, d: &States<E, S, K>) -> Column<E, S, K> {
@@ -204,6 +225,35 @@ impl<P: Plan> Composed<P> {
         }
         sums.add(Coefficient::Refractory, &dperiod);
     }
+}
+
+/// The membrane after the clip.
+#[inline(always)]
+fn clipped<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
+    simd: S,
+    k: &C,
+    clip: Clip,
+    unclipped: &Column<E, S, K>,
+) -> Column<E, S, K> {
+    let zero = V::<E, S>::splat(simd, E::ZERO);
+    let mut next = *unclipped;
+    match clip {
+        Clip::None => {}
+        Clip::Select => {
+            for j in 0..K {
+                let low = k.get(Coefficient::VMin, j);
+                next[j] = choose::<E, S>(unclipped[j].simd_lt(low), low, unclipped[j]);
+            }
+        }
+        Clip::Relu => {
+            for j in 0..K {
+                let low = k.get(Coefficient::VMin, j);
+                let above = unclipped[j] - low;
+                next[j] = choose::<E, S>(above.simd_le(zero), zero, above) + low;
+            }
+        }
+    }
+    next
 }
 
 /// Adjoint of the clip: what is held at `v_min` has no slope but that of `v_min`.
@@ -321,24 +371,7 @@ impl<P: Plan> Model for Composed<P> {
             ds = others;
         }
         if spiking {
-            let sent = graded_adjoint(spec.graded, k, s, &self.sent_adjoint(arriving, d), sums);
-            for j in 0..K {
-                ds[j] += sent[j];
-            }
-            if spec.masked {
-                self.mask_adjoint(simd, convention, k, inputs, &at, &dv, &mut ds, &mut d[State::Rest as usize], sums);
-                for j in 0..K {
-                    ds[j] += of_reset[j];
-                }
-            }
-            if spec.refractory {
-                for j in 0..K {
-                    ds[j] = choose::<E, S>(at.held[j], zero, ds[j]);
-                }
-            }
-            if spec.inhibition {
-                ds = product::<E, S, K>(&ds, inputs.allowed);
-            }
+            self.spikes_adjoint(simd, convention, k, inputs, &at, arriving, (&dv, &of_reset), &mut ds, d, sums);
             let slope = convention.slopes.slope(simd, u, &at.theta);
             let moved = if convention.detach.threshold { spec.adaptation } else { Adaptation::None };
             fire_adjoint(&slope, &ds, moved, [&mut du, &mut dtheta], sums);

@@ -320,7 +320,31 @@ pub fn backward<E: Kernels>(context: &Context<'_>, job: Backward<'_, E>) -> Resu
     E::backward(context, job)
 }
 
+impl<E: Elem> Backward<'_, E> {
+    /// That the arrays have the entries of the shape.
+    fn check(&self) -> Result<()> {
+        let elements = self.shape.elements()?;
+        if self.every == 0 {
+            return Err(Error::value("every: 0 steps between checkpoints; give at least 1"));
+        }
+        layout::expect("x", self.x.len(), elements)?;
+        let Shape { outer, time, inner } = self.shape;
+        layout::expect("checkpoints", self.checkpoints.len(), time.div_ceil(self.every) * self.neuron.states().len() * outer * inner)?;
+        if let Some(array) = self.grad_output {
+            layout::expect("grad_out", array.len(), elements)?;
+        }
+        for (_, array) in &self.grad_record {
+            layout::expect("grad_record", array.len(), elements)?;
+        }
+        match self.wanted.iter().find(|w| !self.neuron.reads(**w)) {
+            Some(which) => Err(Error::value(format!("needs: this neuron does not read {which:?}"))),
+            None => Ok(()),
+        }
+    }
+}
+
 pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<Vec<Vec<f64>>> {
+    job.check()?;
     let Backward {
         neuron,
         convention,
@@ -341,23 +365,9 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
     } = job;
     let elements = shape.elements()?;
     let Shape { outer, time, inner } = shape;
-    if every == 0 {
-        return Err(Error::value("every: 0 steps between checkpoints; give at least 1"));
-    }
     let rows = Rows::new(&neuron, &coefficients, inner)?;
     let size = group::checked(&neuron, recurrent.as_ref(), group, inner)?;
     let kept = neuron.states().len();
-    layout::expect("x", x.len(), elements)?;
-    layout::expect("checkpoints", checkpoints.len(), time.div_ceil(every) * kept * outer * inner)?;
-    if let Some(array) = grad_output {
-        layout::expect("grad_out", array.len(), elements)?;
-    }
-    for (_, array) in &grad_record {
-        layout::expect("grad_record", array.len(), elements)?;
-    }
-    if let Some(which) = wanted.iter().find(|w| !neuron.reads(**w)) {
-        return Err(Error::value(format!("needs: this neuron does not read {which:?}")));
-    }
     let ranges = size.map_or_else(|| layout::ranges(inner), |size| backward_group::ranges(inner, size, recurrent.as_ref()));
     let mut sums = vec![E::ZERO; wanted.len() * outer * inner];
     let mut grad_states = layout::deal("grad_state", grad_state, (kept, outer, 1, inner), &ranges)?.into_iter();
@@ -404,15 +414,15 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
     if let Some((weight, bias)) = grad_recurrent {
         Share::total(&shares, weight, bias);
     }
-    let period = coefficients.period;
     let lanes = outer * inner;
-    Ok((0..wanted.len())
-        .map(|k| {
-            let mut total = vec![0.0; period];
-            for (lane, value) in sums[k * lanes..(k + 1) * lanes].iter().enumerate() {
-                total[lane % inner % period] += value.to_f64();
-            }
-            total
-        })
-        .collect())
+    Ok((0..wanted.len()).map(|k| total(&sums[k * lanes..(k + 1) * lanes], inner, coefficients.period)).collect())
+}
+
+/// What the neurons that share a number add up to, in their order.
+fn total<E: Elem>(row: &[E], inner: usize, period: usize) -> Vec<f64> {
+    let mut total = vec![0.0; period];
+    for (lane, value) in row.iter().enumerate() {
+        total[lane % inner % period] += value.to_f64();
+    }
+    total
 }
