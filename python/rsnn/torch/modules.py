@@ -204,7 +204,7 @@ class Layer(nn.Module):
         Of a recurrent layer an `rsnn.Recurrent` with its weights (on the meta device the neuron alone).
         """
         neuron, weights = self._neuron(), self._weights()
-        return neuron if weights is None or self._is_meta() else Recurrent(neuron, *map(_array, weights))
+        return neuron if weights is None or self._is_meta() else Recurrent(neuron, *map(copied, weights))
 
     @property
     def recurrent(self) -> bool | str:
@@ -360,7 +360,7 @@ class Cell(Layer):
             self._from_rest = 0
 
 
-def _array(tensor: Tensor | None) -> Any:
+def copied(tensor: Tensor | None) -> Any:
     """Copy to numpy, as float32 or float64."""
     if tensor is None:
         return None
