@@ -7,7 +7,7 @@ become parts of 4096, each rounded to the nearest.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +16,12 @@ from rsnn.composed import Neuron
 from rsnn.errors import InvalidValueError
 
 from .integers import Array
+from .loihi_layer import LAVA, LoihiLayer
 from .loihi_synapses import Dense
 from .options import Options
 from .populations import Population
 from .quantize import refuse, refuse_extras
 
-if TYPE_CHECKING:
-    from .loihi_target import LoihiLayer
-
-LAVA = "loihi_lava"
 MOST_VTH = 131071
 MANTISSA = 4095
 LAVA_DL = 64.0
@@ -33,8 +30,6 @@ LAVA_DL = 64.0
 
 def quantised(options: Options, one: Population, limit: float, importance: Any) -> LoihiLayer:
     """Quantise weights and neurons together, at no larger scale than the limit."""
-    from .loihi_target import LoihiLayer
-
     target, name, own, neuron = options.target.name, one.name, one.neuron_name, one.neuron
     (matrix,) = one.synapses.values()
     c = {key: np.asarray(value, np.float64) for key, value in neuron.coefficients().items()}

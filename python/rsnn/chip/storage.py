@@ -28,15 +28,17 @@ A layer has ``name``, ``index`` and ``neuron_index`` (of its weights and its neu
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rsnn.archive import Format, read, write
 from rsnn.description import from_data, to_data
 from rsnn.errors import InvalidValueError
 from rsnn.network import Network
 
-from .network import ChipNetwork
 from .targets import TARGETS
+
+if TYPE_CHECKING:
+    from .network import ChipNetwork
 
 CHIP = Format(
     "rsnn.ChipNetwork", 1, "chip.json", "chip", "network of rsnn on a chip", "write it again with chip_network.export(path)", named=True

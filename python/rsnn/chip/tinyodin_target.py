@@ -27,13 +27,14 @@ from rsnn.threads import resolve
 
 from .integers import Array, convert, integer, integers, often
 from .loihi_synapses import product
-from .network import ChipNetwork, ChipNetworkResult, Rung
+from .network import ChipNetwork, ChipNetworkResult
 from .neuron import IntegerNeuron, Register, run
 from .options import Options, mean_square
 from .populations import Population, lags, populations
 from .quantize import refuse, refuse_extras
 from .report import Check, Limit, StateRange
 from .result import Stats
+from .rungs import Rung
 from .tinyodin import MOST, V_MAX, Chip
 
 STATE_BITS = 12
