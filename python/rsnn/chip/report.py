@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rsnn.tables import ruled, said
 
+from .picture import draw
 from .rungs import CAUSES
 
 if TYPE_CHECKING:
@@ -300,8 +301,6 @@ class Report:
         >>> report.plot().get_xlabel()
         'spikes moved, in parts of the spikes of the layer'
         """
-        from .picture import draw
-
         return draw(self, axes)
 
 

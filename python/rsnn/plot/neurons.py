@@ -11,6 +11,7 @@ from rsnn.arguments import count, scalar, shown
 from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.simulation import simulate
+from rsnn.stages import Integrator
 from rsnn.state import make_state
 
 from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, finite, new_axes
@@ -76,8 +77,6 @@ def activation_curve(
     >>> axes.lines[-1].get_ydata().tolist()
     [0.0, 25.0, 150.0]
     """
-    from rsnn.stages import Integrator
-
     one = _scalar_neuron(neuron)
     if not one.kernel().spiking:
         raise InvalidValueError(
