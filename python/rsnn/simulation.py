@@ -176,15 +176,9 @@ def simulate(
     begin = rest(trailing, dtype) if state is None else _state(state, kernel, trailing, dtype, array.shape)
     chosen = None if record_index is None else _picked(record_index, own, recorded)
     kept, restore = (array.shape, None) if chosen is None else _pick(chosen, array.shape, axis, options)
+    target = _target(out, packed, array, axis, dtype, kernel, begin)
     if packed:
-        _check_packed(out, kernel)
-        target = words_for(array.shape, axis)
         options["packed"] = loop is None and _sends_bits(kernel)
-    elif out is None:
-        target = empty(array.shape, dtype)
-    else:
-        _check_out(out, array, dtype, dict(zip(kernel.states, begin, strict=True)))
-        target = out
     traces = {name: empty(kept, dtype) for name in recorded if name != "spikes"}
     layout = Layout(array.shape, axis)
     current = empty((len(kernel.states), layout.outer, layout.inner), dtype)
@@ -199,6 +193,18 @@ def simulate(
     if "spikes" in recorded:
         traces = {name: traces[name] if name in traces else _spikes(output, chosen, layout, dtype) for name in recorded}
     return Result(output, end, traces, kernel.spiking)
+
+
+def _target(out: Any, packed: bool, x: Any, axis: int, dtype: np.dtype[Any], kernel: Kernel, begin: Iterable[Array]) -> Array:
+    """Give what the output is written into: words for packed spikes, the caller's array, or one of our own."""
+    if packed:
+        _check_packed(out, kernel)
+        return words_for(x.shape, axis)
+    if out is None:
+        return empty(x.shape, dtype)
+    _check_out(out, x, dtype, dict(zip(kernel.states, begin, strict=True)))
+    given: Array = out
+    return given
 
 
 def _run(

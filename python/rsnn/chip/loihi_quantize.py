@@ -49,25 +49,8 @@ def quantised(options: Options, one: Population, limit: float, importance: Any) 
                 target, name, "a bias", "it would have to pass through the synapse", "give the neurons bias=, divided by 1 - alpha"
             )
         bias = bias + one.bias * gain
-    largest = float(np.abs(weight).max(initial=0))
-    if largest == 0:
-        raise refuse(target, name, "weights that are all 0", "there is nothing to scale", "leave the layer out")
     mixed = bool((weight < 0).any() and (weight > 0).any())
-    # In the mixed mode the chip holds even weights only, with fewer bits multiples of more: the nearest of them, so that nothing is cut.
-    # So does lava-dl whatever their signs are.
-    even = mixed or options.rule is not None
-    step = 1 << (8 - options.weight_bits + int(even))
-    low, high = (-256 // step, 256 // step - 1) if even else (-(256 // step - 1), 256 // step - 1)
-    if options.rule is None:
-        free = step * float(options.scales(weight.reshape(1, -1), low, high, threshold, _spread(importance, weight))[0])
-        scale = min(free if options.scale != "max" else high * step / largest, MOST_VTH / threshold, limit)
-    else:
-        scale = LAVA_DL
-    used = step * options.whole(scale * weight / step, low, high)
-    if not used.any():
-        raise refuse(
-            target, name, f"weights of at most {largest:g} at a threshold of {threshold:g}", "all become 0", "use a lower threshold"
-        )
+    used, scale = _weights(options, name, weight, mixed, threshold, limit, importance)
     total = options.round(64 * scale * bias)
     exponent = np.maximum(0, np.ceil(np.log2(np.maximum(np.abs(total), 1) / MANTISSA))).astype(np.int64)
     exponent = exponent if options.rule is None else np.full_like(exponent, 6)
@@ -92,6 +75,32 @@ def quantised(options: Options, one: Population, limit: float, importance: Any) 
         scale=scale,
         gain=gain,
     )
+
+
+def _weights(
+    options: Options, name: str, weight: Array, mixed: bool, threshold: float, limit: float, importance: Any
+) -> tuple[Array, float]:
+    """Scale weights and round them to what the chip holds; give them, and the scale."""
+    target = options.target.name
+    largest = float(np.abs(weight).max(initial=0))
+    if largest == 0:
+        raise refuse(target, name, "weights that are all 0", "there is nothing to scale", "leave the layer out")
+    # In the mixed mode the chip holds even weights only, with fewer bits multiples of more: the nearest of them, so that nothing is cut.
+    # So does lava-dl whatever their signs are.
+    even = mixed or options.rule is not None
+    step = 1 << (8 - options.weight_bits + int(even))
+    low, high = (-256 // step, 256 // step - 1) if even else (-(256 // step - 1), 256 // step - 1)
+    if options.rule is None:
+        free = step * float(options.scales(weight.reshape(1, -1), low, high, threshold, _spread(importance, weight))[0])
+        scale = min(free if options.scale != "max" else high * step / largest, MOST_VTH / threshold, limit)
+    else:
+        scale = LAVA_DL
+    used = step * options.whole(scale * weight / step, low, high)
+    if not used.any():
+        raise refuse(
+            target, name, f"weights of at most {largest:g} at a threshold of {threshold:g}", "all become 0", "use a lower threshold"
+        )
+    return used, scale
 
 
 def _spread(importance: Any, weight: Array) -> Any:
