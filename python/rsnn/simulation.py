@@ -19,7 +19,7 @@ from .errors import AbsentError, InvalidTypeError, InvalidValueError
 from .hints import swapped_axes
 from .layout import BLOCK, Layout
 from .memory import empty
-from .recurrent import Recurrent, recurrence
+from .recurrent import Recurrent, acting, recurrence
 from .spikes import Spikes, pack_block, words_for
 from .state import State, make_state
 from .threads import resolve
@@ -160,18 +160,14 @@ def simulate(
     form, batch_first, packed = neuron.stages, flag("batch_first", batch_first), flag("packed", packed)
     loop = _loop(neuron, recurrent)
     kernel = form.kernel() if loop is None else loop.kernel()
-    options: dict[str, Any] = {"threads": resolve(threads)}
+    workers = resolve(threads)
     recorded = names("record", record, (*kernel.states, "u", *(("spikes",) if kernel.spiking else ())), _why_absent(kernel))
     array, dtype = _input(x, steps, batch_first, form.shape)
     axis = int(batch_first)
     own = array.shape[axis + 1 :]
     trailing = array.shape[:axis] + own
     table = form.table(dtype, own)
-    if loop is not None:
-        loop.check_size(own)
-        options["recurrent"] = loop.operands(dtype)
-    if " inhibition" in kernel.spec:
-        options["group"] = own[-1] if own else 1
+    options = {"threads": workers, **acting(loop, kernel.spec, dtype, own)}
     rest = (neuron if loop is None else loop).init_state
     begin = rest(trailing, dtype) if state is None else _state(state, kernel, trailing, dtype, array.shape)
     chosen = None if record_index is None else _picked(record_index, own, recorded)

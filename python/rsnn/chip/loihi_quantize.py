@@ -16,11 +16,11 @@ from rsnn.composed import Neuron
 from rsnn.errors import InvalidValueError
 
 from .integers import Array
-from .loihi_layer import LAVA, LoihiLayer
+from .loihi_layer import LAVA, STATE_BITS, LoihiLayer
 from .loihi_synapses import Dense
 from .options import Options
 from .populations import Population
-from .quantize import refuse, refuse_extras
+from .quantize import refuse, refuse_extras, refuse_other_resets
 
 MOST_VTH = 131071
 MANTISSA = 4095
@@ -125,11 +125,7 @@ def _accept(target: str, name: str, neuron: Any, c: dict[str, Array]) -> int:
     refuse_extras(target, name, neuron)
     if type(form.fire) is not stages.Single:
         raise no("fire", "a neuron fires at most once in a step", 'use fire="single"')
-    reset: Any = form.reset
-    if not isinstance(reset, stages.ToValue) or np.any(np.asarray(reset.v_reset) != 0) or reset.timing != "same":
-        raise no("its reset", "a spike sets the membrane to 0 at once", 'use reset="zero"')
-    if form.v_min is not None:
-        raise no("v_min", "the membrane has only the end of its 24 bits", "leave it out")
+    refuse_other_resets(target, name, neuron, STATE_BITS)
     if form.refractory is None:
         return 1
     if target == LAVA:

@@ -16,12 +16,23 @@ from rsnn.arguments import choice, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import Network
 from rsnn.neurons import AnyNeuron
+from rsnn.stages import ToValue
 
 from .network import ChipNetwork, ChipNetworkResult
 from .options import Options, bits_of_weights
 from .targets import TARGETS
 
-__all__ = ["TARGETS", "ChipNetwork", "ChipNetworkResult", "bits_of_weights", "index_names", "quantize", "refuse", "refuse_extras"]
+__all__ = [
+    "TARGETS",
+    "ChipNetwork",
+    "ChipNetworkResult",
+    "bits_of_weights",
+    "index_names",
+    "quantize",
+    "refuse",
+    "refuse_extras",
+    "refuse_other_resets",
+]
 
 
 def quantize(
@@ -128,6 +139,16 @@ def refuse_extras(target: str, layer: str, neuron: AnyNeuron) -> None:
     begun = next((value for value in neuron.start().values() if np.any(np.asarray(value) != 0)), None)
     if begun is not None:
         raise refuse(target, layer, f"a start at {shown(begun)}", "states begin at 0", "leave it out, and give run a state")
+
+
+def refuse_other_resets(target: str, layer: str, neuron: AnyNeuron, bits: int) -> None:
+    """Refuse any reset but the one to 0 in the step of the spike, and a floor below the membrane, which has nothing but its bits."""
+    form = neuron.stages
+    reset = form.reset
+    if not isinstance(reset, ToValue) or np.any(np.asarray(reset.v_reset) != 0) or reset.timing != "same":
+        raise refuse(target, layer, "its reset", "a spike sets the membrane to 0 at once", 'use reset="zero"')
+    if form.v_min is not None:
+        raise refuse(target, layer, "v_min", f"the membrane has only the end of its {bits} bits", "leave it out")
 
 
 def index_names(layers: Sequence[Any]) -> list[str]:
