@@ -5,13 +5,19 @@ table names (the chips' classes, the libraries' presets), which is data.
 """
 
 import ast
+import re
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+import torch
 
 import rsnn
+import rsnn.torch as rt
+from rsnn import _rsnn
 
 ROOT = Path(__file__).parent.parent
 SOURCE = Path(rsnn.__file__).parent
@@ -122,6 +128,44 @@ def test_the_numpy_library_imports_no_torch_module_of_ours_before_it_is_asked_fo
         return name.startswith(HEAVY["torch"])
 
     assert [one for one in IMPORTS if is_torch(one.of) and not is_torch(one.by) and not one.late] == []
+
+
+ROADS = {
+    "rsnn.simulate": (lambda: rsnn.simulate(rsnn.LIF(), np.ones((3, 2))), ["simulation.py"]),
+    "rsnn.torch.LIF": (
+        lambda: rt.LIF()(torch.ones(3, 1, 2)),
+        ["torch/modules.py", "torch/functional.py", "torch/_autograd.py", "torch/_ops.py"],
+    ),
+}
+"""The rooms between a call and the border to Rust, which is the last of at most five; the kernel is behind it."""
+
+
+@pytest.mark.parametrize("name", ROADS)
+def test_an_array_passes_no_other_rooms_on_its_way_to_the_kernel(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    call, road = ROADS[name]
+    passed: list[str] = []
+    scan = _rsnn.scan
+
+    def border(*arguments: Any, **options: Any) -> Any:
+        frame: Any = sys._getframe(1)
+        while frame is not None:
+            passed.append(frame.f_code.co_filename)
+            frame = frame.f_back
+        return scan(*arguments, **options)
+
+    monkeypatch.setattr(_rsnn, "scan", border)
+    call()
+    rooms = [Path(one).relative_to(SOURCE).as_posix() for one in reversed(passed) if Path(one).is_relative_to(SOURCE)]
+    assert list(dict.fromkeys(rooms)) == road
+    assert len(road) + 1 <= 5
+
+
+def test_every_file_and_folder_that_the_architecture_names_is_there() -> None:
+    places = [*ROOT.glob("python/**/*"), *ROOT.glob("rust/**/*"), *ROOT.glob("tests/**/*")]
+    held = {f"/{place.relative_to(ROOT).as_posix()}{'/' if place.is_dir() else ''}" for place in places}
+    named = set(re.findall(r"`([\w/.]+(?:\.py|\.rs|/))`", (ROOT / "docs" / "architecture.md").read_text()))
+    assert len(named) > 80
+    assert {name for name in named if not any(place.endswith(f"/{name}") for place in held)} == set()
 
 
 @pytest.mark.parametrize("folder", ["python", "rust", "tests", "benchmarks", "examples", "docs", "tools"])
