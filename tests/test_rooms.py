@@ -1,7 +1,7 @@
 """The rooms of the library, which docs/architecture.md describes: no module needs itself, the lower rooms never the upper, no file is long.
 
-Imports are read in the source, also those inside functions. Two kinds are left out: those for types alone, which never run, and what a
-table names (the chips' classes, the libraries' presets), which is data.
+Imports are read in the source, also those inside functions. Two kinds are left out: those for types alone, which never run, and what
+data name (a preset, the tables of a library).
 """
 
 import ast

@@ -20,7 +20,7 @@ from .loihi_layer import LAVA, STATE_BITS, LoihiLayer
 from .loihi_synapses import Dense
 from .options import Options
 from .populations import Population
-from .quantize import refuse, refuse_extras, refuse_other_resets
+from .reading import refuse, refuse_extras, refuse_other_resets
 
 MOST_VTH = 131071
 MANTISSA = 4095

@@ -30,7 +30,7 @@ from .network import ChipNetwork
 from .neuron import run
 from .options import Options, mean_square
 from .populations import Population, populations
-from .quantize import refuse
+from .reading import refuse
 from .report import Check, Limit, StateRange
 from .result import Stats
 from .rungs import Rung

@@ -31,7 +31,7 @@ from .network import ChipNetwork, ChipNetworkResult
 from .neuron import IntegerNeuron, Register, run
 from .options import Options, mean_square
 from .populations import Population, lags, populations
-from .quantize import refuse, refuse_extras, refuse_other_resets
+from .reading import refuse, refuse_extras, refuse_other_resets
 from .report import Check, Limit, StateRange
 from .result import Stats
 from .rungs import Rung

@@ -26,7 +26,7 @@ from .integers import Array, convert, integer, integers
 from .network import ChipNetwork, ChipNetworkResult
 from .options import Options
 from .populations import Population, lags, populations
-from .quantize import refuse
+from .reading import refuse
 from .report import Check, Limit, StateRange
 from .result import ChipResult, Stats
 from .rungs import Rung
