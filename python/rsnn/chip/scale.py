@@ -113,12 +113,10 @@ def within_scale(
     parts = {"weight": weights, "v_threshold": np.stack([threshold] if clip is None else [clip, threshold])}
     parts |= {name: values for name, values in (("bias", biases), ("state", membranes)) if values is not None}
     bits = BITS if options is None else BITS | {"weight": options.weight_bits}
-    scales = {name: _scale(values, bits[name]) for name, values in parts.items()}
     top = (1 << (bits["weight"] - 1)) - 1
+    scales = {name: _scale(values, bits[name]) for name, values in parts.items()}
     if options is not None and options.scale != "max" and weights.size:
-        counted = None if importance is None else np.broadcast_to(importance, weights.shape).reshape(1, -1)
-        found = options.scales(weights.reshape(1, -1), -top - 1, top, threshold, counted)[0]
-        scales["weight"] = np.float32(found) if np.isfinite(found) else scales["weight"]
+        scales["weight"] = _optional(options, weights, top, threshold, importance, scales["weight"])
     by = min(scales, key=lambda name: scales[name])
     if limit is not None and limit < scales[by]:
         by, scales["limit"] = "limit", np.float32(limit)
@@ -151,6 +149,13 @@ def within_scale(
         float(scale),
         tuple(problems),
     )
+
+
+def _optional(options: Options, weights: Any, top: int, threshold: Any, importance: Any, largest: np.float32) -> np.float32:
+    """Give the scale of weights that the options ask for, or that of the largest where they ask for none."""
+    counted = None if importance is None else np.broadcast_to(importance, weights.shape).reshape(1, -1)
+    found = options.scales(weights.reshape(1, -1), -top - 1, top, threshold, counted)[0]
+    return np.float32(found) if np.isfinite(found) else largest
 
 
 def _floats(name: str, value: Any) -> npt.NDArray[np.float32]:

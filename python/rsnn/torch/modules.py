@@ -165,10 +165,8 @@ class Layer(nn.Module):
 
     def step(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one time step: x (B, ...); otherwise as `forward`, whose bits these are."""
-        _checks.floating("x", x)
-        _checks.axes("x", x, 1, "(B, ...)")
-        axis = 1 if self._options.batch_first else 0
-        result = self.run(x.unsqueeze(axis), state, ())
+        sequence, axis = _checks.one_step(x, self._options.batch_first)
+        result = self.run(sequence, state, ())
         return result.output.squeeze(axis), result.state
 
     def run(self, x: Tensor, state: State | None = None, record: Collection[str] | str = ("v",)) -> Result:
