@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from command import Settings
+from digits import Digits as Pictures
+from digits import load as load_pictures
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -54,29 +54,22 @@ SEEDS = 5
 
 
 @dataclass(frozen=True)
-class Digits:
+class Digits(Pictures):
     """Spikes (T, n, 1, 8, 8) and labels (n,), and the held-out pictures themselves."""
 
-    train: Tensor
-    train_labels: Tensor
-    test: Tensor
-    test_labels: Tensor
     pictures: Tensor
 
 
 def load(seed: int) -> Digits:
-    """Split the 1797 pictures of scikit-learn; every pixel drives a neuron that fires at a rate of its brightness, from a chance phase."""
-    pixels, labels = load_digits(return_X_y=True)
-    pictures = (pixels / pixels.max()).astype(np.float32).reshape(-1, *SHAPE)
-    train, test, train_labels, test_labels = train_test_split(pictures, labels, test_size=0.25, random_state=seed, stratify=labels)
-    rng = np.random.default_rng(seed)
+    """Take the pictures of digits.py; every pixel drives a neuron that fires at a rate of its brightness, from a chance phase."""
+    shown, rng = load_pictures(seed), np.random.default_rng(seed)
     encoder = rsnn.IAF(fire="single")
 
-    def spikes(pictures: npt.NDArray[np.float32]) -> Tensor:
+    def spikes(pictures: Tensor) -> Tensor:
         phase = rng.random(pictures.shape, dtype=np.float32)
-        return torch.from_numpy(rsnn.simulate(encoder, pictures, encoder.init_state(pictures.shape, v=phase), steps=STEPS).spikes)
+        return torch.from_numpy(rsnn.simulate(encoder, pictures.numpy(), encoder.init_state(pictures.shape, v=phase), steps=STEPS).spikes)
 
-    return Digits(spikes(train), torch.from_numpy(train_labels), spikes(test), torch.from_numpy(test_labels), torch.from_numpy(test))
+    return Digits(spikes(shown.train), shown.train_labels, spikes(shown.test), shown.test_labels, shown.test)
 
 
 def build(spikes: Tensor, features: tuple[int, int] = FEATURES) -> rt.Sequential:

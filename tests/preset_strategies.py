@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rsnn.presets import norse, sinabs, snntorch, spikingjelly
 
-_NEEDED: dict[Any, dict[str, Any]] = {
+NEEDED: dict[Any, dict[str, Any]] = {
     snntorch.Leaky: {"beta": 0.9},
     snntorch.RLeaky: {"beta": 0.9},
     snntorch.Synaptic: {"alpha": 0.9, "beta": 0.8},
@@ -22,6 +22,7 @@ _NEEDED: dict[Any, dict[str, Any]] = {
     sinabs.ExpLeak: {"tau_mem": 20.0},
     norse.Izhikevich: {"a": 0.02, "b": 0.2, "c": -65.0, "d": 8.0},
 }
+"""What a preset does not make up itself."""
 MAKERS = [
     made
     for library in (norse, snntorch, sinabs, spikingjelly)
@@ -34,7 +35,7 @@ MAKERS = [
 def presets(draw: Callable[..., Any], n: int) -> Any:
     """Any preset, some of its numbers moved a little, as scalars or for n neurons."""
     make = draw(st.sampled_from(MAKERS))
-    neuron = make(**_NEEDED.get(make, {}))
+    neuron = make(**NEEDED.get(make, {}))
     moved = {}
     for name, value in neuron.parameters.items():
         if draw(st.booleans()):

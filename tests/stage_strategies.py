@@ -17,33 +17,37 @@ LONG = TAU.filter(lambda tau: tau >= 1)
 MILD = st.sampled_from([-2.0, -0.5, 0.0, 0.25, 1.0])
 
 
-@st.composite
-def general(draw: Callable[..., Any], n: int, *, recurrent: bool = False) -> rsnn.Neuron:
-    """Any neuron of stages whose parameters fit n neurons; with recurrent one that can be."""
+class Drawing:
+    """Draws stages whose parameters fit n neurons."""
 
-    def number(values: st.SearchStrategy[float]) -> Any:
-        return draw(per_neuron(values, n))
+    def __init__(self, draw: Callable[..., Any], n: int) -> None:
+        self.draw, self.n = draw, n
 
-    def either(**given: st.SearchStrategy[float]) -> dict[str, Any]:
-        name = draw(st.sampled_from(sorted(given)))
-        return {name: number(given[name])}
+    def number(self, values: st.SearchStrategy[float]) -> Any:
+        return self.draw(per_neuron(values, self.n))
 
-    def synapse() -> Any:
-        match draw(st.sampled_from(["none", "exponential", "scaled", "euler", "dual"])):
+    def either(self, **given: st.SearchStrategy[float]) -> dict[str, Any]:
+        name = self.draw(st.sampled_from(sorted(given)))
+        return {name: self.number(given[name])}
+
+    def synapse(self) -> Any:
+        match self.draw(st.sampled_from(["none", "exponential", "scaled", "euler", "dual"])):
             case "none":
                 return None
             case "exponential":
-                return stages.Exponential(**either(tau_syn=TAU, alpha=UNIT), order=draw(st.sampled_from(stages.synapse.ORDERS)))
+                given = self.either(tau_syn=TAU, alpha=UNIT)
+                return stages.Exponential(**given, order=self.draw(st.sampled_from(stages.synapse.ORDERS)))
             case "scaled":
-                return stages.Scaled(number(UNIT), number(MILD))
+                return stages.Scaled(self.number(UNIT), self.number(MILD))
             case "euler":
-                given = either(tau_syn=LONG, eta=STEP.map(lambda k: -k))
-                return stages.EulerCurrent(**given, order=draw(st.sampled_from(stages.synapse.EULER_ORDERS)))
+                given = self.either(tau_syn=LONG, eta=STEP.map(lambda k: -k))
+                return stages.EulerCurrent(**given, order=self.draw(st.sampled_from(stages.synapse.EULER_ORDERS)))
             case _:
-                rise = draw(st.sampled_from([0.5, 1.0, 2.0]))
-                return stages.Dual(rise * number(st.sampled_from([1.5, 4.0, 100.0])), rise)
+                rise = self.draw(st.sampled_from([0.5, 1.0, 2.0]))
+                return stages.Dual(rise * self.number(st.sampled_from([1.5, 4.0, 100.0])), rise)
 
-    def membrane() -> Any:
+    def membrane(self) -> Any:
+        number, either, draw = self.number, self.either, self.draw
         weights = {"r": number(MILD)} if draw(st.booleans()) else {}
         weights |= {"bias": number(MILD)} if draw(st.booleans()) else {}
         euler, v_leak = {"v_leak": number(MILD), **weights}, number(MILD)
@@ -65,7 +69,8 @@ def general(draw: Callable[..., Any], n: int, *, recurrent: bool = False) -> rsn
         }
         return made[draw(st.sampled_from(sorted(made)))]()
 
-    def adaptation(body: Any) -> Any:
+    def adaptation(self, body: Any) -> Any:
+        number, either, draw = self.number, self.either, self.draw
         kinds = [None, None, stages.AdaptiveThreshold, stages.RelaxingThreshold]
         kinds += [stages.AdaptationCurrent, stages.RecoveryCurrent] if body.takes_current else []
         kind, inc = draw(st.sampled_from(kinds)), number(MILD)
@@ -80,29 +85,37 @@ def general(draw: Callable[..., Any], n: int, *, recurrent: bool = False) -> rsn
             return kind(number(st.sampled_from([0.5, 1.0, 3.0, 100.0])), couple=number(MILD), inc=inc, begins=number(MILD))
         return kind(**either(tau_adapt=LONG, rho=STEP), couple=number(MILD), inc=inc)
 
-    body = membrane()
+    def reset(self, timing: str, *, several: bool) -> Any:
+        value = self.number(REAL)
+        resets: list[Callable[[], Any]] = [lambda: None, lambda: stages.Subtract(timing)]
+        if not (several and timing == "residual"):
+            resets.append(lambda: stages.ToValue(value, timing))
+        if not several:
+            resets.append(lambda: stages.Blend(value, timing))
+            resets.append(stages.BlendSubtract if timing == "same" else lambda: stages.Drop(timing))
+        if timing == "same":
+            resets += [lambda: stages.Amount(value), lambda: stages.Gate(value)]
+        return self.draw(st.sampled_from(resets))()
+
+
+@st.composite
+def general(draw: Callable[..., Any], n: int, *, recurrent: bool = False) -> rsnn.Neuron:
+    """Any neuron of stages whose parameters fit n neurons; with recurrent one that can be."""
+    any_ = Drawing(draw, n)
+    number, body = any_.number, any_.membrane()
     fire = draw(st.sampled_from([stages.Single, stages.Strict, stages.Multi, stages.Soft] + ([] if recurrent else [None])))
     if fire is None:
-        return rsnn.Neuron(synapse=synapse(), membrane=body, v_min=draw(st.sampled_from([None, -0.5, stages.Relu(-0.5)])))
+        return rsnn.Neuron(synapse=any_.synapse(), membrane=body, v_min=draw(st.sampled_from([None, -0.5, stages.Relu(-0.5)])))
     several = fire is stages.Multi
     caps = {"max_spikes": number(st.sampled_from([1.0, 2.0, 31.0]))} if several and draw(st.booleans()) else {}
-    slow = adaptation(body)
+    slow = any_.adaptation(body)
     timing = "same" if slow else draw(st.sampled_from(["same", "next", "residual"]))
-    value = number(REAL)
-    resets: list[Callable[[], Any]] = [lambda: None, lambda: stages.Subtract(timing)]
-    if not (several and timing == "residual"):
-        resets.append(lambda: stages.ToValue(value, timing))
-    if not several:
-        resets.append(lambda: stages.Blend(value, timing))
-        resets.append(stages.BlendSubtract if timing == "same" else lambda: stages.Drop(timing))
-    if timing == "same":
-        resets += [lambda: stages.Amount(value), lambda: stages.Gate(value)]
-    reset = draw(st.sampled_from(resets))()
+    reset = any_.reset(timing, several=several)
     rests = [lambda: None, lambda: number(WHOLE)]
     if isinstance(reset, stages.Blend) and timing == "same":
         rests += [lambda: stages.RefractoryMask(number(WHOLE))] * 2
     return rsnn.Neuron(
-        synapse=synapse(),
+        synapse=any_.synapse(),
         membrane=body,
         adaptation=slow,
         fire=fire(number(THRESHOLD), **caps),

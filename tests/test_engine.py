@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from strategies import FLOATS, neurons
 
 import rsnn
-from rsnn import product_reference
 from rsnn.layers import Pool2d, pair
+from rsnn.reference import products
 
 Array = np.ndarray[Any, np.dtype[Any]]
 SIZES = st.integers(1, 7)
@@ -50,13 +50,13 @@ def by_definition(net: rsnn.Network, x: Array) -> tuple[Array, dict[int, Array]]
         for k, layer in enumerate(net.layers):
             if isinstance(layer, rsnn.Conv2d):
                 weight, bias = layer.weights(x.dtype)
-                x = product_reference.conv2d(x, weight, bias, stride=layer.stride, padding=layer.padding)
+                x = products.conv2d(x, weight, bias, stride=layer.stride, padding=layer.padding)
             elif isinstance(layer, rsnn.Linear):
                 weight, bias = layer.weights(x.dtype)
-                rows = product_reference.linear(x.reshape(-1, weight.shape[1]), weight, bias)
+                rows = products.linear(x.reshape(-1, weight.shape[1]), weight, bias)
                 x = rows.reshape(*x.shape[:-1], weight.shape[0])
             elif isinstance(layer, Pool2d):
-                x = product_reference.pool2d(x, pair("kernel", layer.kernel, 1), kind=layer.kind)
+                x = products.pool2d(x, pair("kernel", layer.kernel, 1), kind=layer.kind)
             elif isinstance(layer, rsnn.Flatten):
                 x = x.reshape(len(x), -1)
             else:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from strategies import FLOATS
 
 import rsnn
-from rsnn import _rsnn, product_reference
+from rsnn import _rsnn
+from rsnn.reference import products
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -62,7 +63,7 @@ def test_every_path_equals_the_reference_bit_for_bit(
     rng = np.random.default_rng(seed)
     x, weight = sparse(rng, (rows, inputs), dtype, density, unit), sparse(rng, (outputs, inputs), dtype, 0.9, False)
     bias = sparse(rng, (outputs,), dtype, 0.9, False) if with_bias else None
-    expected, out = product_reference.linear(x, weight, bias), np.full((rows, outputs), np.nan, dtype)
+    expected, out = products.linear(x, weight, bias), np.full((rows, outputs), np.nan, dtype)
     words = np.full((rows, -(-inputs // 64)), 2**64 - 1, np.uint64)
     taken, count, all_unit = _rsnn.linear(x, weight, bias, out, path=path, words=words, threads=threads, level=level)
     assert same(out, expected)
@@ -136,7 +137,7 @@ def test_linear_takes_what_the_layer_takes_with_its_bits(shape: tuple[int, ...],
 def test_threads_of_a_convolution_do_not_show(lead: tuple[int, ...], threads: int | None, path: str) -> None:
     rng = np.random.default_rng(len(lead))
     x, weight = sparse(rng, (*lead, 2, 6, 5), np.float32, 0.3, False), rng.normal(size=(3, 2, 3, 2)).astype(np.float32)
-    expected = product_reference.conv2d(x.reshape(-1, 2, 6, 5), weight, padding=(1, 0))
+    expected = products.conv2d(x.reshape(-1, 2, 6, 5), weight, padding=(1, 0))
     assert same(rsnn.events.conv2d(x, weight, padding=(1, 0), path=path, threads=threads), expected.reshape(*lead, *expected.shape[1:]))
 
 
@@ -174,7 +175,7 @@ def test_undefined_inputs_are_events(dtype: Any) -> None:
     weight = np.ones((2, 70), dtype)
     weight[1] = 0
     with np.errstate(invalid="ignore"):
-        expected = product_reference.linear(x, weight)
+        expected = products.linear(x, weight)
     assert np.array_equal(rsnn.events.linear(x, weight, path="event"), expected, equal_nan=True)
     assert np.isnan(expected[1]).all()
     assert np.isnan(expected[2, 1])

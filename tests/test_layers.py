@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from strategies import FLOATS, layouts
 
 import rsnn
-from rsnn import _rsnn, product_reference
+from rsnn import _rsnn
+from rsnn.reference import products
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -57,7 +58,7 @@ def test_linear_equals_the_reference_bit_for_bit(
     bias = numbers(rng, (outputs,), dtype) if with_bias else None
     out = np.full((rows, outputs), np.nan, dtype)
     _rsnn.linear(x, weight, bias, out, threads=threads, level=level)
-    assert same(out, product_reference.linear(x, weight, bias))
+    assert same(out, products.linear(x, weight, bias))
 
 
 @given(
@@ -89,7 +90,7 @@ def test_conv2d_equals_the_reference_bit_for_bit(
     size = (max(size[0], kernel[0] - 2 * padding[0]), max(size[1], kernel[1] - 2 * padding[1]))
     x, weight = numbers(rng, (images, channels, *size), dtype), numbers(rng, (outputs, channels, *kernel), dtype)
     bias = numbers(rng, (outputs,), dtype) if with_bias else None
-    expected = product_reference.conv2d(x, weight, bias, stride=stride, padding=padding)
+    expected = products.conv2d(x, weight, bias, stride=stride, padding=padding)
     out = np.full(expected.shape, np.nan, dtype)
     _rsnn.conv2d(x, weight, bias, out, stride=stride, padding=padding, threads=threads, level=level)
     assert same(out, expected)
@@ -100,7 +101,7 @@ def test_pooling_equals_the_reference_bit_for_bit(
     rows: int, channels: int, size: tuple[int, int], kernel: tuple[int, int], kind: str, dtype: Any, threads: int, seed: int
 ) -> None:
     x = numbers(np.random.default_rng(seed), (rows, channels, *size), dtype)
-    expected = product_reference.pool2d(x, kernel, kind)
+    expected = products.pool2d(x, kernel, kind)
     out = np.full(expected.shape, np.nan, dtype)
     _rsnn.pool2d(x, out, kernel=kernel, kind=kind, threads=threads)
     assert same(out, expected)
@@ -112,13 +113,13 @@ def test_nan_and_infinity_in_the_data_give_what_the_reference_gives(dtype: Any) 
     x = rng.choice(np.array([0.0, 1.0, np.nan, np.inf, -np.inf, 3e38], dtype), (50, 6, 5, 4), p=[0.5, 0.4, 0.02, 0.03, 0.03, 0.02])
     kernel, weight = numbers(rng, (7, 6, 3, 3), dtype), numbers(rng, (9, 120), dtype)
     with np.errstate(all="ignore"):
-        expected = product_reference.conv2d(x, kernel, padding=(1, 1))
-        flat = product_reference.linear(x.reshape(50, -1), weight)
+        expected = products.conv2d(x, kernel, padding=(1, 1))
+        flat = products.linear(x.reshape(50, -1), weight)
     assert same(rsnn.Conv2d(kernel, padding=1).run(x), expected)
     assert same(rsnn.Linear(weight).run(x.reshape(50, -1)), flat)
     assert np.isnan(expected).any()
     assert np.isinf(expected).any()
-    assert same(rsnn.MaxPool2d((2, 3)).run(x), product_reference.pool2d(x, (2, 3), "max"))
+    assert same(rsnn.MaxPool2d((2, 3)).run(x), products.pool2d(x, (2, 3), "max"))
 
 
 @given(
@@ -134,7 +135,7 @@ def test_a_convolution_of_sequences_equals_the_reference_bit_for_bit(
     x, weight = numbers(rng, (rows, channels, size), dtype), numbers(rng, (outputs, channels, kernel), dtype)
     bias = numbers(rng, (outputs,), dtype) if with_bias else None
     layer = rsnn.Conv1d(weight, bias, stride, padding)
-    assert same(layer.run(x, threads), product_reference.conv1d(x, weight, bias, stride=stride, padding=padding))
+    assert same(layer.run(x, threads), products.conv1d(x, weight, bias, stride=stride, padding=padding))
     image = rsnn.Conv2d(weight[:, :, None], bias, (1, stride), (0, padding))
     assert same(layer.run(x), image.run(x[:, :, None])[:, :, 0])
     assert np.array_equal(layer.fan_out((channels, size)), image.fan_out((channels, 1, size))[:, 0])
@@ -155,7 +156,7 @@ def test_a_delay_equals_the_reference_whole_and_in_pieces(
 ) -> None:
     x = numbers(np.random.default_rng(seed), (first + second, *shape), dtype)
     layer = rsnn.Delay(steps)
-    assert same(layer.run(x), product_reference.delay(x, steps))
+    assert same(layer.run(x), products.delay(x, steps))
     parts, state = [], layer.init_state(shape, dtype)
     for piece in (x[:first], x[first:]):
         out, before = np.full_like(piece, np.nan), state[0].copy()
@@ -163,9 +164,9 @@ def test_a_delay_equals_the_reference_whole_and_in_pieces(
         assert same(state[0], before), "a state that is handed in is not changed"
         parts.append(out)
         state = after
-    assert same(np.concatenate(parts), product_reference.delay(x, steps))
+    assert same(np.concatenate(parts), products.delay(x, steps))
     # What is on its way leaves when time goes on.
-    late = product_reference.delay(np.concatenate([x, np.zeros((steps, *shape), dtype)]), steps)
+    late = products.delay(np.concatenate([x, np.zeros((steps, *shape), dtype)]), steps)
     assert same(state[0], late[first + second :])
 
 
@@ -197,8 +198,8 @@ def test_work_of_many_tasks_gives_the_same_bits_on_any_number_of_threads() -> No
     x, weight = numbers(rng, (3000, 300), np.float32), numbers(rng, (200, 300), np.float32)
     images, kernel = numbers(rng, (60, 16, 20, 21), np.float32), numbers(rng, (32, 16, 3, 3), np.float32)
     linear, conv = rsnn.Linear(weight), rsnn.Conv2d(kernel, padding=1)
-    assert same(linear.run(x, 1), product_reference.linear(x, weight))
-    assert same(conv.run(images, 1), product_reference.conv2d(images, kernel, padding=(1, 1)))
+    assert same(linear.run(x, 1), products.linear(x, weight))
+    assert same(conv.run(images, 1), products.conv2d(images, kernel, padding=(1, 1)))
     for threads in (2, 3, 16):
         assert same(linear.run(x, threads), linear.run(x, 1))
         assert same(conv.run(images, threads), conv.run(images, 1))
@@ -234,12 +235,10 @@ def test_weights_are_rounded_to_the_dtype_of_the_data_once() -> None:
     weight = np.random.default_rng(3).normal(size=(4, 5))
     x = np.random.default_rng(4).normal(size=(3, 5)).astype(np.float32)
     assert rsnn.Linear(weight).weight.dtype == np.float64
-    assert same(rsnn.Linear(weight).run(x), product_reference.linear(x, weight.astype(np.float32)))
+    assert same(rsnn.Linear(weight).run(x), products.linear(x, weight.astype(np.float32)))
     single = rsnn.Linear(weight.astype(np.float32))
     assert single.weight.dtype == np.float32
-    assert same(
-        single.run(x.astype(np.float64)), product_reference.linear(x.astype(np.float64), weight.astype(np.float32).astype(np.float64))
-    )
+    assert same(single.run(x.astype(np.float64)), products.linear(x.astype(np.float64), weight.astype(np.float32).astype(np.float64)))
 
 
 def test_fan_out_counts_the_synapses_of_each_input() -> None:

@@ -19,7 +19,7 @@ import rsnn
 from rsnn import metrics
 from rsnn.metrics import neurobench
 from rsnn.metrics.reference import victor_purpura
-from rsnn.product_reference import conv2d, linear
+from rsnn.reference.products import conv2d, linear
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

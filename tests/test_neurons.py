@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from strategies import neurons
 
 import rsnn
-from rsnn import _rsnn, reference
+from rsnn import reference
 from rsnn.arguments import LARGEST, SMALLEST
 from rsnn.stages import Blend, Exponential, Integrator, Leaky, Multi, Single, Soft, Subtract, ToValue
 
@@ -53,16 +53,6 @@ def test_a_repr_without_large_arrays_is_the_neuron(neuron: Any) -> None:
     }
     for form in (neuron, neuron.stages):
         assert eval(repr(form), {"LI": rsnn.LI, "LIF": rsnn.LIF, "IAF": rsnn.IAF, "Neuron": rsnn.Neuron} | names) == neuron
-
-
-@given(ANY, st.data())
-def test_the_engine_agrees_on_states_and_coefficients(neuron: Any, more: Any) -> None:
-    learned = more.draw(st.sets(st.sampled_from(sorted(neuron.parameters))))
-    kernel = neuron.kernel(learned)
-    states, coefficients = _rsnn.describe(kernel.spec)
-    assert (tuple(states), tuple(coefficients)) == (kernel.states, kernel.coefficients)
-    assert set(kernel.coefficients) <= set(neuron.coefficients())
-    assert reference.Stepper(kernel.spec, neuron.coefficients()).states == kernel.states
 
 
 @given(ANY)

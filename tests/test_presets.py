@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from preset_strategies import NEEDED
 
 import rsnn
 from rsnn.presets import norse, sinabs, snntorch, spikingjelly
@@ -17,22 +18,11 @@ from rsnn.presets import norse, sinabs, snntorch, spikingjelly
 LIBRARIES = (norse, snntorch, sinabs, spikingjelly)
 FUNCTIONS = [(library, name) for library in LIBRARIES for name in library.__all__]
 STAGES = {"SingleSpike", "MultiSpike", "MaxSpike", "MembraneSubtract", "MembraneReset"}
-NEEDED: dict[str, dict[str, Any]] = {
-    "Leaky": {"beta": 0.9},
-    "RLeaky": {"beta": 0.9},
-    "Synaptic": {"alpha": 0.9, "beta": 0.8},
-    "RSynaptic": {"alpha": 0.9, "beta": 0.8},
-    "Alpha": {"alpha": 0.9, "beta": 0.8},
-    "Lapicque": {"beta": 0.9},
-    "ALIF": {"tau_mem": 20.0, "tau_adapt": 100.0},
-    "ExpLeak": {"tau_mem": 20.0},
-    "Izhikevich": {"a": 0.02, "b": 0.2, "c": -65.0, "d": 8.0},
-}
 
 
 def made(library: Any, name: str) -> rsnn.Neuron:
-    needed = {"tau_mem": 20.0} if (library, name) == (sinabs, "LIF") else NEEDED.get(name, {})
-    neuron = getattr(library, name)(**needed)
+    make = getattr(library, name)
+    neuron = make(**NEEDED.get(make, {}))
     assert isinstance(neuron, rsnn.Neuron)
     return neuron
 

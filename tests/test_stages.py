@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_strategies import every, general, integers
-from strategies import FLOATS, SIZES, STEPS, values
+from strategies import FLOATS, SIZES, STEPS, neurons, values
 
 import rsnn
 from rsnn import _rsnn, reference, stages
@@ -103,7 +103,7 @@ def test_a_run_in_pieces_equals_the_whole(run: Any, cut: int) -> None:
         np.testing.assert_array_equal(np.concatenate([first.traces[name], second.traces[name]]), whole.traces[name])
 
 
-@given(every(3), st.data())
+@given(st.one_of(neurons(3), every(3)), st.data())
 def test_the_engine_agrees_on_states_and_coefficients(neuron: Any, more: Any) -> None:
     learned = more.draw(st.sets(st.sampled_from(sorted(neuron.parameters))))
     kernel = neuron.kernel(learned)

@@ -133,6 +133,17 @@ class Recurrent(Weights):
         return {}
 
 
+def acting(neuron: Any, spec: str, dtype: Any, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Give what an engine is told of neurons that act on each other: their weights, and how many compete in one step of this shape."""
+    told: dict[str, Any] = {}
+    if isinstance(neuron, Recurrent):
+        neuron.check_size(shape)
+        told["recurrent"] = neuron.operands(dtype)
+    if " inhibition" in spec:
+        told["group"] = shape[-1] if shape else 1
+    return told
+
+
 def recurrence(neuron: AnyNeuron, value: Any) -> Recurrent:
     """Make the recurrent form of a neuron from the argument ``recurrent``: W, or a pair (W, bias)."""
     if isinstance(value, tuple) and len(value) != 2:

@@ -19,7 +19,7 @@ from .errors import AbsentError, InvalidTypeError, InvalidValueError
 from .hints import swapped_axes
 from .layout import BLOCK, Layout
 from .memory import empty
-from .recurrent import Recurrent, recurrence
+from .recurrent import Recurrent, acting, recurrence
 from .spikes import Spikes, pack_block, words_for
 from .state import State, make_state
 from .threads import resolve
@@ -160,31 +160,21 @@ def simulate(
     form, batch_first, packed = neuron.stages, flag("batch_first", batch_first), flag("packed", packed)
     loop = _loop(neuron, recurrent)
     kernel = form.kernel() if loop is None else loop.kernel()
-    options: dict[str, Any] = {"threads": resolve(threads)}
+    workers = resolve(threads)
     recorded = names("record", record, (*kernel.states, "u", *(("spikes",) if kernel.spiking else ())), _why_absent(kernel))
     array, dtype = _input(x, steps, batch_first, form.shape)
     axis = int(batch_first)
     own = array.shape[axis + 1 :]
     trailing = array.shape[:axis] + own
     table = form.table(dtype, own)
-    if loop is not None:
-        loop.check_size(own)
-        options["recurrent"] = loop.operands(dtype)
-    if " inhibition" in kernel.spec:
-        options["group"] = own[-1] if own else 1
+    options = {"threads": workers, **acting(loop, kernel.spec, dtype, own)}
     rest = (neuron if loop is None else loop).init_state
     begin = rest(trailing, dtype) if state is None else _state(state, kernel, trailing, dtype, array.shape)
     chosen = None if record_index is None else _picked(record_index, own, recorded)
     kept, restore = (array.shape, None) if chosen is None else _pick(chosen, array.shape, axis, options)
+    target = _target(out, packed, array, axis, dtype, kernel, begin)
     if packed:
-        _check_packed(out, kernel)
-        target = words_for(array.shape, axis)
         options["packed"] = loop is None and _sends_bits(kernel)
-    elif out is None:
-        target = empty(array.shape, dtype)
-    else:
-        _check_out(out, array, dtype, dict(zip(kernel.states, begin, strict=True)))
-        target = out
     traces = {name: empty(kept, dtype) for name in recorded if name != "spikes"}
     layout = Layout(array.shape, axis)
     current = empty((len(kernel.states), layout.outer, layout.inner), dtype)
@@ -199,6 +189,18 @@ def simulate(
     if "spikes" in recorded:
         traces = {name: traces[name] if name in traces else _spikes(output, chosen, layout, dtype) for name in recorded}
     return Result(output, end, traces, kernel.spiking)
+
+
+def _target(out: Any, packed: bool, x: Any, axis: int, dtype: np.dtype[Any], kernel: Kernel, begin: Iterable[Array]) -> Array:
+    """Give what the output is written into: words for packed spikes, the caller's array, or one of our own."""
+    if packed:
+        _check_packed(out, kernel)
+        return words_for(x.shape, axis)
+    if out is None:
+        return empty(x.shape, dtype)
+    _check_out(out, x, dtype, dict(zip(kernel.states, begin, strict=True)))
+    given: Array = out
+    return given
 
 
 def _run(

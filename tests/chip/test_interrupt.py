@@ -1,13 +1,10 @@
 """Long runs in integers stop on Ctrl-C, with nothing of the caller's changed."""
 
-import os
-import signal
-import threading
-import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from interrupts import seconds_until_stopped
 
 import rsnn
 from rsnn.chip import dynapcnn
@@ -30,19 +27,5 @@ def neurons(threads: int) -> None:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("run", [linear, neurons])
 def test_ctrl_c_stops_a_long_run_soon(run: Callable[[int], None], threads: int) -> None:
-    took = []
-    for _ in range(3):  # the best of three: on a busy machine the others say how busy it is
-        sent: list[float] = []
-
-        def interrupt(sent: list[float] = sent) -> None:
-            sent.append(time.perf_counter())
-            os.kill(os.getpid(), signal.SIGINT)
-
-        timer = threading.Timer(0.15, interrupt)
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
-            run(threads)
-        took.append(time.perf_counter() - sent[0])
-        timer.join()
-    assert min(took) < 0.2, f"stopped after {took} s"
+    assert seconds_until_stopped(lambda: run(threads), 0.15) < 0.2
     assert (STATE == 7).all()

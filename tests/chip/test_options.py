@@ -1,8 +1,6 @@
 """Scales, rounding, the makers' rules: what each does to the numbers, and which options contradict each other."""
 
 import math
-from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rsnn
+from chip.recorded import cases
+from rsnn.chip import ChipNetwork
+from rsnn.chip.families import FAMILIES
 from rsnn.chip.options import ROUNDINGS, Options
 from rsnn.chip.targets import TARGETS
 
@@ -154,16 +155,7 @@ def test_the_rule_of_lava_dl_by_hand() -> None:
     assert (layer.synapses.used.tolist(), layer.bias_mant.tolist(), layer.bias_exp.tolist()) == ([[32, 84]], [6], [6])
 
 
-def lava_dl() -> dict[str, dict[str, np.ndarray]]:
-    found: dict[str, dict[str, np.ndarray]] = defaultdict(dict)
-    with np.load(Path(__file__).parents[1] / "data" / "peers" / "lava_dl.npz") as file:
-        for key, array in file.items():
-            number, _, name = key.partition("/")
-            found[number][name] = array
-    return found
-
-
-LAVA_DL = lava_dl()
+LAVA_DL = cases("lava_dl")
 
 
 @pytest.mark.parametrize("number", LAVA_DL)
@@ -206,5 +198,5 @@ def test_every_target_says_what_was_verified_and_what_is_not_known() -> None:
         assert text.startswith(f"{name}: ")
         assert target.verified in text
         assert any("silicon" in one for one in target.unknown)
-        assert target.kind.__name__.endswith(("Network", "Target"))
+        assert issubclass(FAMILIES[target.family], ChipNetwork)
         assert math.isfinite(target.weight_bits)

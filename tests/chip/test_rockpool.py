@@ -1,28 +1,18 @@
 """Rockpool's rules: with every fault equal to rockpool 3.1.0, and without them what the fault spoiled is right."""
 
-from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import rsnn
+from chip.recorded import cases
 from rsnn.chip import rockpool
 
 Case = dict[str, np.ndarray]
 
 
-def cases() -> dict[str, Case]:
-    found: dict[str, Case] = defaultdict(dict)
-    with np.load(Path(__file__).parents[1] / "data" / "peers" / "rockpool.npz") as file:
-        for key, array in file.items():
-            number, _, name = key.partition("/")
-            found[number][name] = array
-    return found
-
-
-CASES = cases()
+CASES = cases("rockpool")
 
 
 @pytest.mark.parametrize("number", CASES)

@@ -84,7 +84,14 @@ LEAKY_NIR = {"reset", "timing", "dt"}
 """Of snnTorch the equations of NIR have neither the reset, nor when it is, nor the Euler step that makes its gain 1."""
 PARAMETRIC = {"source": "spikingjelly", "arguments": {"neuron": "ParametricLIFNode"}}
 # The exporter's model and graph; what `read` must be told; what the equations of NIR alone (or another argument) have otherwise.
-MODELS: dict[str, tuple[Callable[[], tuple[nn.Module, nir.NIRGraph]], dict[str, Any], dict[str, Any], set[str]]] = {
+Model = tuple[Callable[[], tuple[nn.Module, nir.NIRGraph]], dict[str, Any], dict[str, Any], set[str]]
+
+
+def of_norse(neuron: Make, cause: str) -> Model:
+    return lambda: by_norse(neuron), {"source": "norse"}, {"source": "nir", "dt": 1e-3}, {cause}
+
+
+MODELS: dict[str, Model] = {
     "snntorch Leaky": (lambda: by_snntorch(leaky), SUBTRACT, {"source": "nir", "dt": 1e-4}, LEAKY_NIR),
     "snntorch Synaptic": (lambda: by_snntorch(synaptic), SUBTRACT, {"source": "nir", "dt": 1e-4}, LEAKY_NIR | {"gain"}),
     "snntorch Leaky zero": (
@@ -94,24 +101,9 @@ MODELS: dict[str, tuple[Callable[[], tuple[nn.Module, nir.NIRGraph]], dict[str, 
         {"reset"},
     ),
     "snntorch RLeaky": (lambda: by_snntorch(rleaky), SUBTRACT, {"source": "snntorch", "reset": "zero"}, {"reset"}),
-    "norse LIFBoxCell": (
-        lambda: by_norse(lambda n: norse.LIFBoxCell(norse.LIFBoxParameters(v_th=torch.tensor(0.3)))),
-        {"source": "norse"},
-        {"source": "nir", "dt": 1e-3},
-        {"dt"},
-    ),
-    "norse LIFCell": (
-        lambda: by_norse(lambda n: norse.LIFCell(norse.LIFParameters(v_th=torch.tensor(0.3)))),
-        {"source": "norse"},
-        {"source": "nir", "dt": 1e-3},
-        {"dt"},
-    ),
-    "norse IAFCell": (
-        lambda: by_norse(lambda n: norse.IAFCell(norse.IAFParameters(v_th=torch.tensor(1.5)))),
-        {"source": "norse"},
-        {"source": "nir", "dt": 1e-3},
-        {"gain"},
-    ),
+    "norse LIFBoxCell": of_norse(lambda n: norse.LIFBoxCell(norse.LIFBoxParameters(v_th=torch.tensor(0.3))), "dt"),
+    "norse LIFCell": of_norse(lambda n: norse.LIFCell(norse.LIFParameters(v_th=torch.tensor(0.3))), "dt"),
+    "norse IAFCell": of_norse(lambda n: norse.IAFCell(norse.IAFParameters(v_th=torch.tensor(1.5))), "gain"),
     "sinabs IAFSqueeze": (
         lambda: by_sinabs(lambda n: sl.IAFSqueeze(batch_size=2, min_v_mem=0.0)),
         {"source": "sinabs", "arguments": {"min_v_mem": 0.0}},

@@ -42,10 +42,8 @@ def test_forward_mode_is_refused_in_words(layer: rt.Layer, x: Tensor) -> None:
         layer(torch.autograd.forward_ad.make_dual(x, x))
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
-@pytest.mark.parametrize("name", ["lif-same", "lif-value-same", "lif-all", "lif-refractory-next"])
-def test_the_torch_backend_differentiates_twice_and_forwards(name: str) -> None:
-    layer = rt.Layer(soft(NEURONS[name]), learn=True, surrogate=FastSigmoid(2.0), detach_reset=False, backend="torch").double()
+def check_derivatives(layer: rt.Layer) -> None:
+    """Hold the first and second derivatives, and the forward one, against differences."""
     x = torch.from_numpy(data((4, 1, N), dtype=float)).requires_grad_()
     names = list(dict(layer.named_parameters()))
 
@@ -54,6 +52,13 @@ def test_the_torch_backend_differentiates_twice_and_forwards(name: str) -> None:
 
     assert torch.autograd.gradcheck(run, (x, *layer.parameters()), check_forward_ad=True)
     assert torch.autograd.gradgradcheck(run, (x, *layer.parameters()))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
+@pytest.mark.parametrize("name", ["lif-same", "lif-value-same", "lif-all", "lif-refractory-next"])
+def test_the_torch_backend_differentiates_twice_and_forwards(name: str) -> None:
+    layer = rt.Layer(soft(NEURONS[name]), learn=True, surrogate=FastSigmoid(2.0), detach_reset=False, backend="torch").double()
+    check_derivatives(layer)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script.*")
@@ -70,11 +75,4 @@ def test_the_torch_backend_differentiates_recurrence_twice_and_forwards() -> Non
     options = {"recurrent": True, "hidden_size": N, "recurrent_bias": True, "backend": "torch"}
     torch.manual_seed(0)
     layer = rt.Layer(soft(NEURONS["lif-same"]), surrogate=FastSigmoid(2.0), detach_reset=False, **options).double()
-    x = torch.from_numpy(data((4, 1, N), dtype=float)).requires_grad_()
-    names = list(dict(layer.named_parameters()))
-
-    def run(x: Tensor, *values: Tensor) -> Any:
-        return functional_call(layer, dict(zip(names, values, strict=True)), (x,))[0]
-
-    assert torch.autograd.gradcheck(run, (x, *layer.parameters()), check_forward_ad=True)
-    assert torch.autograd.gradgradcheck(run, (x, *layer.parameters()))
+    check_derivatives(layer)

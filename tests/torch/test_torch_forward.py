@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch_neurons import NEURONS, data
+from torch_neurons import NEURONS, data, one_after_other
 
 import rsnn
 import rsnn.torch as rt
@@ -56,16 +56,10 @@ def test_whole_equals_pieces_equals_steps(name: str, backend: str) -> None:
     x = torch.from_numpy(data((STEPS, BATCH, N)))
     layer = rt.Layer(NEURONS[name], backend=backend)
     whole, end = layer(x)
-    pieces, state = [], None
-    for piece in x.split([1, 31, 0, 38]):
-        output, state = layer(piece, state)
-        pieces.append(output)
+    pieces, state = one_after_other(layer, x.split([1, 31, 0, 38]))
     assert torch.equal(torch.cat(pieces), whole)
     assert all(torch.equal(p, q) for p, q in zip(state, end, strict=True))
-    steps, state = [], None
-    for x_t in x:
-        output, state = layer.step(x_t, state)
-        steps.append(output)
+    steps, state = one_after_other(layer.step, x)
     assert torch.equal(torch.stack(steps), whole)
     assert all(torch.equal(p, q) for p, q in zip(state, end, strict=True))
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from preset_strategies import NEEDED
 
 import rsnn
 from rsnn import neurons
@@ -33,17 +34,6 @@ NAMED: dict[str, Any] = {
     "Izhikevich": rsnn.Izhikevich(dt=0.25),
     "GLIF3": rsnn.GLIF3(),
 }
-NEEDED: dict[str, dict[str, Any]] = {
-    "Leaky": {"beta": 0.9},
-    "RLeaky": {"beta": 0.9},
-    "Synaptic": {"alpha": 0.9, "beta": 0.8},
-    "RSynaptic": {"alpha": 0.9, "beta": 0.8},
-    "Alpha": {"alpha": 0.9, "beta": 0.8},
-    "Lapicque": {"beta": 0.9},
-    "ALIF": {"tau_mem": 20.0, "tau_adapt": 100.0},
-    "ExpLeak": {"tau_mem": 20.0},
-    "Izhikevich": {"a": 0.02, "b": 0.2, "c": -65.0, "d": 8.0},
-}
 ARE_STAGES = {"SingleSpike", "MultiSpike", "MaxSpike", "MembraneSubtract", "MembraneReset", "surrogate"}
 
 
@@ -55,8 +45,8 @@ def presets() -> dict[str, Any]:
         for name in module.__all__:
             if name in ARE_STAGES:
                 continue
-            given = {"tau_mem": 20.0} if (library, name) == ("sinabs", "LIF") else NEEDED.get(name, {})
             make = getattr(module, name)
+            given = NEEDED.get(make, {})
             made[f"{library}.{name}"] = make(**given)
             if library == "snntorch":
                 for reset in ("subtract", "zero", "none"):

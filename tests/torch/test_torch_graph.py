@@ -198,6 +198,15 @@ def test_a_graph_steps_compiles_moves_and_is_saved_as_every_module() -> None:
     assert torch.equal(compiled(x)[0], whole)
 
 
+def test_a_module_that_stands_in_a_graph_twice_becomes_two_layers() -> None:
+    twice = rt.Linear(3, 3)
+    graph = rt.Graph([twice, rt.IAF(), twice, ("join", rt.LI(beta=0.9), (0, 2))])
+    x = torch.rand(6, 2, 3, generator=torch.Generator().manual_seed(0))
+    net = rt.to_network(graph, 3)
+    assert len(net.layers) == 4
+    assert torch.equal(torch.from_numpy(net.run(x.numpy()).output), graph(x)[0].detach())
+
+
 def test_a_name_of_a_module_becomes_that_of_its_layer() -> None:
     inner = nn.Sequential(nn.Flatten(), rt.Linear(4, 2))
     module = rt.Sequential(rt.Linear(4, 4), inner)

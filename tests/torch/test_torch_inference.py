@@ -70,6 +70,17 @@ def test_without_gradients_a_list_gives_the_bits_of_its_modules_from_state_to_st
 
 
 @torch.no_grad()
+def test_a_module_that_stands_in_the_list_twice_runs_twice(runs: list[int]) -> None:
+    torch.manual_seed(0)
+    convolution, pool = rt.Conv2d(2, 2, 3, padding=1), rt.SumPool2d(2)
+    model = rt.Sequential(convolution, rt.IAF(v_threshold=0.2), pool, convolution, rt.IAF(v_threshold=0.2), pool)
+    x = frames(10, 3, 2, 8, 8)
+    assert equal(model(x), model.run(x))
+    assert runs
+    assert torch.equal(torch.from_numpy(rt.to_network(model, (2, 8, 8)).run(x.numpy()).output), model(x)[0])
+
+
+@torch.no_grad()
 def test_a_weight_that_is_written_in_any_way_counts_at_once(runs: list[int]) -> None:
     model, x = convolutional(), frames(12, 3, 2, 8, 8)
     model(x)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import prune
-from torch_neurons import data
+from torch_neurons import data, one_after_other
 
 import rsnn
 import rsnn.torch as rt
@@ -114,15 +114,9 @@ def test_whole_equals_pieces_equals_steps(x: Tensor) -> None:
     mine, cell = layer(), rt.LIFRecurrentCell(beta=0.9, alpha=0.5, hidden_size=N)
     cell.load_state_dict(mine.state_dict())
     whole, end = mine(x)
-    pieces, state = [], None
-    for piece in x.split([1, 0, 25, 14]):
-        output, state = mine(piece, state)
-        pieces.append(output)
+    pieces, _ = one_after_other(mine, x.split([1, 0, 25, 14]))
     assert torch.equal(torch.cat(pieces), whole)
-    steps, state = [], None
-    for x_t in x:
-        output, state = cell(x_t, state)
-        steps.append(output)
+    steps, state = one_after_other(cell, x)
     assert torch.equal(torch.stack(steps), whole)
     assert all(torch.equal(a, b) for a, b in zip(state, end, strict=True))
 

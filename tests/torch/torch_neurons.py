@@ -1,5 +1,8 @@
 """Neurons that together take every branch of the kernels, and data that makes them fire."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import numpy as np
 
 import rsnn
@@ -50,6 +53,15 @@ def soft(neuron: rsnn.LIF) -> rsnn.Neuron:
         v_min=form.v_min,
         dt=form.dt,
     )
+
+
+def one_after_other(call: Callable[..., Any], parts: Iterable[Any]) -> tuple[list[Any], Any]:
+    """Call a layer with part after part, from state to state; give the outputs and the last state."""
+    outputs, state = [], None
+    for part in parts:
+        output, state = call(part, state)
+        outputs.append(output)
+    return outputs, state
 
 
 def data(shape: tuple[int, ...], seed: int = 0, dtype: type = np.float32) -> np.ndarray:

@@ -10,12 +10,12 @@ Every target says what it was verified against; nothing here was verified agains
 
 from . import dynapcnn, loihi, odin, rockpool, tinyodin, xylo
 from .integrate import iaf
+from .loading import load
 from .network import ChipNetwork, ChipNetworkResult
 from .neuron import IntegerNeuron, Register, run
 from .quantize import quantize
 from .report import Check, LayerReport, Limit, Report, StateRange, TimeConstant
 from .result import ChipResult, Stats
-from .storage import load
 from .targets import TARGETS, Target
 
 __all__ = [

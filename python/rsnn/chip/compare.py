@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,9 +13,12 @@ from rsnn.errors import InvalidValueError
 from rsnn.threads import resolve
 
 from .integers import BLOCK, Array
-from .network import ChipLayer, ChipNetwork, Rung
 from .report import LayerReport, Report, StateRange, TimeConstant
 from .result import Stats
+from .rungs import Rung
+
+if TYPE_CHECKING:
+    from .network import ChipLayer, ChipNetwork
 
 _TAUS = {"alpha": "tau_syn", "beta": "tau_mem"}
 

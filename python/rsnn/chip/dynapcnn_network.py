@@ -19,14 +19,16 @@ from rsnn.neurons import IAF
 from rsnn.state import State, make_state
 from rsnn.threads import resolve
 
-from .dynapcnn import MODEL_BITS, Core
+from .dynapcnn_core import MODEL_BITS, Core
+from .dynapcnn_events import in_events
 from .dynapcnn_read import Part, cores
 from .integers import MOST_EVENTS, Array, blocks, convert, empty, integers, take_state
 from .mapping import LOWEST, SENSOR, STATE_BITS, network_limits
-from .network import ChipNetwork, Rung
+from .network import ChipNetwork
 from .options import Options, mean_square
 from .report import Check, Limit, StateRange
 from .result import ChipResult, Stats
+from .rungs import Rung
 from .scale import Discretized, within_scale
 
 
@@ -216,8 +218,6 @@ class DynapcnnNetwork(ChipNetwork):
         found.append(Rung("saturation", bounded))
         counts = flow.sum(axis=(0, -3, -2, -1), dtype=np.float64) if flow.size else np.zeros(1)
         if self.is_chain and not (flow.dtype.kind == "i" and flow.size and flow.min() < 0) and counts.max() <= MOST_EVENTS:
-            from .dynapcnn_events import in_events
-
             found.append(Rung("order", in_events(self, flow)))
         return found
 

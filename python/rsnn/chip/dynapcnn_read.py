@@ -21,7 +21,7 @@ from rsnn.network.graph import call
 from rsnn.neurons import AnyNeuron
 
 from .integers import pair
-from .quantize import index_names, refuse, refuse_extras
+from .reading import index_names, refuse, refuse_extras
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from rsnn.threads import resolve
 from .integers import Array, convert, empty, integers, take_states, whole_array
 from .loihi_neurons import LIF, inner_state, outer_state, steps_of
 from .loihi_synapses import Dense
+from .network import ChipNetworkResult
 from .neuron import run
-from .quantize import ChipNetworkResult
 from .result import ChipResult, Counter
 
 

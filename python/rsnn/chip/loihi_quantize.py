@@ -7,7 +7,7 @@ become parts of 4096, each rounded to the nearest.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,15 +16,12 @@ from rsnn.composed import Neuron
 from rsnn.errors import InvalidValueError
 
 from .integers import Array
+from .loihi_layer import LAVA, STATE_BITS, LoihiLayer
 from .loihi_synapses import Dense
 from .options import Options
 from .populations import Population
-from .quantize import refuse, refuse_extras
+from .reading import refuse, refuse_extras, refuse_other_resets
 
-if TYPE_CHECKING:
-    from .loihi_target import LoihiLayer
-
-LAVA = "loihi_lava"
 MOST_VTH = 131071
 MANTISSA = 4095
 LAVA_DL = 64.0
@@ -33,8 +30,6 @@ LAVA_DL = 64.0
 
 def quantised(options: Options, one: Population, limit: float, importance: Any) -> LoihiLayer:
     """Quantise weights and neurons together, at no larger scale than the limit."""
-    from .loihi_target import LoihiLayer
-
     target, name, own, neuron = options.target.name, one.name, one.neuron_name, one.neuron
     (matrix,) = one.synapses.values()
     c = {key: np.asarray(value, np.float64) for key, value in neuron.coefficients().items()}
@@ -54,25 +49,8 @@ def quantised(options: Options, one: Population, limit: float, importance: Any) 
                 target, name, "a bias", "it would have to pass through the synapse", "give the neurons bias=, divided by 1 - alpha"
             )
         bias = bias + one.bias * gain
-    largest = float(np.abs(weight).max(initial=0))
-    if largest == 0:
-        raise refuse(target, name, "weights that are all 0", "there is nothing to scale", "leave the layer out")
     mixed = bool((weight < 0).any() and (weight > 0).any())
-    # In the mixed mode the chip holds even weights only, with fewer bits multiples of more: the nearest of them, so that nothing is cut.
-    # So does lava-dl whatever their signs are.
-    even = mixed or options.rule is not None
-    step = 1 << (8 - options.weight_bits + int(even))
-    low, high = (-256 // step, 256 // step - 1) if even else (-(256 // step - 1), 256 // step - 1)
-    if options.rule is None:
-        free = step * float(options.scales(weight.reshape(1, -1), low, high, threshold, _spread(importance, weight))[0])
-        scale = min(free if options.scale != "max" else high * step / largest, MOST_VTH / threshold, limit)
-    else:
-        scale = LAVA_DL
-    used = step * options.whole(scale * weight / step, low, high)
-    if not used.any():
-        raise refuse(
-            target, name, f"weights of at most {largest:g} at a threshold of {threshold:g}", "all become 0", "use a lower threshold"
-        )
+    used, scale = _weights(options, name, weight, mixed, threshold, limit, importance)
     total = options.round(64 * scale * bias)
     exponent = np.maximum(0, np.ceil(np.log2(np.maximum(np.abs(total), 1) / MANTISSA))).astype(np.int64)
     exponent = exponent if options.rule is None else np.full_like(exponent, 6)
@@ -99,6 +77,32 @@ def quantised(options: Options, one: Population, limit: float, importance: Any) 
     )
 
 
+def _weights(
+    options: Options, name: str, weight: Array, mixed: bool, threshold: float, limit: float, importance: Any
+) -> tuple[Array, float]:
+    """Scale weights and round them to what the chip holds; give them, and the scale."""
+    target = options.target.name
+    largest = float(np.abs(weight).max(initial=0))
+    if largest == 0:
+        raise refuse(target, name, "weights that are all 0", "there is nothing to scale", "leave the layer out")
+    # In the mixed mode the chip holds even weights only, with fewer bits multiples of more: the nearest of them, so that nothing is cut.
+    # So does lava-dl whatever their signs are.
+    even = mixed or options.rule is not None
+    step = 1 << (8 - options.weight_bits + int(even))
+    low, high = (-256 // step, 256 // step - 1) if even else (-(256 // step - 1), 256 // step - 1)
+    if options.rule is None:
+        free = step * float(options.scales(weight.reshape(1, -1), low, high, threshold, _spread(importance, weight))[0])
+        scale = min(free if options.scale != "max" else high * step / largest, MOST_VTH / threshold, limit)
+    else:
+        scale = LAVA_DL
+    used = step * options.whole(scale * weight / step, low, high)
+    if not used.any():
+        raise refuse(
+            target, name, f"weights of at most {largest:g} at a threshold of {threshold:g}", "all become 0", "use a lower threshold"
+        )
+    return used, scale
+
+
 def _spread(importance: Any, weight: Array) -> Any:
     """Give how much each weight's error counts, as one row."""
     return None if importance is None else np.broadcast_to(importance, weight.shape).reshape(1, -1)
@@ -121,11 +125,7 @@ def _accept(target: str, name: str, neuron: Any, c: dict[str, Array]) -> int:
     refuse_extras(target, name, neuron)
     if type(form.fire) is not stages.Single:
         raise no("fire", "a neuron fires at most once in a step", 'use fire="single"')
-    reset: Any = form.reset
-    if not isinstance(reset, stages.ToValue) or np.any(np.asarray(reset.v_reset) != 0) or reset.timing != "same":
-        raise no("its reset", "a spike sets the membrane to 0 at once", 'use reset="zero"')
-    if form.v_min is not None:
-        raise no("v_min", "the membrane has only the end of its 24 bits", "leave it out")
+    refuse_other_resets(target, name, neuron, STATE_BITS)
     if form.refractory is None:
         return 1
     if target == LAVA:

@@ -19,9 +19,12 @@ from rsnn.network import Network
 from rsnn.state import State
 from rsnn.threads import resolve
 
+from .compare import compare
 from .integers import Array, whole_array
 from .report import Check, Report, StateRange
 from .result import ChipResult, Stats
+from .rungs import Rung
+from .storage import export
 from .targets import TARGETS, Target
 
 if TYPE_CHECKING:
@@ -101,17 +104,6 @@ class ChipNetworkResult(Drawn):
     def __repr__(self) -> str:
         spikes = ", ".join(f"{k}: {one.spikes}" for k, one in self.stats.items())
         return f"ChipNetworkResult(output: {self.output.dtype} {self.output.shape}; spikes by layer: {spikes}; SynOps: {self.synops})"
-
-
-@dataclass(frozen=True, eq=False)
-class Rung:
-    """The spikes of all layers, by the index of their neurons, after one more thing that a chip does to the floats.
-
-    Rungs in the chip's own time, time first; `compare` says how many spikes move from each to the next.
-    """
-
-    cause: str
-    spikes: Mapping[int, Array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,8 +311,6 @@ class ChipNetwork(ABC):
         number adds up the sizes of all differences, over steps and neurons; what a layer takes over from the layers before it is in its
         own numbers.
         """
-        from .compare import compare
-
         return compare(self, x, joules_per_synop, causes, threads)
 
     def export(self, path: str | os.PathLike[str]) -> None:
@@ -357,8 +347,6 @@ class ChipNetwork(ABC):
         >>> again.run([[1, 0], [1, 1], [0, 2]]).output.tolist()
         [[0, 0], [0, 1], [0, 2]]
         """
-        from .storage import export
-
         export(self, path)
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .report import CAUSES
+from .rungs import CAUSES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

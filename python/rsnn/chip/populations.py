@@ -20,7 +20,7 @@ from rsnn.network import Network
 from rsnn.neurons import AnyNeuron
 from rsnn.recurrent import Recurrent
 
-from .quantize import index_names, refuse
+from .reading import index_names, refuse
 
 Array = npt.NDArray[Any]
 FOLDED = (Linear, Conv1d, Conv2d, SumPool2d, AvgPool2d, Flatten, Add)

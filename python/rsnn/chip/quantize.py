@@ -1,27 +1,23 @@
 """From a float network to the integers of a chip: one door for every target.
 
-A target is a line of `rsnn.chip.TARGETS`; its family's class turns the layers of a `rsnn.Network` into layers of the chip, or says which
-of them the chip does not have. Options and the arithmetic that all chips share are in `options`.
+A target is a line of `rsnn.chip.TARGETS`; the class of its family (`families`) turns the layers of a `rsnn.Network` into layers of the
+chip, or says which of them the chip does not have. Options and the arithmetic that all chips share are in `options`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from rsnn.arguments import choice, shown
-from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.errors import InvalidTypeError
 from rsnn.network import Network
-from rsnn.neurons import AnyNeuron
 
-from .network import ChipNetwork, ChipNetworkResult
-from .options import Options, bits_of_weights
+from .families import family_of
+from .network import ChipNetwork
+from .options import Options
 from .targets import TARGETS
-
-__all__ = ["TARGETS", "ChipNetwork", "ChipNetworkResult", "bits_of_weights", "index_names", "quantize", "refuse", "refuse_extras"]
 
 
 def quantize(
@@ -108,28 +104,4 @@ def quantize(
         raise InvalidTypeError(f"network={shown(network)}: must be a rsnn.Network{cure}")
     chip = TARGETS[choice("target", target, tuple(TARGETS))]
     options = Options.make(chip, calibration, scale, percentile, rounding, rule, faults, weight_bits)
-    return chip.kind.build(network, options)
-
-
-def refuse(target: str, layer: str, parameter: str, why: str, cure: str) -> InvalidValueError:
-    """Make the error for what a chip cannot express."""
-    return InvalidValueError(f"layer {layer}: {parameter} cannot be expressed on {target}: {why}; {cure}")
-
-
-def refuse_extras(target: str, layer: str, neuron: AnyNeuron) -> None:
-    """Refuse what no chip here does: spikes with a size, neurons that compete, an adaptation, a start that is not at 0."""
-    form = neuron.stages
-    for parameter, there in (
-        ("its adaptation", form.adaptation is not None), ("inhibition=True", form.inhibition),
-        (f"graded={shown(form.graded)}", form.graded is not None),
-    ):  # fmt: skip
-        if there:
-            raise refuse(target, layer, parameter, "its neurons have nothing of the kind", "leave it out")
-    begun = next((value for value in neuron.start().values() if np.any(np.asarray(value) != 0)), None)
-    if begun is not None:
-        raise refuse(target, layer, f"a start at {shown(begun)}", "states begin at 0", "leave it out, and give run a state")
-
-
-def index_names(layers: Sequence[Any]) -> list[str]:
-    """Name every layer by its place and its kind."""
-    return [f"{k} {type(layer).__name__}" for k, layer in enumerate(layers)]
+    return family_of(chip.name).build(network, options)

@@ -8,17 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from rsnn.tables import ruled, said
 
+from .picture import draw
+from .rungs import CAUSES
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-CAUSES = {
-    "weights": "weights, thresholds and biases rounded",
-    "decays": "decays rounded",
-    "steps": "states rounded in every step",
-    "saturation": "the chip's bits",
-    "order": "one event after the other",
-}
-"""Where a gap between floats and integers can come from, in the order in which it is looked for."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +138,8 @@ class LayerReport:
     highest : the highest membrane, in integers
     v_threshold : the threshold, in integers
     synops : additions of a weight to a membrane, in integers
-    moved : by cause, as `CAUSES` names them: spikes that lie in another (step, sample, neuron) once it is added to those before it
+    moved : by cause, as `rsnn.chip.rungs.CAUSES` names it: spikes that lie in another (step, sample, neuron) once it is added to those
+        before it
     states : the range of each state
     time_constants : of the float network, and what the chip's decays stand for
     """
@@ -306,8 +301,6 @@ class Report:
         >>> report.plot().get_xlabel()
         'spikes moved, in parts of the spikes of the layer'
         """
-        from .picture import draw
-
         return draw(self, axes)
 
 

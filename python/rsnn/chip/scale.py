@@ -103,13 +103,8 @@ def within_scale(
     importance: Any = None,
 ) -> Discretized:
     """Quantise as `discretize`, at a scale of at most `limit`, with other options for weights; their errors count by `importance`."""
-    threshold = _floats("v_threshold", v_threshold)
-    clip = None if v_min is None else _floats("v_min", v_min)
-    for name, value in (("v_threshold", threshold), ("v_min", clip)):
-        if value is not None and value.ndim:
-            raise InvalidValueError(
-                f"{name}={shown(value)}: a core has one for all its neurons; give a single number, or one layer for each value"
-            )
+    threshold = _number("v_threshold", v_threshold)
+    clip = None if v_min is None else _number("v_min", v_min)
     if threshold <= 0:
         raise InvalidValueError(f"v_threshold={float(threshold)}: must be positive")
     weights = _floats("weight", weight)
@@ -118,12 +113,10 @@ def within_scale(
     parts = {"weight": weights, "v_threshold": np.stack([threshold] if clip is None else [clip, threshold])}
     parts |= {name: values for name, values in (("bias", biases), ("state", membranes)) if values is not None}
     bits = BITS if options is None else BITS | {"weight": options.weight_bits}
-    scales = {name: _scale(values, bits[name]) for name, values in parts.items()}
     top = (1 << (bits["weight"] - 1)) - 1
+    scales = {name: _scale(values, bits[name]) for name, values in parts.items()}
     if options is not None and options.scale != "max" and weights.size:
-        counted = None if importance is None else np.broadcast_to(importance, weights.shape).reshape(1, -1)
-        found = options.scales(weights.reshape(1, -1), -top - 1, top, threshold, counted)[0]
-        scales["weight"] = np.float32(found) if np.isfinite(found) else scales["weight"]
+        scales["weight"] = _optional(options, weights, top, threshold, importance, scales["weight"])
     by = min(scales, key=lambda name: scales[name])
     if limit is not None and limit < scales[by]:
         by, scales["limit"] = "limit", np.float32(limit)
@@ -136,21 +129,17 @@ def within_scale(
     def q(values: Any) -> Any:
         return np.rint(values * scale) if options is None else options.round(values * scale)
 
-    why = "the calibration" if by == "limit" else f"{by} ({_largest(parts[by]):.4g})"
-
     whole = np.clip(q(weights), -top - 1, top)
     theta = int(q(threshold))
+    makes = "the calibration" if by == "limit" else f"{by} ({_largest(parts[by]):.4g})"
+    makes += f" makes the scale {float(scale):.4g}; reduce it"
     problems = []
     if weights.any() and not whole.any():
         problems.append(
-            f"every weight becomes 0: the largest is {float(np.abs(weights).max()):.4g}, and {why} makes the scale "
-            f"{float(scale):.4g}; reduce it, or scale the weights of the layer up"
+            f"every weight becomes 0: the largest is {_largest(weights):.4g}, and {makes}, or scale the weights of the layer up"
         )
     if theta < 1:
-        problems.append(
-            f"v_threshold={float(threshold):.4g} becomes 0: {why} makes the scale {float(scale):.4g}; reduce it to less than "
-            f"{2 * top} thresholds"
-        )
+        problems.append(f"v_threshold={float(threshold):.4g} becomes 0: {makes} to less than {2 * top} thresholds")
     return Discretized(
         whole.astype(np.int8),
         None if biases is None else q(biases).astype(np.int8),
@@ -160,6 +149,13 @@ def within_scale(
         float(scale),
         tuple(problems),
     )
+
+
+def _optional(options: Options, weights: Any, top: int, threshold: Any, importance: Any, largest: np.float32) -> np.float32:
+    """Give the scale of weights that the options ask for, or that of the largest where they ask for none."""
+    counted = None if importance is None else np.broadcast_to(importance, weights.shape).reshape(1, -1)
+    found = options.scales(weights.reshape(1, -1), -top - 1, top, threshold, counted)[0]
+    return np.float32(found) if np.isfinite(found) else largest
 
 
 def _floats(name: str, value: Any) -> npt.NDArray[np.float32]:
@@ -172,6 +168,16 @@ def _floats(name: str, value: Any) -> npt.NDArray[np.float32]:
         single = array.astype(np.float32)
     if not np.isfinite(single).all():
         raise InvalidValueError(f"{name}: NaN, infinity or more than float32 holds; give finite numbers")
+    return single
+
+
+def _number(name: str, value: Any) -> npt.NDArray[np.float32]:
+    """Check what a core has one of."""
+    single = _floats(name, value)
+    if single.ndim:
+        raise InvalidValueError(
+            f"{name}={shown(single)}: a core has one for all its neurons; give a single number, or one layer for each value"
+        )
     return single
 
 

@@ -1,4 +1,4 @@
-"""The chips that a network can be quantised for: what each was verified against, what is not known of it, and where it is built.
+"""The chips that a network can be quantised for: what each was verified against, what is not known of it, and which family it is of.
 
 A chip is a line of `TARGETS`. Everything that differs between chips of one family (sizes, readout, rules of its maker) is in that line or
 in a table of the family's own module; `quantize`, `run`, `check`, `report`, `export` and `load` are written once, for all.
@@ -7,11 +7,6 @@ in a table of the family's own module; `quantize`, `run`, `check`, `report`, `ex
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .network import ChipNetwork
 
 _SILICON = "silicon: nothing here was compared with a chip"
 _SPECK_UNKNOWN = (
@@ -45,6 +40,7 @@ class Target:
     weight_bits : the bits of a weight; fewer may be asked for
     verified : what its integers were compared with, and how often
     unknown : what is not known of it
+    family : chips whose networks are of one class
     readout : classes that the chip counts by itself, and by how many channels they lie apart; None where there is no readout
 
     Examples
@@ -61,15 +57,8 @@ class Target:
     weight_bits: int
     verified: str
     unknown: tuple[str, ...]
-    place: tuple[str, str]
+    family: str
     readout: tuple[int, int] | None = None
-
-    @property
-    def kind(self) -> type[ChipNetwork]:
-        """The class of its networks."""
-        made: Any = getattr(import_module(f".{self.place[0]}", __package__), self.place[1])
-        kind: type[ChipNetwork] = made
-        return kind
 
     def __str__(self) -> str:
         rules = f"rules: rsnn's{''.join(f', {one}' for one in self.rules)}"
@@ -87,7 +76,7 @@ def _dynapcnn(name: str, title: str, readout: tuple[int, int] | None, *unknown: 
         "sinabs 3.1.3, the maker's software model: 48 quantised layers, 32 layers and 6 networks, every membrane at every step; memory use "
         "of the 6 networks",
         (*_SPECK_UNKNOWN, *unknown),
-        ("dynapcnn_network", "DynapcnnNetwork"),
+        "dynapcnn",
         readout,
     )
 
@@ -103,7 +92,7 @@ def _xylo(name: str, title: str, *unknown: str) -> Target:
         "xylosim 0.1.3, the maker's simulator: 24 random cores of version 2, every current, membrane and spike at every step; the rules of "
         "rockpool 3.1.0: 24 specifications",
         (*_XYLO_UNKNOWN, *unknown),
-        ("xylo_target", "XyloNetwork"),
+        "xylo",
     )
 
 
@@ -117,7 +106,7 @@ def _loihi(name: str, title: str, verified: str) -> Target:
         8,
         verified,
         (*_LOIHI_UNKNOWN, "biases in the rule lava_dl: they were read in its source, not run"),
-        ("loihi_target", "LoihiTarget"),
+        "loihi",
     )
 
 
@@ -158,7 +147,7 @@ TARGETS: dict[str, Target] = {
             "the published RTL in Icarus Verilog 11: 5 chips of 150 events, every address sent and every membrane at the end; 4000 single "
             "updates",
             (f"{_SILICON}, and nothing with an FPGA",),
-            ("tinyodin_target", "TinyodinNetwork"),
+            "tinyodin",
         ),
     )
 }

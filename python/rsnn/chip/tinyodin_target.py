@@ -27,13 +27,14 @@ from rsnn.threads import resolve
 
 from .integers import Array, convert, integer, integers, often
 from .loihi_synapses import product
-from .network import ChipNetwork, ChipNetworkResult, Rung
+from .network import ChipNetwork, ChipNetworkResult
 from .neuron import IntegerNeuron, Register, run
 from .options import Options, mean_square
 from .populations import Population, lags, populations
-from .quantize import refuse, refuse_extras
+from .reading import refuse, refuse_extras, refuse_other_resets
 from .report import Check, Limit, StateRange
 from .result import Stats
+from .rungs import Rung
 from .tinyodin import MOST, V_MAX, Chip
 
 STATE_BITS = 12
@@ -319,11 +320,7 @@ def _accept(target: str, name: str, neuron: Any) -> None:
         raise no("a refractory period", "the chip has none", "leave it out")
     if type(form.fire) not in (stages.Single, stages.Multi):
         raise no("fire", "a neuron fires whole spikes", 'use fire="multi" or fire="single"')
-    reset: Any = form.reset
-    if not isinstance(reset, stages.ToValue) or np.any(np.asarray(reset.v_reset) != 0) or reset.timing != "same":
-        raise no("its reset", "a spike sets the membrane to 0 at once", 'use reset="zero"')
-    if form.v_min is not None:
-        raise no("v_min", "the membrane has only the end of its 12 bits", "leave it out")
+    refuse_other_resets(target, name, neuron, STATE_BITS)
     threshold = np.asarray(c["v_threshold"], np.float64)
     if threshold.ndim > 1 or np.any(threshold <= 0):
         raise no("v_threshold", "it is one positive number for each neuron of a row", "use positive ones")

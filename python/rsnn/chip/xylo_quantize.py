@@ -21,7 +21,7 @@ from rsnn.errors import InvalidValueError
 from . import rockpool
 from .options import Options, mean_square
 from .populations import Population
-from .quantize import refuse, refuse_extras
+from .reading import refuse, refuse_extras
 from .xylo import Core
 from .xylo_wide import run_wide
 

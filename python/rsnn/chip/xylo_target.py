@@ -23,12 +23,13 @@ from rsnn.state import State
 from rsnn.threads import resolve
 
 from .integers import Array, convert, integer, integers
-from .network import ChipNetwork, ChipNetworkResult, Rung
+from .network import ChipNetwork, ChipNetworkResult
 from .options import Options
 from .populations import Population, lags, populations
-from .quantize import refuse
+from .reading import refuse
 from .report import Check, Limit, StateRange
 from .result import ChipResult, Stats
+from .rungs import Rung
 from .xylo import Core
 from .xylo_quantize import by_rockpool, calibrated, core_of, floats, scaled
 from .xylo_wide import shifted_weights, wide

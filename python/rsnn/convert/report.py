@@ -11,11 +11,10 @@ import numpy.typing as npt
 
 from rsnn.arguments import count, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.network import Network
 from rsnn.tables import ruled
 
 if TYPE_CHECKING:
-    from rsnn.network import Network
-
     from .model import Analog
 
 Array = npt.NDArray[Any]
@@ -234,8 +233,6 @@ def compare(model: Any, network: Network, x: Any, *, steps: int = 64, threads: i
     >>> [one.correlation > 0.99 for one in rsnn.convert.compare(model, net, x)]
     [True, True]
     """
-    from rsnn.network import Network
-
     given: Any = network
     if not isinstance(given, Network):
         raise InvalidTypeError(f"network={shown(network)}: must be the rsnn.Network that from_relu made of the model")

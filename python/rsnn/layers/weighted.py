@@ -1,7 +1,7 @@
 """Layers with weights as data, nothing running: `rsnn.Network` runs them. `pooling` and `routing` have those without weights.
 
 Sums are taken in one documented order, multiply then add, from +0, the bias last: the same bits on every processor, for any number
-of threads, for a sample alone or in a batch, and in `rsnn.torch`, whose `Linear` and `Conv2d` are these. `rsnn.product_reference`
+of threads, for a sample alone or in a batch, and in `rsnn.torch`, whose `Linear` and `Conv2d` are these. `rsnn.reference.products`
 writes them out.
 """
 

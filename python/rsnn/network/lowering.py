@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from rsnn import _rsnn
 from rsnn.layers import Conv2d, Delay, Linear, Pool2d, pair
-from rsnn.recurrent import Recurrent
+from rsnn.recurrent import Recurrent, acting
 from rsnn.weights import Weights
 
 if TYPE_CHECKING:
@@ -154,12 +154,7 @@ class _Lowering:
 
     def _neurons(self, k: int, layer: Any, shape: Shape, came: list[Place]) -> Place:
         kernel, table = layer.kernel(), layer.stages.table(self.dtype, shape)
-        options: dict[str, Any] = {}
-        if isinstance(layer, Recurrent):
-            layer.check_size(shape)
-            options["recurrent"] = layer.operands(self.dtype)
-        if " inhibition" in kernel.spec:
-            options["group"] = shape[-1] if shape else 1
+        options = acting(layer, kernel.spec, self.dtype, shape)
         node, is_raster = self._together(came, shape, came[0].raster and not options)
         if is_raster and table.shape[1] > 1:
             repeat = math.prod(shape) // table.shape[1]

@@ -330,7 +330,7 @@ class Network(Description):
 
         Notes
         -----
-        What the file holds is described in `rsnn.network.storage`. The same network gives the same bytes.
+        What the file holds is described in `rsnn.storage`. The same network gives the same bytes.
 
         Examples
         --------
@@ -341,7 +341,7 @@ class Network(Description):
         ...     rsnn.Network.load(pathlib.Path(folder, "net.npz")) == net
         True
         """
-        from .storage import save
+        from rsnn.storage import save
 
         save(self, path)
 
@@ -368,7 +368,7 @@ class Network(Description):
         -----
         Nothing in the file is run: it holds numbers and names of layers, which go through the constructors. Nothing is unpickled.
         """
-        from .storage import load
+        from rsnn.storage import load
 
         return load(path)
 

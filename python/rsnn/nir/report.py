@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from rsnn.tables import aligned
 
+from .picture import draw
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -138,8 +140,6 @@ class Audit:
         ImportError
             matplotlib is missing.
         """
-        from .picture import draw
-
         return draw(self, axes)
 
 

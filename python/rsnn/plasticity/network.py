@@ -21,7 +21,7 @@ from rsnn.network.graph import ByLayer, index_of
 from rsnn.network.inputs import network_input
 from rsnn.network.lowering import to_raster
 from rsnn.network.request import checked_state, wanted_traces
-from rsnn.recurrent import Recurrent
+from rsnn.recurrent import Recurrent, acting
 from rsnn.state import State, make_state
 from rsnn.threads import resolve
 
@@ -298,12 +298,7 @@ class _Run:
         learning, neurons = self.learning[k], self.network.layers[behind]
         connection, shape = learning.connection, learning.connection.after
         kernel, table = neurons.kernel(), neurons.stages.table(self.dtype, shape)
-        options: dict[str, Any] = {}
-        if isinstance(neurons, Recurrent):
-            neurons.check_size(shape)
-            options["recurrent"] = neurons.operands(self.dtype)
-        if " inhibition" in kernel.spec:
-            options["group"] = shape[-1] if shape else 1
+        options = acting(neurons, kernel.spec, self.dtype, shape)
         if connection.is_image and table.shape[1] > 1:
             table = to_raster(np.tile(table, math.prod(shape) // table.shape[1]).reshape(-1, *shape), shape)
         steps, entries = self.lead[0], math.prod(shape)

@@ -168,17 +168,9 @@ def traces(
     >>> len(axes.lines), len(axes.collections)
     (3, 2)
     """
-    source = None
-    if is_result(v):
-        source, recorded = v, traces_in(v, layer)
-        if name not in recorded:
-            known = ", ".join(map(repr, recorded)) or "none"
-            raise InvalidValueError(f"v: this result has no trace {name!r}, recorded are {known}; run it with record=({name!r},)")
-        v = recorded[name]
-        if name == "v":
-            before = recorded.get("u") if before is None else before
-        if spikes is None and getattr(source, "spiking", True):
-            spikes = spikes_in(source, layer)
+    source = v if is_result(v) else None
+    if source is not None:
+        v, before, spikes = _recorded(source, name, layer, before, spikes)
     after = over_time("v", v, source, sample)
     peak = None if before is None else _alike("before", over_time("before", before, source, sample), after)
     marks = None if spikes is None else over_time("spikes", spikes, source, sample)
@@ -194,6 +186,34 @@ def traces(
         peak, marks = (None if one is None else _chosen(one, chosen) for one in (peak, marks))
     level = threshold_of(threshold)
     axes = new_axes(axes)
+    _membranes(axes, after, peak, marks, dt, labels, colors, style)
+    if level is not None:
+        for one in np.unique(level):
+            axes.axhline(float(one), color=INK, linewidth=0.9, linestyle=DOTTED)
+    rows = sum(one.get_gid() == SPIKES and np.size(one.get_offsets()) > 0 for one in axes.collections)
+    if rows and axes.get_autoscaley_on():
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high + (0.06 + ROW * rows) * (high - low), auto=True)  # so that what is drawn here later is not cut off
+    axes.set(ylabel=LABELS.get(name, name))
+    span(axes, after.shape[0], dt)
+    return axes
+
+
+def _recorded(source: Any, name: str, layer: str | int | None, before: Any, spikes: Any) -> tuple[Any, Any, Any]:
+    """Take a trace out of a result; and what was not given, the membrane before its reset and the spikes."""
+    recorded = traces_in(source, layer)
+    if name not in recorded:
+        known = ", ".join(map(repr, recorded)) or "none"
+        raise InvalidValueError(f"v: this result has no trace {name!r}, recorded are {known}; run it with record=({name!r},)")
+    if name == "v" and before is None:
+        before = recorded.get("u")
+    if spikes is None and getattr(source, "spiking", True):
+        spikes = spikes_in(source, layer)
+    return recorded[name], before, spikes
+
+
+def _membranes(axes: Axes, after: Any, peak: Any, marks: Any, dt: float, labels: Any, colors: Any, style: str) -> None:
+    """Draw a line for each neuron, and its spikes as marks in a row along the upper edge."""
     steps = after.shape[0]
     t = np.arange(steps, dtype=np.float64) * dt
     wide, drawn = (t, after) if peak is None else (np.repeat(t, 2), np.stack([peak, after], axis=1).reshape(2 * steps, -1))
@@ -205,16 +225,6 @@ def traces(
             when = t[np.nonzero(marks[:, k])]
             height, place = np.full(len(when), MARK - ROW * (rows + k)), axes.get_xaxis_transform()
             axes.scatter(when, height, s=36, color=line.get_color(), marker="|", transform=place, linewidths=1.4, gid=SPIKES)
-    if level is not None:
-        for one in np.unique(level):
-            axes.axhline(float(one), color=INK, linewidth=0.9, linestyle=DOTTED)
-    rows = sum(one.get_gid() == SPIKES and np.size(one.get_offsets()) > 0 for one in axes.collections)
-    if rows and axes.get_autoscaley_on():
-        low, high = axes.get_ylim()
-        axes.set_ylim(low, high + (0.06 + ROW * rows) * (high - low), auto=True)  # so that what is drawn here later is not cut off
-    axes.set(ylabel=LABELS.get(name, name))
-    span(axes, steps, dt)
-    return axes
 
 
 def spike_count(

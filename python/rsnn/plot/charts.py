@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rsnn.arguments import count, is_tensor, shown
+from rsnn.convert import Comparison
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.network import Network
 
 from .data import FLOAT, INK, INTEGER, QUIET, finite, new_axes, new_figure, plain, two_axes
 
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
     from numpy.typing import ArrayLike, NDArray
-
-    from rsnn.convert import Comparison
 
 DOTS = 3000
 """The most points of a cloud: more make a picture slower, not clearer."""
@@ -199,8 +199,6 @@ def weights(source: Any, axes: Axes | None = None, *, bins: int = 60) -> Axes:
 
 def _weights(source: Any) -> Iterator[tuple[str, NDArray[Any]]]:
     """Name every array of weights."""
-    from rsnn.network import Network
-
     if isinstance(source, Network):
         for k, layer in enumerate(source.layers):
             if getattr(layer, "weight", None) is not None:
@@ -248,8 +246,6 @@ def conversion(comparison: Comparison, figure: Figure | SubFigure | None = None)
     >>> [axes.get_title(loc="left") for axes in plot.conversion(found).axes]
     ['1 IAF: r = 1.000', 'output: r = 0.999']
     """
-    from rsnn.convert import Comparison
-
     if not isinstance(comparison, Comparison):
         raise InvalidTypeError(f"comparison={shown(comparison)}: must be what rsnn.convert.compare(model, network, x) gives")
     n = len(comparison.layers)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rsnn.arguments import LARGEST, SMALLEST, array_of, count, is_tensor, scalar, shown, within
+from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.spikes import Spikes
 
@@ -187,8 +188,6 @@ def fired(spikes: Any, layer: Any, sample: int | None) -> NDArray[Any]:
 
 def threshold_of(given: Any) -> Any:
     """Give the threshold of a neuron, or the number that came; None where there is none."""
-    from rsnn.neurons import AnyNeuron
-
     if isinstance(given, AnyNeuron):
         return given.coefficients().get("v_threshold")
     return None if given is None else array("threshold", given)

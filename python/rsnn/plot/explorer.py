@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rsnn.arguments import choice, count, did_you_mean, scalar, shown
+from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
 
 from .data import missing, new_figure
+from .notebook import Notebook
 from .scene import Scene, Slide, sliders_of
+from .window import Window
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,12 +38,8 @@ class Explorer:
     def __init__(self, scene: Scene, where: str) -> None:
         self.scene, self.where = scene, where
         if where == "notebook":
-            from .notebook import Notebook
-
             self.front: Any = Notebook(scene)
         else:
-            from .window import Window
-
             self.front = Window(scene)
         # matplotlib holds what listens to sliders weakly: a window lives as long as its figure, whether or not the caller keeps this.
         scene.figure.rsnn_explorer = self
@@ -169,8 +168,6 @@ def explore(
     ... )
     Explorer(LI: tau_syn=5, tau_mem=10, v_leak=0, r=1, first=20, second=100)
     """
-    from rsnn.neurons import AnyNeuron
-
     given = tuple(neuron) if isinstance(neuron, (list, tuple)) else (neuron,)
     for one in given:
         if not isinstance(one, AnyNeuron):

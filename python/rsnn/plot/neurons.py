@@ -11,6 +11,7 @@ from rsnn.arguments import count, scalar, shown
 from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.simulation import simulate
+from rsnn.stages import Integrator
 from rsnn.state import make_state
 
 from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, finite, new_axes
@@ -76,8 +77,6 @@ def activation_curve(
     >>> axes.lines[-1].get_ydata().tolist()
     [0.0, 25.0, 150.0]
     """
-    from rsnn.stages import Integrator
-
     one = _scalar_neuron(neuron)
     if not one.kernel().spiking:
         raise InvalidValueError(
@@ -179,11 +178,7 @@ def phase_plane(
     tall = w or _limits(np.append(way[1], lowest))
     axes = new_axes(axes, 6.4, 4.6)
     if field:
-        grid = np.meshgrid(np.linspace(*wide, ARROWS), np.linspace(*tall, ARROWS))
-        size = np.array([wide[1] - wide[0], tall[1] - tall[0]])
-        along = np.stack(flow.direction(*grid)) / size[:, None, None]
-        along /= np.maximum(np.hypot(*along), 1e-300)
-        axes.quiver(*grid, *along, color=QUIET, angles="uv", pivot="mid", scale=1.3 * ARROWS, width=0.0025, zorder=0)
+        _draw_field(axes, flow, wide, tall)
     axes.plot(*still_v.T, color=FLOAT, linewidth=1.6, label="v stands still")
     axes.plot(*still_w.T, color=INTEGER, linewidth=1.6, label=f"{second} stands still")
     if len(drive):
@@ -191,6 +186,15 @@ def phase_plane(
     axes.set(xlim=wide, ylim=tall, xlabel="membrane v", ylabel=LABELS[second])
     axes.legend(frameon=False, fontsize=9, ncols=4, loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
     return axes
+
+
+def _draw_field(axes: Axes, flow: _Flow, wide: tuple[float, float], tall: tuple[float, float]) -> None:
+    """Draw arrows of equal length in the directions of movement."""
+    grid = np.meshgrid(np.linspace(*wide, ARROWS), np.linspace(*tall, ARROWS))
+    size = np.array([wide[1] - wide[0], tall[1] - tall[0]])
+    along = np.stack(flow.direction(*grid)) / size[:, None, None]
+    along /= np.maximum(np.hypot(*along), 1e-300)
+    axes.quiver(*grid, *along, color=QUIET, angles="uv", pivot="mid", scale=1.3 * ARROWS, width=0.0025, zorder=0)
 
 
 def _draw_way(axes: Axes, way: NDArray[Any], run: Any, second: str, threshold: float) -> None:

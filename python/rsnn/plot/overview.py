@@ -9,6 +9,8 @@ import numpy as np
 
 from rsnn.arguments import shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.network import Network
+from rsnn.network.table import numbers
 
 from .activity import raster, traces
 from .data import FLOAT, INK, INTEGER, LABELS, by_layer, fired, is_result, new_figure, over_time, plain, traces_in
@@ -16,7 +18,7 @@ from .data import FLOAT, INK, INTEGER, LABELS, by_layer, fired, is_result, new_f
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
-    from rsnn.network import Network, NetworkResult
+    from rsnn.network import NetworkResult
 
 MOST = 6
 """So many membranes are drawn at most, of the neurons that fire most: more cannot be told apart."""
@@ -180,9 +182,6 @@ def summary(network: Network, figure: Figure | SubFigure | None = None, *, out: 
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['outputs', 'parameters', 'synapses', 'density', 'SynOps']
     """
-    from rsnn.network import Network
-    from rsnn.network.table import numbers
-
     if not isinstance(network, Network):
         raise InvalidTypeError(f"network={shown(network)}: must be a rsnn.Network; of a torch module: rsnn.torch.to_network")
     layers = range(len(network.layers))

@@ -5,7 +5,7 @@ written. Over torch tensors the same files are the fallback on other devices and
 gradients that the native adjoint is checked against.
 
 `chain` has the step of a neuron of stages, `whole` those of the neurons that are none, `exponential` the exponential they share,
-and this file runs them over time.
+and this file runs them over time. `products` has what comes between layers, `coding` the encoders and decoders that have a kernel.
 
 Comparisons with NaN are false: a NaN membrane never fires, and is not kept from falling.
 """

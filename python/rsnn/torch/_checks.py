@@ -37,6 +37,14 @@ def axes(name: str, value: Tensor, least: int, meaning: str) -> None:
         )
 
 
+def one_step(x: Tensor, batch_first: bool) -> tuple[Tensor, int]:
+    """Check one step (B, ...); give it as a sequence that is one step long, and its axis of time."""
+    floating("x", x)
+    axes("x", x, 1, "(B, ...)")
+    axis = int(batch_first)
+    return x.unsqueeze(axis), axis
+
+
 def together(name: str, value: Tensor, other: str, like: Tensor, cure: str) -> None:
     """Refuse a tensor on another device than the one it meets."""
     if value.device != like.device:

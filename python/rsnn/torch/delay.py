@@ -61,10 +61,8 @@ class Delay(nn.Module):
 
     def step(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one time step: x (B, ...)."""
-        _checks.floating("x", x)
-        _checks.axes("x", x, 1, "(B, ...)")
-        axis = int(self.batch_first)
-        result = self.run(x.unsqueeze(axis), state, ())
+        sequence, axis = _checks.one_step(x, self.batch_first)
+        result = self.run(sequence, state, ())
         return result.output.squeeze(axis), result.state
 
     def run(self, x: Tensor, state: State | None = None, record: Collection[str] | str = ()) -> Result:

@@ -214,25 +214,7 @@ def run(
     start = _stack_state(plan, values, x, state, layout)
     sequence = x.reshape(layout.sequence)
     if options.native(x.device.type):
-        if x.device.type != "cpu":
-            raise InvalidValueError(f'x is on {x.device}: backend="rust" runs on the CPU; leave backend out, or move x with x.cpu()')
-        every = (options.checkpoint or (GROUP_BLOCK if group else BLOCK)) if torch.is_grad_enabled() else 0
-        weight, bias = (None, None) if weights is None else weights
-        output, final, traces, _ = apply_scan(
-            sequence,
-            coefficients,
-            start,
-            weight if weight is None else weight.t(),
-            bias,
-            kernel.spec,
-            list(record),
-            every,
-            options.native_surrogate,
-            options.constant,
-            needs,
-            group,
-        )
-        recorded = dict(zip(record, traces.unbind(0), strict=True)) if record else {}  # torch cannot load a program that unbinds nothing
+        output, final, recorded = _native(kernel, sequence, coefficients, start, record, options, weights, group, needs)
     else:
         output, final, recorded = _reference.scan(
             kernel, sequence, coefficients, start, record, options.surrogate, options.constant, weights, group
@@ -245,6 +227,28 @@ def run(
     output = shaped(output).to(given)
     after = plan.state(*(_flow(kernel, name, each).reshape(layout.step) for name, each in zip(kernel.states, final.unbind(0), strict=True)))
     return Result(output, after, {name: shaped(_flow(kernel, name, trace)) for name, trace in recorded.items()}, kernel.spiking)
+
+
+def _native(
+    kernel: Kernel,
+    x: Tensor,
+    coefficients: Tensor,
+    start: Tensor,
+    record: Collection[str],
+    options: Options,
+    weights: tuple[Tensor, Tensor | None] | None,
+    group: int,
+    needs: list[str],
+) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Run by the native operator; give the output, the last state and what was recorded, as `_reference.scan` does."""
+    if x.device.type != "cpu":
+        raise InvalidValueError(f'x is on {x.device}: backend="rust" runs on the CPU; leave backend out, or move x with x.cpu()')
+    every = (options.checkpoint or (GROUP_BLOCK if group else BLOCK)) if torch.is_grad_enabled() else 0
+    weight, bias = (None, None) if weights is None else (weights[0].t(), weights[1])
+    said = (kernel.spec, list(record), every, options.native_surrogate, options.constant, needs, group)
+    output, final, traces, _ = apply_scan(x, coefficients, start, weight, bias, *said)
+    recorded = dict(zip(record, traces.unbind(0), strict=True)) if record else {}  # torch cannot load a program that unbinds nothing
+    return output, final, recorded
 
 
 def _pair(recurrent: Any) -> tuple[Any, Any]:

@@ -19,6 +19,7 @@ from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import Network, engine
 from rsnn.state import State, make_state
 from rsnn.torch import _checks
+from rsnn.torch.counterparts import layer_of
 from rsnn.torch.delay import Delay
 from rsnn.torch.layers import AvgPool2d, Conv1d, Conv2d, Linear, SumPool2d
 from rsnn.torch.modules import Cell, Layer
@@ -44,17 +45,16 @@ def run(modules: nn.Sequential, x: Tensor, state: Mapping[int, Any] | None, *, b
         return None
     try:
         begin = None if state is None else {k: one if one is None else _map(_numpy, one) for k, one in state.items()}
-        output, after = engine.forward(_network(modules, tuple(x.shape[2:])), _numpy(x), begin, torch.get_num_threads())
+        output, after = engine.forward(_network(modules, tuple(x.shape[2:]), batch_first), _numpy(x), begin, torch.get_num_threads())
     except (InvalidTypeError, InvalidValueError, AttributeError):  # AttributeError: what came is no state, or its members no tensors
         return None
     return torch.from_numpy(output), {k: _map(torch.from_numpy, one) for k, one in after.items()}
 
 
-def _network(modules: nn.Sequential, shape: tuple[int, ...]) -> Network:
+def _network(modules: nn.Sequential, shape: tuple[int, ...], batch_first: bool) -> Network:
     """Give the network that the modules are now; the one that is at hand, if nothing changed."""
-    from rsnn.torch.network import to_network  # knows Sequential, which knows this file
-
-    made, known = to_network(modules, shape), _networks.get(modules)
+    layers = [layer_of(str(k), each) for k, each in enumerate(modules)]
+    made, known = Network(layers, shape, batch_first=batch_first), _networks.get(modules)
     if known is not None and known == made:
         return known
     _networks[modules] = made

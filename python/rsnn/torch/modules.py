@@ -165,10 +165,8 @@ class Layer(nn.Module):
 
     def step(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one time step: x (B, ...); otherwise as `forward`, whose bits these are."""
-        _checks.floating("x", x)
-        _checks.axes("x", x, 1, "(B, ...)")
-        axis = 1 if self._options.batch_first else 0
-        result = self.run(x.unsqueeze(axis), state, ())
+        sequence, axis = _checks.one_step(x, self._options.batch_first)
+        result = self.run(sequence, state, ())
         return result.output.squeeze(axis), result.state
 
     def run(self, x: Tensor, state: State | None = None, record: Collection[str] | str = ("v",)) -> Result:
@@ -204,7 +202,7 @@ class Layer(nn.Module):
         Of a recurrent layer an `rsnn.Recurrent` with its weights (on the meta device the neuron alone).
         """
         neuron, weights = self._neuron(), self._weights()
-        return neuron if weights is None or self._is_meta() else Recurrent(neuron, *map(_array, weights))
+        return neuron if weights is None or self._is_meta() else Recurrent(neuron, *map(copied, weights))
 
     @property
     def recurrent(self) -> bool | str:
@@ -360,7 +358,7 @@ class Cell(Layer):
             self._from_rest = 0
 
 
-def _array(tensor: Tensor | None) -> Any:
+def copied(tensor: Tensor | None) -> Any:
     """Copy to numpy, as float32 or float64."""
     if tensor is None:
         return None

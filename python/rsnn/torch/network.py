@@ -1,21 +1,18 @@
 """From a torch module to a network that needs no torch."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 import rsnn
 from rsnn.errors import InvalidTypeError, InvalidValueError
-from rsnn.torch.delay import Delay
+from rsnn.torch.counterparts import KNOWN, layer_of, refusal
 from rsnn.torch.graph import Add, Graph
-from rsnn.torch.layers import AvgPool2d, SumPool2d, side_padding
 from rsnn.torch.lift import Dropout, Lift
-from rsnn.torch.modules import Layer
 
 _IN_EVALUATION_ABSENT = (nn.Identity, Dropout, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -109,7 +106,7 @@ class _Reader:
             return self._graph(module, position, name, self._one(sources), alone=alone)
         if isinstance(module, nn.Sequential):
             source = self._one(sources)
-            for key, each in module.named_children():
+            for key, each in zip(module._modules, module, strict=True):  # named_children leaves out what comes again
                 own = _name(name, None if key.isdecimal() else key, key)
                 source = self.read(each, f"{position}.{key}" if position else key, own, (source,), alone=alone)
                 alone = True
@@ -121,17 +118,17 @@ class _Reader:
             return self._one(sources)
         if isinstance(module, _NORMS):
             return self._fold(module, position, sources, alone=alone)
-        convert = next((convert for kind, convert in _CONVERSIONS.items() if isinstance(module, kind)), None)
-        if convert is None:
-            known = ", ".join(dict.fromkeys(kind.__name__ for kind in (*_CONVERSIONS, *_NORMS)))
+        layer = rsnn.Add() if isinstance(module, Add) else layer_of(position, module)
+        if layer is None:
+            known = ", ".join((*KNOWN, "Add", *(kind.__name__ for kind in _NORMS)))
             why = f"has no counterpart in rsnn.Network, which has {known}; replace it by these or leave it outside"
-            raise _refusal(position, module, why)
-        return self.add(convert(position, module), name, sources, module)
+            raise refusal(position, module, why)
+        return self.add(layer, name, sources, module)
 
     def _graph(self, module: Graph, position: str, name: str | None, source: int, *, alone: bool) -> int:
         sent = {-1: source}
         takers = Counter(one for inputs in module.inputs for one in inputs)
-        for k, (key, each) in enumerate(module.named_children()):
+        for k, (key, each) in enumerate(zip(module._modules, module, strict=True)):
             inputs = module.inputs[k]
             only = len(inputs) == 1 and takers[inputs[0]] == 1 and (inputs[0] >= 0 or alone)
             sources = tuple(sent[one] for one in inputs)
@@ -145,9 +142,9 @@ class _Reader:
     def _fold(self, module: nn.Module, position: str, sources: tuple[int, ...], *, alone: bool) -> int:
         k = sources[0]
         if len(sources) > 1 or k < 0 or not isinstance(self.layers[k], (rsnn.Linear, rsnn.Conv1d, rsnn.Conv2d)):
-            raise _refusal(position, module, "can only be folded into a Linear, Conv1d or Conv2d right before it; move it there")
+            raise refusal(position, module, "can only be folded into a Linear, Conv1d or Conv2d right before it; move it there")
         if not alone:
-            raise _refusal(
+            raise refusal(
                 position, module, "is not the only one that takes what the layer before it sends on, so it cannot be folded into it"
             )
         self.layers[k] = _folded(position, module, self.layers[k])
@@ -162,92 +159,13 @@ def _name(outer: str | None, own: str | None, key: str) -> str | None:
     return f"{outer}_{own or key}"
 
 
-def _refusal(position: str, module: nn.Module, why: str) -> InvalidTypeError:
-    return InvalidTypeError(f"module {position} ({type(module).__name__}) {why}")
-
-
-def _require(position: str, module: nn.Module, name: str, given: Any, accepted: tuple[Any, ...]) -> None:
-    if given not in accepted:
-        raise InvalidValueError(f"module {position} ({type(module).__name__}) has {name}={given!r}: only {accepted[0]!r} can be converted")
-
-
-def _array(tensor: Tensor | None) -> Any:
-    """Copy to numpy, as float32 or float64."""
-    if tensor is None:
-        return None
-    tensor = tensor.detach().cpu()
-    return tensor.to(torch.float64 if tensor.dtype == torch.float64 else torch.float32).numpy().copy()
-
-
-def _linear(position: str, module: Any) -> Any:
-    return rsnn.Linear(_array(module.weight), _array(module.bias))
-
-
-def _convolution(position: str, module: Any) -> Any:
-    one = (1,) * len(module.kernel_size)
-    for name, given, accepted in (
-        ("dilation", module.dilation, (one,)),
-        ("groups", module.groups, (1,)),
-        ("padding_mode", module.padding_mode, ("zeros",)),
-    ):
-        _require(position, module, name, given, accepted)
-    weights, stride, padding = (_array(module.weight), _array(module.bias)), tuple(module.stride), side_padding(module)
-    if isinstance(module, nn.Conv1d):
-        return rsnn.Conv1d(*weights, stride=stride[0], padding=padding[0])
-    return rsnn.Conv2d(*weights, stride=stride, padding=(padding[0], padding[1]))
-
-
-def _flatten(position: str, module: Any) -> Any:
-    _require(position, module, "start_dim", module.start_dim, (1,))
-    _require(position, module, "end_dim", module.end_dim, (-1,))
-    return rsnn.Flatten()
-
-
-def _cell(position: str, module: Any) -> tuple[int, int]:
-    """Give the window of a pooling of torch, whose windows must lie side by side."""
-    kernel = module.kernel_size
-    pair = tuple(kernel) if isinstance(kernel, tuple) else (kernel, kernel)
-    _require(position, module, "stride", module.stride, (kernel, pair, pair[0] if pair[0] == pair[1] else pair))
-    _require(position, module, "padding", module.padding, (0, (0, 0)))
-    _require(position, module, "ceil_mode", module.ceil_mode, (False,))
-    return pair
-
-
-def _average(position: str, module: Any) -> Any:
-    pair = _cell(position, module)
-    _require(position, module, "divisor_override", module.divisor_override, (None,))
-    return rsnn.AvgPool2d(pair)
-
-
-def _max(position: str, module: Any) -> Any:
-    pair = _cell(position, module)
-    _require(position, module, "dilation", module.dilation, (1, (1, 1)))
-    _require(position, module, "return_indices", module.return_indices, (False,))
-    return rsnn.MaxPool2d(pair)
-
-
-_CONVERSIONS: dict[type[nn.Module], Callable[[str, Any], Any]] = {
-    Layer: lambda position, module: module.neuron,
-    nn.Linear: _linear,
-    nn.Conv1d: _convolution,
-    nn.Conv2d: _convolution,
-    nn.Flatten: _flatten,
-    nn.AvgPool2d: _average,
-    AvgPool2d: lambda position, module: rsnn.AvgPool2d(module.kernel_size),
-    SumPool2d: lambda position, module: rsnn.SumPool2d(module.kernel_size),
-    nn.MaxPool2d: _max,
-    Delay: lambda position, module: module.layer,
-    Add: lambda position, module: rsnn.Add(),
-}
-
-
 def _folded(position: str, norm: Any, layer: Any) -> Any:
     """Fold a batch normalisation into the layer before it, in float64, rounded once.
 
     y = (W x + b - mean) scale + shift with scale = gamma / sqrt(variance + eps)
     """
     if norm.running_mean is None:
-        raise _refusal(
+        raise refusal(
             position, norm, "keeps no running mean and variance, so there is nothing to fold; make it with track_running_stats=True"
         )
     mean, variance = (value.detach().cpu().double().numpy() for value in (norm.running_mean, norm.running_var))

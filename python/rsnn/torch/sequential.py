@@ -108,10 +108,8 @@ class Sequential(nn.Sequential):
 
     def step(self, x: Tensor, state: Mapping[int, Any] | None = None) -> tuple[Tensor, dict[int, Any]]:
         """Run one time step: x (B, ...); otherwise as `forward`, whose bits these are."""
-        _checks.floating("x", x)
-        _checks.axes("x", x, 1, "(B, ...)")
-        axis = 1 if self.batch_first else 0
-        output, state = self.forward(x.unsqueeze(axis), state)
+        sequence, axis = _checks.one_step(x, self.batch_first)
+        output, state = self.forward(sequence, state)
         return output.squeeze(axis), state
 
     def run(

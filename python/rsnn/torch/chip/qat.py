@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 import rsnn
 from rsnn import arguments
-from rsnn.chip.quantize import TARGETS, ChipNetwork, bits_of_weights, quantize
+from rsnn.chip import TARGETS, ChipNetwork, quantize
+from rsnn.chip.options import bits_of_weights
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.torch import _checks
 from rsnn.torch.chip.twins import TWINS, Twin, through

@@ -11,7 +11,34 @@ from rsnn.errors import InvalidValueError
 from rsnn.torch.losses._loss import Loss, Population, number
 
 
-class ce_rate_loss(Loss):
+class CrossEntropy(Loss):
+    """Cross entropy of what stands for the classes; `of` says of what."""
+
+    def __init__(
+        self,
+        *,
+        population_code: bool = False,
+        num_classes: int | None = None,
+        reduction: str = "mean",
+        weight: Any = None,
+        batch_first: bool = False,
+        faithful: bool = False,
+    ) -> None:
+        super().__init__(reduction, weight, batch_first, faithful)
+        self.population = Population(population_code, num_classes)
+
+    def forward(self, spikes: Tensor, targets: Tensor) -> Tensor:
+        """Give the loss of a recording (T, B, C) and labels (B,)."""
+        x = self.recording("spikes", spikes)
+        target = self.labels(targets, x, self.population.classes(x))
+        return self.reduce(self.of(x, target), target)
+
+    def of(self, x: Tensor, target: Tensor) -> Tensor:
+        """Give the loss of every sample."""
+        raise NotImplementedError
+
+
+class ce_rate_loss(CrossEntropy):
     """Cross entropy of the spikes at every step, averaged over the steps.
 
     ::
@@ -56,27 +83,12 @@ class ce_rate_loss(Loss):
     tensor(0.4399)
     """
 
-    def __init__(
-        self,
-        *,
-        population_code: bool = False,
-        num_classes: int | None = None,
-        reduction: str = "mean",
-        weight: Any = None,
-        batch_first: bool = False,
-        faithful: bool = False,
-    ) -> None:
-        super().__init__(reduction, weight, batch_first, faithful)
-        self.population = Population(population_code, num_classes)
-
-    def forward(self, spikes: Tensor, targets: Tensor) -> Tensor:
-        """Give the loss of a recording (T, B, C) and labels (B,)."""
-        x = self.recording("spikes", spikes)
-        target = self.labels(targets, x, self.population.classes(x))
-        return self.reduce(cross_entropy_over_time(self.population.together(x), target), target)
+    def of(self, x: Tensor, target: Tensor) -> Tensor:
+        """Average over the steps."""
+        return cross_entropy_over_time(self.population.together(x), target)
 
 
-class ce_count_loss(Loss):
+class ce_count_loss(CrossEntropy):
     """Cross entropy of the spike counts.
 
     ::
@@ -108,25 +120,9 @@ class ce_count_loss(Loss):
     tensor(0.1269)
     """
 
-    def __init__(
-        self,
-        *,
-        population_code: bool = False,
-        num_classes: int | None = None,
-        reduction: str = "mean",
-        weight: Any = None,
-        batch_first: bool = False,
-        faithful: bool = False,
-    ) -> None:
-        super().__init__(reduction, weight, batch_first, faithful)
-        self.population = Population(population_code, num_classes)
-
-    def forward(self, spikes: Tensor, targets: Tensor) -> Tensor:
-        """Give the loss of a recording (T, B, C) and labels (B,)."""
-        x = self.recording("spikes", spikes)
-        target = self.labels(targets, x, self.population.classes(x))
-        counts = self.population.together(x.sum(0))
-        return self.reduce(F.cross_entropy(counts, target, reduction="none"), target)
+    def of(self, x: Tensor, target: Tensor) -> Tensor:
+        """Count first."""
+        return F.cross_entropy(self.population.together(x.sum(0)), target, reduction="none")
 
 
 class mse_count_loss(Loss):

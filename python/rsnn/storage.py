@@ -16,8 +16,7 @@ from typing import Any
 from rsnn.archive import Format, read, write
 from rsnn.description import from_data, to_data
 from rsnn.errors import InvalidTypeError
-
-from .network import Network
+from rsnn.network import Network
 
 NETWORK = Format("rsnn.Network", 1, "network.json", "network", "network of rsnn", "write it again with network.save(path)")
 
