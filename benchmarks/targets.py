@@ -29,7 +29,7 @@ def said(value: float) -> str:
     """Write a figure with three digits, as the page has it and as it is judged."""
     if value == 0:
         return "0"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:#.3g}".rstrip(".")
 
 
 @dataclass(frozen=True)
