@@ -98,8 +98,8 @@ def over_density(effort: part.Effort) -> Iterator[Figure]:
     net, ratios, better = network(), {}, {}
     for density in effort.some(DENSITIES):
         frames = [events(density, k) for k in range(neurons.SETS)]
-        runs = {f'path="{path}"': runner(net, frames, path) for path in ("auto", "event", "dense")}
-        seconds = neurons.least({**runs, "torch, ReLU": relu_runner(frames)}, effort.part(3))
+        runs = {f'conv network, path="{path}"': runner(net, frames, path) for path in ("auto", "event", "dense")}
+        seconds = neurons.least({**runs, "conv network with ReLU, torch": relu_runner(frames)}, effort.part(3))
         auto, event, dense, _ = seconds.values()
         ratios[density], better[density] = auto / dense, auto / min(event, dense)
         for name, each in seconds.items():
