@@ -80,7 +80,7 @@ bench: $(STAMPS)/extra-demo ## measure every target and the other libraries, wri
 # What was verified was verified against these. snnTorch names none of its needs: pandas is its pictures'.
 PEERS := norse==1.1.0 snntorch==1.0.0 sinabs==3.1.3 spikingjelly==2.0.0 pandas
 # nir and nirtorch come last and alone: sinabs asks for an older nir than the others do, and SpikingJelly's exporter needs a newer nirtorch.
-peers: $(STAMPS)/wheel
+peers: $(STAMPS)/wheel ## install norse, snntorch, sinabs and spikingjelly beside rsnn into .venv-peers
 	@test -d .venv-peers || tools/venv.sh .venv-peers $(PYTHON)
 	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet $(PEERS) $(WHEELS)/rsnn-*.whl
 	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --force-reinstall $(WHEELS)/rsnn-*.whl

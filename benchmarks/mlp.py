@@ -25,10 +25,10 @@ DENSITIES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0)
 Step = Callable[[], Any]
 
 
-def data() -> tuple[Tensor, Tensor]:
+def data(steps: int = STEPS) -> tuple[Tensor, Tensor]:
     """Make the input, spikes, and the labels."""
     generator = torch.Generator().manual_seed(0)
-    x = (torch.rand(STEPS, BATCH, SIZES[0], generator=generator) < DENSITY).float()
+    x = (torch.rand(steps, BATCH, SIZES[0], generator=generator) < DENSITY).float()
     return x, torch.randint(0, SIZES[-1], (BATCH,), generator=generator)
 
 
@@ -49,9 +49,9 @@ def spiking(linear: type[nn.Linear], alpha: float | None, recurrent: bool) -> nn
     return made
 
 
-def step(model: nn.Module) -> Step:
+def step(model: nn.Module, steps: int = STEPS) -> Step:
     """Make a training step of a model."""
-    x, labels = data()
+    x, labels = data(steps)
     optimizer = torch.optim.Adam(model.parameters(), 1e-5)
 
     def run() -> None:
@@ -83,11 +83,12 @@ def least(steps: dict[str, Step], rounds: int) -> dict[str, tuple[float, float]]
     return best
 
 
-def contestants() -> dict[str, Step]:
+def contestants(steps: int) -> dict[str, Step]:
     """Everything that is measured, by name."""
     options: tuple[tuple[float | None, bool], ...] = ((None, False), (0.8, False), (0.8, True))
-    ours = {name: step(spiking(rt.Linear, alpha, recurrent)) for name, (alpha, recurrent) in zip(MODELS, options, strict=True)}
-    return {"dense": step(dense()), **ours, "LIF with synapse, torch's Linear": step(spiking(nn.Linear, 0.8, recurrent=False))}
+    models = {name: spiking(rt.Linear, alpha, recurrent) for name, (alpha, recurrent) in zip(MODELS, options, strict=True)}
+    models["LIF with synapse, torch's Linear"] = spiking(nn.Linear, 0.8, recurrent=False)
+    return {name: step(model, steps) for name, model in {"dense": dense(), **models}.items()}
 
 
 def layer(module: nn.Module, x: Tensor, gradient: Tensor) -> Step:
@@ -101,12 +102,12 @@ def layer(module: nn.Module, x: Tensor, gradient: Tensor) -> Step:
     return run
 
 
-def steps(rounds: int) -> Iterator[Figure]:
+def steps(effort: part.Effort) -> Iterator[Figure]:
     """Measure training steps on one thread and on two."""
     found = {}
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        found[threads] = least(contestants(), rounds)
+        found[threads] = least(contestants(effort.steps(STEPS)), effort.rounds)
     one, two = found[1], found[2]
     for name, (seconds, faults) in one.items():
         if name in MODELS:
@@ -120,7 +121,7 @@ def steps(rounds: int) -> Iterator[Figure]:
 def over_density(ours: nn.Module, theirs: nn.Module, shape: tuple[int, ...], effort: part.Effort) -> Iterator[tuple[float, float]]:
     """Measure a layer of ours, forward and backward, against torch's at several densities; these, and the ratios."""
     for density in effort.some(DENSITIES):
-        x = torch.rand(shape)
+        x = torch.rand(effort.steps(shape[0]), *shape[1:])
         x = ((x < density).float() if density < 1 else x).requires_grad_()
         gradient = torch.rand_like(theirs(x))
         best = least({"ours": layer(ours, x, gradient), "torch": layer(theirs, x, gradient)}, effort.part(3))
@@ -152,7 +153,7 @@ def layers(effort: part.Effort) -> Iterator[Figure]:
 
 def measure(effort: part.Effort) -> Iterator[Figure]:
     """Measure everything."""
-    yield from steps(effort.rounds)
+    yield from steps(effort)
     yield from layers(effort)
 
 

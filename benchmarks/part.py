@@ -42,6 +42,10 @@ class Effort:
         """Give all of them, or the first and the last where it must be quick."""
         return (values[0], values[-1]) if self.quick else values
 
+    def steps(self, steps: int) -> int:
+        """Give how many steps to run."""
+        return max(1, steps // 10) if self.quick else steps
+
     def part(self, share: int) -> int:
         """Give a share of the rounds, for what takes long, but never a single one."""
         return 1 if self.quick else max(3, self.rounds // share)

@@ -77,14 +77,14 @@ def layer(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, float]
     return neurons.least({name: lambda k, run=run: step(run, xs[k], gradient) for name, run in runs.items()}, rounds)  # type: ignore[misc]
 
 
-def growth(rounds: int) -> Iterator[Figure]:
+def growth(effort: part.Effort) -> Iterator[Figure]:
     """Run longer and longer; the time per step."""
     torch.set_num_threads(1)
     ours, times = rt.LIF(beta=BETA, alpha=ALPHA), []
-    for steps in (250, 1000, 4000):
+    for steps in map(effort.steps, (250, 1000, 4000)):
         xs, gradient = inputs((steps, 1, 4096))
         run = {"run": lambda k: step(lambda x: ours(x)[0], xs[k], gradient)}  # noqa: B023
-        times.append(neurons.least(run, rounds)["run"] / steps)
+        times.append(neurons.least(run, effort.rounds)["run"] / steps)
     yield Aim.TRAIN_GROWTH.only(max(times) / min(times))
 
 
@@ -126,12 +126,13 @@ def measure(effort: part.Effort) -> Iterator[Figure]:
     saved = "forward + backward, every state kept (`checkpoint=1`)"
     for shape in neurons.SHAPES:
         where = str(shape)
-        one, two = layer(shape, 1, effort.rounds), layer(shape, 2, effort.rounds)
+        work = (effort.steps(shape[0]), *shape[1:])
+        one, two = layer(work, 1, effort.rounds), layer(work, 2, effort.rounds)
         yield Aim.LOOP.found(where, one["loop"] / one["rsnn"], f"{one['rsnn'] * 1e3:.2f} ms")
         yield Aim.TRAIN_THREADS.found(where, one["rsnn"] / two["rsnn"])
         yield Figure("forward + backward", where + TWO, "torch loop / time", two["loop"] / two["rsnn"])
         yield Figure(saved, where, "torch loop / time", one["loop"] / one["kept"])
-    yield from growth(effort.rounds)
+    yield from growth(effort)
     yield from faults(effort.rounds)
     yield Aim.KEPT.only(kept(32), "a state every 32 steps")
     yield Figure(saved, BATCH, "bytes a neuron and step", kept(1))
