@@ -20,7 +20,7 @@ SOURCES := $(shell find rust python -type f \( -name '*.rs' -o -name '*.toml' -o
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo examples test test-peers peers check audit asan gate gate-update fuzz bench bench-peers docs wheel dev format clean FORCE
+.PHONY: help demo examples test test-peers peers check audit asan gate gate-update fuzz bench docs wheel dev format clean FORCE
 
 help: ## this list
 	@echo "rsnn: spiking neural networks on a CPU. Targets:"
@@ -80,17 +80,16 @@ gate: $(STAMPS)/venv ## compare instruction counts with the recorded ones (needs
 gate-update: $(STAMPS)/venv ## record this compiler's instruction counts
 	$(BIN)/python benchmarks/gate.py --update
 
-bench: $(STAMPS)/extra-demo ## measure speed against copying and against a torch loop (writes docs/performance.md)
+# A library that does not install is no reason not to measure the rest: the page names what was left out.
+bench: $(STAMPS)/extra-demo ## measure every target and the other libraries, write docs/performance.md and docs/cost.png (some ten minutes)
+	-$(MAKE) --no-print-directory peers
+	-.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet jax
 	$(BIN)/python benchmarks/speed.py $(ARGS)
-
-bench-peers: peers ## measure against norse, snntorch, sinabs, spikingjelly and jax, installed into .venv-peers
-	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet jax
-	.venv-peers/bin/python benchmarks/peers.py
 
 # What was verified was verified against these. snnTorch names none of its needs: pandas is its pictures'.
 PEERS := norse==1.1.0 snntorch==1.0.0 sinabs==3.1.3 spikingjelly==2.0.0 pandas
 # nir and nirtorch come last and alone: sinabs asks for an older nir than the others do, and SpikingJelly's exporter needs a newer nirtorch.
-peers: $(STAMPS)/wheel
+peers: $(STAMPS)/wheel ## install norse, snntorch, sinabs and spikingjelly beside rsnn into .venv-peers
 	@test -d .venv-peers || tools/venv.sh .venv-peers $(PYTHON)
 	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet $(PEERS) $(WHEELS)/rsnn-*.whl
 	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --force-reinstall $(WHEELS)/rsnn-*.whl

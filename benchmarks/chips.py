@@ -7,16 +7,17 @@ Times are those of the thread, so that a busy neighbour disturbs them less; cont
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
 import inference
 import numpy as np
+import part
 import torch
+from targets import CONV, Aim, Figure, percent
 
 import rsnn
 from rsnn.chip import loihi, xylo
@@ -141,36 +142,23 @@ def convolutions(rounds: int, density: float) -> tuple[str, dict[str, float], in
     return name, least({"rsnn": lambda: network.run(counts, threads=1), "floats": emulate}, rounds), int(ours.sum())
 
 
-def table(rounds: int) -> str:
-    """Measure; the result is a table in Markdown for `speed`."""
-    found = neurons(rounds)
-    each = found["rsnn"] / (STEPS * NEURONS) * 1e9
-    seconds, density = core(max(2, rounds // 3))
-    rows = [
-        "| chips, one thread | work | ns per neuron and step | measure | ratio |",
-        "|---|---|---|---|---|",
-        f"| Loihi LIF, as Lava | ({STEPS}, {NEURONS}), no synapses | {each:.2f} | time / `np.copyto` of the int32 input "
-        f"| {found['rsnn'] / found['copy']:.2f} |",
-        f"| Xylo core 16-{HIDDEN}-8, {TARGETS} targets each | {XYLO_STEPS} steps, {density:.1%} fire "
-        f"| {seconds / (XYLO_STEPS * HIDDEN) * 1e9:.2f} | | |",
-    ]
-    rows += ["", "| DynapCNN, one thread | work | input | ms | ms of the float emulation | emulation / rsnn |", "|---|---|---|---|---|---|"]
-    for density in (0.001, 0.01, 0.1):
-        name, times, _ = convolutions(max(2, rounds // 4), density)
-        rows.append(
-            f"| conv(2-8-16-16), dense(11) on 2x128x128, {inference.STEPS} steps | beside {name} | {density:.1%} "
-            f"| {times['rsnn'] * 1e3:.1f} "
-            f"| {times['floats'] * 1e3:.0f} | {times['floats'] / times['rsnn']:.1f} |"
-        )
-    return "\n".join(rows)
+def beside_floats(rounds: int, density: float) -> tuple[str, float, str]:
+    """Run DynapCNN beside its float emulation; what that is, its time over ours, and our time in words."""
+    name, times, _ = convolutions(rounds, density)
+    return name, times["floats"] / times["rsnn"], f"{times['rsnn'] * 1e3:.1f} ms beside {times['floats'] * 1e3:.0f}"
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=12)
-    print(table(parser.parse_args().rounds))
+def measure(effort: part.Effort) -> Iterator[Figure]:
+    """Measure everything."""
+    found = neurons(effort.rounds)
+    yield Aim.LOIHI.only(found["rsnn"] / (STEPS * NEURONS) * 1e9)
+    yield Aim.LOIHI_COPY.only(found["rsnn"] / found["copy"])
+    seconds, density = core(effort.part(2))
+    yield Aim.XYLO.only(seconds / (XYLO_STEPS * HIDDEN) * 1e9, f"{percent(density)} fire")
+    for density in effort.some((0.001, 0.01, 0.1)):
+        name, ratio, note = beside_floats(effort.part(4), density)
+        yield Figure(f"DynapCNN, {CONV}, beside {name}", f"{percent(density)} of the pixels", "its time / rsnn", ratio, note)
 
 
 if __name__ == "__main__":
-    main()
+    part.main(measure, __doc__)

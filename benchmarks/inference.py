@@ -1,4 +1,4 @@
-"""Measure networks that run on events: part of ``make bench``; ``python benchmarks/inference.py --plot`` draws docs/events.png.
+"""Measure networks that run on events: part of ``make bench``.
 
 The network is that of an event camera: three convolutions of 3 x 3 (2-8-16-16 channels) with integrate-and-fire neurons, each pooled by
 2, and one layer to 11 outputs, over 100 steps of 2 x 128 x 128. Beside it torch's convolutions, pooling and linear layer of the same
@@ -8,18 +8,18 @@ As in `neurons`, times are the least of rounds in which the contestants take tur
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import neurons
 import numpy as np
 import numpy.typing as npt
+import part
 import torch
+from targets import COST, Aim, Figure, percent
 
 import rsnn
 import rsnn.torch as rt
@@ -27,7 +27,8 @@ import rsnn.torch as rt
 Array = npt.NDArray[np.float32]
 STEPS, SIZE = 100, (2, 128, 128)
 DENSITIES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-PICTURE = Path(__file__).parent.parent / "docs" / "events.png"
+CELLS = 8 * 128 * 128 + 16 * 64 * 64 + 16 * 32 * 32
+"""Its neurons."""
 
 
 def events(density: float, seed: int, steps: int = STEPS, size: tuple[int, ...] = SIZE) -> Array:
@@ -59,48 +60,56 @@ def runner(net: rsnn.Network, frames: list[Array], path: str) -> Callable[[int],
     return lambda k: net.run(frames[k], threads=1, path=path)
 
 
-def against_torch(rounds: int) -> list[str]:
-    """Rows: the network at 1 % against torch's."""
-    torch.set_num_threads(1)
-    frames = [events(0.01, k) for k in range(neurons.SETS)]
-    dense, nets = relu_network(), {"IAF": network(), "LIF": network(rsnn.LIF(beta=0.9))}
+def relu_runner(frames: list[Array]) -> Callable[[int], Any]:
+    """Run torch's network over one of some inputs."""
+    dense = relu_network()
 
     def relu(k: int) -> Any:
         with torch.inference_mode():
             return dense(torch.from_numpy(frames[k]))
 
-    contestants: dict[str, Callable[[int], Any]] = {"torch": relu}
-    contestants |= {name: runner(net, frames, "auto") for name, net in nets.items()}
+    return relu
+
+
+def against_torch(rounds: int) -> Iterator[Figure]:
+    """Run the network at 1 % beside torch's."""
+    torch.set_num_threads(1)
+    frames = [events(0.01, k) for k in range(neurons.SETS)]
+    nets = {"IAF": network(), "LIF": network(rsnn.LIF(beta=0.9))}
     modules = rt.from_network(nets["IAF"])
 
     def sequential(k: int) -> Any:
         with torch.no_grad():
             return modules(torch.from_numpy(frames[k])[:, None])
 
-    contestants["modules"] = sequential
-    contestants["dense"] = runner(nets["IAF"], frames, "dense")
-    seconds = neurons.least(contestants, rounds)
-    named = {"IAF": "events, IAF", "LIF": "events, LIF", "modules": "`rt.Sequential`, IAF, no gradients", "dense": 'path="dense", IAF'}
-    rows = [f"| torch, ReLU | 1 % | ms | {seconds['torch'] * 1e3:.1f} |"]
-    for name, said in named.items():
-        rows.append(f"| {said} | 1 % | ms | {seconds[name] * 1e3:.2f} |")
-        rows.append(f"| {said} | 1 % | time / torch | {seconds[name] / seconds['torch']:.3f} |")
-    return rows
+    contestants: dict[str, Callable[[int], Any]] = {"torch": relu_runner(frames)}
+    contestants |= {name: runner(net, frames, "auto") for name, net in nets.items()}
+    seconds = neurons.least(contestants | {"modules": sequential}, rounds)
+    ratios = {name: each / seconds["torch"] for name, each in seconds.items()}
+    beside = f"beside {seconds['torch'] * 1e3:.0f} ms"
+    yield Aim.EVENTS.only(ratios["IAF"], f"{seconds['IAF'] * 1e3:.1f} ms {beside}")
+    yield Aim.MODULES.only(ratios["modules"], f"{seconds['modules'] * 1e3:.1f} ms {beside}")
+    yield Figure("the same network of LIF neurons", "1 % of the pixels", Aim.EVENTS.value.measure, ratios["LIF"])
 
 
-def over_density(rounds: int) -> dict[float, dict[str, float]]:
-    """Seconds of each path over the density of the input."""
-    net = network()
-    measured = {}
-    for density in DENSITIES:
+def over_density(effort: part.Effort) -> Iterator[Figure]:
+    """Run each path, and torch, over the density of the input."""
+    torch.set_num_threads(1)
+    net, ratios, better = network(), {}, {}
+    for density in effort.some(DENSITIES):
         frames = [events(density, k) for k in range(neurons.SETS)]
-        runs = {path: runner(net, frames, path) for path in ("auto", "event", "dense")}
-        measured[density] = neurons.least(runs, rounds)
-    return measured
+        runs = {f'conv network, path="{path}"': runner(net, frames, path) for path in ("auto", "event", "dense")}
+        seconds = neurons.least({**runs, "conv network with ReLU, torch": relu_runner(frames)}, effort.part(3))
+        auto, event, dense, _ = seconds.values()
+        ratios[density], better[density] = auto / dense, auto / min(event, dense)
+        for name, each in seconds.items():
+            yield Figure(name, f"density = {density:g}", COST, each / STEPS / CELLS * 1e9)
+    worst = max(ratios, key=ratios.__getitem__)
+    yield Aim.PATHS.only(ratios[worst], f"{percent(worst)} of the pixels; {max(better.values()):.2f} x the better path at most")
 
 
-def streaming(steps: int) -> list[str]:
-    """Rows: steps of a small network, one call each."""
+def streaming(steps: int) -> Iterator[Figure]:
+    """Take steps of a small network, one call each."""
     rng = np.random.default_rng(0)
     weight = rng.normal(0.05, 0.3, (8, 2, 3, 3)).astype(np.float32)
     layers = [rsnn.Conv2d(weight, stride=2, padding=1), rsnn.IAF(), rsnn.SumPool2d(2), rsnn.Flatten()]
@@ -114,11 +123,7 @@ def streaming(steps: int) -> list[str]:
         stream.step(frame)
         took[k] = time.perf_counter() - start
     half, most, worst = np.percentile(took, [50, 99, 99.9]) * 1e6
-    work = "stream, conv(2-8, stride 2), IAF, pool, dense(10), LIF on 2x34x34, 1 %"
-    return [
-        f"| {work} | frames | steps a second | {steps / took.sum():,.0f} |",
-        f"| the same | frames | microseconds of a step, 50 / 99 / 99.9 % of them | {half:.1f} / {most:.1f} / {worst:.1f} |",
-    ]
+    yield Aim.STREAM.only(steps / took.sum(), f"50, 99 and 99.9 % within {half:.0f}, {most:.0f} and {worst:.0f} microseconds")
 
 
 MEMORY = """
@@ -135,56 +140,19 @@ print(held() - before)
 """
 
 
-def memory(steps: int) -> list[str]:
-    """One row: how much memory a long stream takes."""
+def memory(steps: int) -> Iterator[Figure]:
+    """See how much memory a long stream takes."""
     said = subprocess.run([sys.executable, "-c", MEMORY, str(steps)], check=True, capture_output=True, text=True).stdout
-    return [f"| memory that {steps:,} steps of a stream take | 64-32-4 | KiB | {int(said)} |"]
+    yield Aim.STREAM_MEMORY.only(int(said))
 
 
-def table(rounds: int) -> str:
+def measure(effort: part.Effort) -> Iterator[Figure]:
     """Measure everything."""
-    rows = ["| inference of a network, float32, one thread | input | measure | figure |", "|---|---|---|---|"]
-    rows += against_torch(rounds)
-    for density, seconds in over_density(max(3, rounds // 3)).items():
-        best = min(seconds["event"], seconds["dense"])
-        name = f"{density:.1%}"
-        times = " / ".join(f"{1e3 * seconds[path]:.2f}" for path in ("auto", "event", "dense"))
-        ratios = f"{seconds['auto'] / seconds['dense']:.2f}, {seconds['auto'] / best:.2f}"
-        rows.append(f"| events, IAF | {name} | ms: auto / event / dense | {times} |")
-        rows.append(f"| events, IAF | {name} | auto / dense, auto / better | {ratios} |")
-    return "\n".join(rows + streaming(100_000) + memory(1_000_000))
-
-
-def plot(rounds: int) -> None:
-    """Draw time over density."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    measured = over_density(rounds)
-    figure, axes = pyplot.subplots(figsize=(6, 4))
-    for path, style in {"event": "o-", "dense": "s-", "auto": "k:"}.items():
-        axes.loglog([100 * d for d in measured], [1e3 * seconds[path] for seconds in measured.values()], style, label=f'path="{path}"')
-    axes.set_xlabel("pixels with an event, %")
-    axes.set_ylabel("time of 100 steps, ms")
-    axes.set_title("conv(2-8-16-16)-dense(11) on 2x128x128, IAF, one thread", fontsize=10)
-    axes.grid(True, which="both", alpha=0.3)
-    axes.legend()
-    figure.savefig(PICTURE, dpi=120, bbox_inches="tight")
-
-
-def main() -> None:
-    """Measure, or draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=12, help="more rounds, less chance (default 12)")
-    parser.add_argument("--plot", action="store_true", help=f"draw {PICTURE.name} instead")
-    options = parser.parse_args()
-    if options.plot:
-        plot(options.rounds)
-    else:
-        print(table(options.rounds))
+    yield from against_torch(effort.rounds)
+    yield from over_density(effort)
+    yield from streaming(2_000 if effort.quick else 100_000)
+    yield from memory(2_000 if effort.quick else 1_000_000)
 
 
 if __name__ == "__main__":
-    main()
+    part.main(measure, __doc__)

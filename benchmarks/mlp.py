@@ -7,26 +7,28 @@ of the rounds; page faults are counted beside them, since a step that faults tak
 
 from __future__ import annotations
 
-import argparse
 import math
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import part
 import torch
+from targets import DENSE, MODELS, TWO, WORST, Aim, Figure, percent
 from torch import Tensor, nn
 
 import rsnn.torch as rt
 
 STEPS, BATCH, SIZES, DENSITY = 100, 128, (700, 256, 256, 20), 0.02
+DENSITIES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0)
 Step = Callable[[], Any]
 
 
-def data() -> tuple[Tensor, Tensor]:
+def data(steps: int = STEPS) -> tuple[Tensor, Tensor]:
     """Make the input, spikes, and the labels."""
     generator = torch.Generator().manual_seed(0)
-    x = (torch.rand(STEPS, BATCH, SIZES[0], generator=generator) < DENSITY).float()
+    x = (torch.rand(steps, BATCH, SIZES[0], generator=generator) < DENSITY).float()
     return x, torch.randint(0, SIZES[-1], (BATCH,), generator=generator)
 
 
@@ -47,9 +49,9 @@ def spiking(linear: type[nn.Linear], alpha: float | None, recurrent: bool) -> nn
     return made
 
 
-def step(model: nn.Module) -> Step:
+def step(model: nn.Module, steps: int = STEPS) -> Step:
     """Make a training step of a model."""
-    x, labels = data()
+    x, labels = data(steps)
     optimizer = torch.optim.Adam(model.parameters(), 1e-5)
 
     def run() -> None:
@@ -81,15 +83,12 @@ def least(steps: dict[str, Step], rounds: int) -> dict[str, tuple[float, float]]
     return best
 
 
-def contestants() -> dict[str, Step]:
+def contestants(steps: int) -> dict[str, Step]:
     """Everything that is measured, by name."""
-    return {
-        "dense": step(dense()),
-        "LIF": step(spiking(rt.Linear, None, recurrent=False)),
-        "LIF with synapse": step(spiking(rt.Linear, 0.8, recurrent=False)),
-        "LIF with synapse, second layer recurrent": step(spiking(rt.Linear, 0.8, recurrent=True)),
-        "LIF with synapse, torch's Linear": step(spiking(nn.Linear, 0.8, recurrent=False)),
-    }
+    options: tuple[tuple[float | None, bool], ...] = ((None, False), (0.8, False), (0.8, True))
+    models = {name: spiking(rt.Linear, alpha, recurrent) for name, (alpha, recurrent) in zip(MODELS, options, strict=True)}
+    models["LIF with synapse, torch's Linear"] = spiking(nn.Linear, 0.8, recurrent=False)
+    return {name: step(model, steps) for name, model in {"dense": dense(), **models}.items()}
 
 
 def layer(module: nn.Module, x: Tensor, gradient: Tensor) -> Step:
@@ -103,60 +102,60 @@ def layer(module: nn.Module, x: Tensor, gradient: Tensor) -> Step:
     return run
 
 
-def over_density(name: str, shape: tuple[int, ...], ours: nn.Module, theirs: nn.Module, rounds: int) -> list[str]:
-    """Measure a layer of ours, forward and backward, against torch's at several densities."""
-    rows = []
-    for density in (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 1.0):
-        x = torch.rand(shape)
-        x = ((x < density).float() if density < 1 else x).requires_grad_()
-        gradient = torch.rand_like(theirs(x))
-        best = least({"ours": layer(ours, x, gradient), "torch": layer(theirs, x, gradient)}, rounds)
-        seconds = best["ours"][0]
-        start = f"| {name}, forward + backward | {density:.0%} not 0 | 1 | {seconds * 1e3:.1f}"
-        rows.append(f"{start} | time / torch's | {seconds / best['torch'][0]:.2f} |")
-    return rows
-
-
-def sweep(rounds: int) -> list[str]:
-    """Measure single layers against torch's at several densities."""
-    torch.set_num_threads(1)
-    rows, samples = [], STEPS * BATCH
-    for inputs, outputs in ((700, 256), (256, 256)):
-        name = f"`rt.Linear`, {samples} x {inputs} to {outputs}"
-        rows += over_density(name, (samples, inputs), rt.Linear(inputs, outputs), nn.Linear(inputs, outputs), rounds)
-    for channels, outputs, side in ((2, 8, 128), (16, 32, 32), (64, 64, 16)):
-        name = f"`rt.Conv2d` 3 x 3, 50 x {channels} x {side} x {side} to {outputs}"
-        ours, theirs = rt.Conv2d(channels, outputs, 3, padding=1), nn.Conv2d(channels, outputs, 3, padding=1)
-        rows += over_density(name, (50, channels, side, side), ours, theirs, rounds)
-    return rows
-
-
-def table(rounds: int) -> str:
-    """Measure everything; the result is a table in Markdown."""
-    rows = ["| training, float32 | work | threads | ms | measure | figure |", "|---|---|---|---|---|---|"]
-    work = "-".join(map(str, SIZES)) + f", T={STEPS}, B={BATCH}, {DENSITY:.0%} input"
-    one: dict[str, tuple[float, float]] = {}
+def steps(effort: part.Effort) -> Iterator[Figure]:
+    """Measure training steps on one thread and on two."""
+    found = {}
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        found = least(contestants(), rounds)
-        one = one or found
-        for name, (seconds, faults) in found.items():
-            start = f"| step, {name} | {work} | {threads} | {seconds * 1e3:.1f}"
-            if name != "dense":
-                rows.append(f"{start} | time / dense products alone | {seconds / found['dense'][0]:.3f} |")
-                rows.append(f"{start} | page faults | {faults:.0f} |")
-            if threads == 2:
-                rows.append(f"{start} | one thread / two | {one[name][0] / seconds:.2f} |")
+        found[threads] = least(contestants(effort.steps(STEPS)), effort.rounds)
+    one, two = found[1], found[2]
+    for name, (seconds, faults) in one.items():
+        if name in MODELS:
+            yield Aim.STEP.found(name, seconds / one["dense"][0], f"{seconds * 1e3:.1f} ms")
+            yield Aim.STEP_THREADS.found(name, seconds / two[name][0])
+            yield Aim.STEP_FAULTS.found(name, faults)
+        for said, of in (("", one), (TWO, two)):
+            yield Figure(f"training step, {name}{said}", "2 % of the input", "ms", of[name][0] * 1e3)
+
+
+def over_density(ours: nn.Module, theirs: nn.Module, shape: tuple[int, ...], effort: part.Effort) -> Iterator[tuple[float, float]]:
+    """Measure a layer of ours, forward and backward, against torch's at several densities; these, and the ratios."""
+    for density in effort.some(DENSITIES):
+        x = torch.rand(effort.steps(shape[0]), *shape[1:])
+        x = ((x < density).float() if density < 1 else x).requires_grad_()
+        gradient = torch.rand_like(theirs(x))
+        best = least({"ours": layer(ours, x, gradient), "torch": layer(theirs, x, gradient)}, effort.part(3))
+        yield density, best["ours"][0] / best["torch"][0]
+
+
+def layers(effort: part.Effort) -> Iterator[Figure]:
+    """Measure single layers against torch's at several densities, and say the worst."""
     torch.set_num_threads(1)
-    return "\n".join(rows + sweep(max(3, rounds // 3)))
+    made: dict[Aim, list[tuple[str, nn.Module, nn.Module, tuple[int, ...]]]] = {Aim.LINEAR: [], Aim.CONVOLUTION: []}
+    for inputs, outputs in ((700, 256), (256, 256)):
+        shape: tuple[int, ...] = (STEPS * BATCH, inputs)
+        made[Aim.LINEAR].append((f"{shape} to {outputs}", rt.Linear(inputs, outputs), nn.Linear(inputs, outputs), shape))
+    for channels, outputs, side in ((2, 8, 128), (16, 32, 32), (64, 64, 16)):
+        shape = (50, channels, side, side)
+        of_ours, of_torch = rt.Conv2d(channels, outputs, 3, padding=1), nn.Conv2d(channels, outputs, 3, padding=1)
+        made[Aim.CONVOLUTION].append((f"3 x 3, {shape} to {outputs}", of_ours, of_torch, shape))
+    for aim, each in made.items():
+        ratios: dict[tuple[str, float], float] = {}
+        for name, ours, theirs, shape in each:
+            for density, ratio in over_density(ours, theirs, shape, effort):
+                ratios[name, density] = ratio
+                yield Figure(f"{aim.value.work.partition(',')[0]}, {name}", f"{percent(density)} not 0", aim.value.measure, ratio)
+        name, density = max(ratios, key=ratios.__getitem__)
+        yield aim.found(WORST, ratios[name, density], f"{name}, {percent(density)} not 0")
+        name, density = max((key for key in ratios if key[1] == 1), key=ratios.__getitem__)
+        yield aim.found(DENSE, ratios[name, density], name)
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10)
-    print(table(parser.parse_args().rounds))
+def measure(effort: part.Effort) -> Iterator[Figure]:
+    """Measure everything."""
+    yield from steps(effort)
+    yield from layers(effort)
 
 
 if __name__ == "__main__":
-    main()
+    part.main(measure, __doc__)

@@ -1,19 +1,20 @@
 """Measure every neuron against copying its input: part of ``make bench``.
 
-As in `speed`, times are the least of rounds in which the contestants take turns over rotating arrays, and what counts are ratios.
+Times are the least of rounds in which the contestants take turns over rotating arrays, and what counts are ratios.
 """
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import part
+from targets import LONG, TWO, Aim, Figure
 
 import rsnn
 from rsnn import presets
@@ -35,24 +36,39 @@ NEURONS: dict[str, Callable[[], Any]] = {
     "Alpha": lambda: rsnn.Alpha(beta=0.9),
     "QIF": lambda: rsnn.QIF(),
     "Izhikevich": lambda: rsnn.Izhikevich(),
+    "GLIF3": lambda: rsnn.GLIF3(),
     "EIF (exp)": lambda: rsnn.EIF(),
     "AdEx (exp)": lambda: rsnn.AdEx(),
+    "norse.LI": presets.norse.LI,
+    "norse.LIBox": presets.norse.LIBox,
+    "norse.ExpFilter": presets.norse.ExpFilter,
+    "norse.IAF": presets.norse.IAF,
     "norse.LIF": presets.norse.LIF,
     "norse.LIFBox": presets.norse.LIFBox,
     "norse.LIFRefrac": presets.norse.LIFRefrac,
     "norse.LSNN": presets.norse.LSNN,
     "norse.CobaLIF": presets.norse.CobaLIF,
+    "norse.Izhikevich": lambda: presets.norse.Izhikevich(a=0.02, b=0.2, c=-65.0, d=2.0),
+    "norse.LIFEx (exp)": presets.norse.LIFEx,
     "norse.LIFAdEx (exp)": presets.norse.LIFAdEx,
     "snntorch.Leaky": lambda: presets.snntorch.Leaky(beta=0.9),
     "snntorch.Synaptic": lambda: presets.snntorch.Synaptic(alpha=0.8, beta=0.9),
     "snntorch.Alpha": lambda: presets.snntorch.Alpha(alpha=0.9, beta=0.8),
     "snntorch.Lapicque": lambda: presets.snntorch.Lapicque(beta=0.9),
+    "sinabs.IAF": presets.sinabs.IAF,
+    "sinabs.ExpLeak": lambda: presets.sinabs.ExpLeak(tau_mem=20.0),
     "sinabs.LIF": lambda: presets.sinabs.LIF(tau_mem=20.0),
     "sinabs.ALIF": lambda: presets.sinabs.ALIF(tau_mem=20.0, tau_adapt=100.0),
+    "spikingjelly.IFNode": presets.spikingjelly.IFNode,
     "spikingjelly.LIFNode": presets.spikingjelly.LIFNode,
+    "spikingjelly.ParametricLIFNode": presets.spikingjelly.ParametricLIFNode,
+    "spikingjelly.CUBALIFNode": presets.spikingjelly.CUBALIFNode,
+    "spikingjelly.QIFNode": presets.spikingjelly.QIFNode,
     "spikingjelly.IzhikevichNode": presets.spikingjelly.IzhikevichNode,
     "spikingjelly.EIFNode (exp)": presets.spikingjelly.EIFNode,
 }
+RICH = ["Izhikevich", "ALIF", "norse.LSNN", "norse.CobaLIF"]
+"""Those whose own target is easier."""
 
 
 def least(contestants: dict[str, Callable[[int], Any]], rounds: int) -> dict[str, float]:
@@ -76,9 +92,9 @@ def inputs(shape: tuple[int, ...]) -> tuple[list[Array], list[Array]]:
     return xs, [np.zeros_like(x) for x in xs]
 
 
-def ways(shape: tuple[int, ...], rounds: int) -> list[str]:
-    """Rows for one neuron run in different ways: LIF with a synapse and a subtractive reset."""
-    neuron = rsnn.LIF(beta=0.9, alpha=0.8)
+def ways(shape: tuple[int, ...], rounds: int) -> Iterator[Figure]:
+    """Run one neuron in different ways: LIF with a synapse and a subtractive reset."""
+    neuron, where = rsnn.LIF(beta=0.9, alpha=0.8), str(shape)
     xs, outs = inputs(shape)
 
     def run(k: int, **options: Any) -> Any:
@@ -95,42 +111,41 @@ def ways(shape: tuple[int, ...], rounds: int) -> list[str]:
         },
         rounds,
     )
-    measures = [
-        ("`out=` given", "time / `np.copyto`", seconds["out"] / seconds["copyto"]),
-        ("new array", "time / `x.copy()`", seconds["new"] / seconds["copy"]),
-        ("packed", "time / `np.copyto`", seconds["packed"] / seconds["copyto"]),
-        ("two threads", "time / one thread", seconds["two"] / seconds["out"]),
-    ]
-    return [f"| LIF with synapse, {name} | {shape} | {measure} | {ratio:.2f} |" for name, measure, ratio in measures]
+    yield Aim.OUT.found(where, seconds["out"] / seconds["copyto"], f"{seconds['out'] * 1e3:.2f} ms")
+    yield Aim.OUT.found(where + TWO, seconds["two"] / seconds["copyto"], f"{seconds['two'] * 1e3:.2f} ms")
+    yield Aim.NEW.found(where, seconds["new"] / seconds["copy"])
+    yield Aim.PACKED.found(where, seconds["packed"] / seconds["copyto"])
+    yield Aim.THREADS.found(where, seconds["two"] / seconds["out"])
 
 
-def all_neurons(rounds: int) -> list[str]:
-    """Rows for every neuron, one thread."""
-    shape = SHAPES[0]
-    xs, outs = inputs(shape)
-    made = {name: make() for name, make in NEURONS.items()}
+def all_neurons(rounds: int) -> Iterator[Figure]:
+    """Run every neuron, and say which is the slowest."""
+    xs, outs = inputs(SHAPES[0])
 
     def runner(neuron: Any) -> Callable[[int], Any]:
         return lambda k: rsnn.simulate(neuron, xs[k], out=outs[k], threads=1)
 
     contestants: dict[str, Callable[[int], Any]] = {"copyto": lambda k: np.copyto(outs[k], xs[k])}
-    seconds = least(contestants | {name: runner(neuron) for name, neuron in made.items()}, rounds)
-    copying = seconds["copyto"]
-    return [f"| {name} | {shape} | time / `np.copyto` | {seconds[name] / copying:.2f} |" for name in made]
+    seconds = least(contestants | {name: runner(make()) for name, make in NEURONS.items()}, rounds)
+    ratios = {name: seconds[name] / seconds["copyto"] for name in NEURONS}
+    for aim, names in {Aim.PLAIN: [name for name in ratios if "exp" not in name and name not in RICH], Aim.RICH: RICH}.items():
+        slowest = max(names, key=ratios.__getitem__)
+        yield aim.only(ratios[slowest], slowest)
+    for name, ratio in ratios.items():
+        yield Figure(name, LONG, "time / `np.copyto`", ratio)
 
 
-def growth(rounds: int) -> list[str]:
-    """One row: time per step over the length of the run."""
+def growth(rounds: int) -> Iterator[Figure]:
+    """Run longer and longer; the time per step."""
     neuron, times = rsnn.LIF(beta=0.9, alpha=0.8), []
     for steps in (250, 1000, 4000):
-        xs, outs = inputs((steps, 4096))
+        xs, outs = inputs((steps, 1, 4096))
         times.append(least({"run": lambda k: rsnn.simulate(neuron, xs[k], out=outs[k], threads=1)}, rounds)["run"] / steps)  # noqa: B023
-    ratio = max(times) / min(times)
-    return [f"| time per step, longest / shortest of T = 250, 1000, 4000 | (T, 4096) | ratio | {ratio:.2f} |"]
+    yield Aim.GROWTH.only(max(times) / min(times))
 
 
-def one_step(rounds: int) -> list[str]:
-    """One row: a step of 64 neurons from Python, state and all."""
+def one_step(rounds: int) -> Iterator[Figure]:
+    """Take a step of 64 neurons from Python, state and all."""
     neuron, x = rsnn.LIF(beta=0.9), np.zeros((1, 64), np.float32)
     state = neuron.init_state(64)
     best = float("inf")
@@ -139,7 +154,7 @@ def one_step(rounds: int) -> list[str]:
         for _ in range(1000):
             state = rsnn.simulate(neuron, x, state).state
         best = min(best, time.perf_counter() - start)
-    return [f"| one step of 64 neurons from Python | (1, 64) | microseconds | {best * 1e3:.1f} |"]
+    yield Aim.CALL.only(best * 1e3)
 
 
 MEMORY = """
@@ -157,20 +172,23 @@ print((after - before) * 1024 / x.nbytes)
 """
 
 
-def memory() -> list[str]:
-    """Rows: how far the peak of memory rises above the input, in units of the output (1 is the output itself)."""
-    rows = []
-    for kind in ("contiguous", "strided", "batch first"):
-        grown = float(subprocess.run([sys.executable, "-c", MEMORY, kind], check=True, capture_output=True, text=True).stdout)
-        rows.append(f"| peak memory above the input, {kind} | (64, 100, 8192) | outputs | {grown:.2f} |")
-    return rows
+def memory() -> Iterator[Figure]:
+    """See how far the peak of memory rises above the input."""
+    for where in Aim.PEAK.value.reach:
+        kind = where.rpartition("), ")[2]
+        said = subprocess.run([sys.executable, "-c", MEMORY, kind], check=True, capture_output=True, text=True).stdout
+        yield Aim.PEAK.found(where, float(said))
 
 
-def table(rounds: int) -> str:
-    """Measure everything; the result is a table in Markdown."""
-    rows = ["| neuron, float32, one thread unless said | shape | measure | figure |", "|---|---|---|---|"]
+def measure(effort: part.Effort) -> Iterator[Figure]:
+    """Measure everything."""
     for shape in SHAPES:
-        rows += ways(shape, 4 * rounds)
-    rows += growth(2 * rounds) + one_step(rounds) + memory() + all_neurons(rounds)
-    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    return "\n".join(rows) + f"\n\nMinor page faults of the whole run: {faults}."
+        yield from ways(shape, 4 * effort.rounds)
+    yield from growth(2 * effort.rounds)
+    yield from one_step(effort.rounds)
+    yield from memory()
+    yield from all_neurons(effort.rounds)
+
+
+if __name__ == "__main__":
+    part.main(measure, __doc__)

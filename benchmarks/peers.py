@@ -1,28 +1,29 @@
-"""Measure a LIF layer against the libraries people use: ``make bench-peers``, which installs them into an environment of their own.
+"""Measure against the libraries people use: part of ``make bench``, in an environment of their own (``make peers``).
 
 The same work for all, on one core: a layer of leaky integrate-and-fire neurons with a synapse over a whole float32 input; forward without
 gradients (of rsnn both ways: numpy into an array that is there, and the torch layer), and forward with the gradient of the input, the
-gradient of the spikes handed in. A library that is not installed is left out.
+gradient of the spikes handed in. DynapCNN's emulator runs beside sinabs' as well. A library that is not installed is left out, and
+the page says so.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import chips
 import neurons
 import numpy as np
+import part
 import torch
+from targets import Aim, Figure
 from training import ALPHA, BETA, torch_loop
 
 import rsnn
 import rsnn.torch as rt
-
-ROUNDS = 7
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 Layer = Callable[[torch.Tensor], torch.Tensor]
@@ -112,25 +113,19 @@ def jax_scan(x: Array, gradient: Array) -> tuple[Callable[[], Any], Callable[[],
     return lambda: run(x).block_until_ready(), lambda: [each.block_until_ready() for each in train(x, gradient)]
 
 
-MAKERS = {
-    "rsnn": ours,
-    "torch loop": lambda: torch_loop,
-    "snntorch": snntorch,
-    "norse": norse,
-    "sinabs": sinabs,
-    "spikingjelly": spikingjelly,
-}
+LIBRARIES: dict[str, Callable[[], Layer]] = {"snntorch": snntorch, "norse": norse, "sinabs": sinabs, "spikingjelly": spikingjelly}
+JAX = "jax, a compiled scan"
+Contestants = dict[str, Callable[[int], Any]]
 
 
-def contestants(shape: tuple[int, ...]) -> tuple[dict[str, Callable[[int], Any]], dict[str, Callable[[int], Any]]]:
-    """Everybody who is installed, forwards, and forwards and backwards."""
+def contestants(shape: tuple[int, ...]) -> tuple[Contestants, Contestants, dict[str, str]]:
+    """Everybody who is installed, forwards, and forwards and backwards; and why the others are not here."""
     x = np.random.default_rng(0).random(shape, dtype=np.float32) * np.float32(0.1)
     gradient = np.random.default_rng(1).random(shape, dtype=np.float32)
     out, neuron = np.zeros_like(x), rsnn.LIF(beta=BETA, alpha=ALPHA)
-    forward: dict[str, Callable[[int], Any]] = {"rsnn": lambda _: rsnn.simulate(neuron, x, out=out, threads=1)}
-    training: dict[str, Callable[[int], Any]] = {}
-
     of = torch.from_numpy(x).requires_grad_()
+    layers: dict[str, Layer] = {"rsnn, torch layer": ours(), "torch loop": torch_loop}
+    absent: dict[str, str] = {}
 
     def call(layer: Layer) -> None:
         with torch.no_grad():
@@ -140,37 +135,56 @@ def contestants(shape: tuple[int, ...]) -> tuple[dict[str, Callable[[int], Any]]
         of.grad = None
         torch.autograd.backward(layer(of), torch.from_numpy(gradient))
 
-    for name, make in MAKERS.items():
+    for name, make in LIBRARIES.items():
         try:
-            layer = make()
+            layers[name] = make()
         except ImportError as error:
-            print(f"{name} is left out: {error}", file=sys.stderr)
-            continue
-        forward["rsnn, torch layer" if name == "rsnn" else name] = lambda _, layer=layer: call(layer)  # type: ignore[misc]
-        training[name] = lambda _, layer=layer: train(layer)  # type: ignore[misc]
+            absent[name] = str(error)
+    forward: Contestants = {"rsnn": lambda _: rsnn.simulate(neuron, x, out=out, threads=1)}
+    forward |= {name: lambda _, layer=layer: call(layer) for name, layer in layers.items()}  # type: ignore[misc]
+    training: Contestants = {name: lambda _, layer=layer: train(layer) for name, layer in layers.items()}  # type: ignore[misc]
     try:
         run, both = jax_scan(x, gradient)
     except ImportError as error:
-        print(f"jax is left out: {error}", file=sys.stderr)
+        absent[JAX] = str(error)
     else:
-        forward["jax scan"], training["jax scan"] = lambda _: run(), lambda _: both()
-    return forward, training
+        forward[JAX], training[JAX] = lambda _: run(), lambda _: both()
+    return forward, training, absent
 
 
-def main() -> int:
-    """Measure and print a table."""
+def beside(shape: tuple[int, ...], rounds: int) -> Iterator[Figure]:
+    """Measure everybody at one shape."""
+    forward, training, absent = contestants(shape)
+    for aim, work, ours, runs in (
+        (Aim.PEERS, "forward", "rsnn", forward),
+        (Aim.PEERS_TRAIN, "forward + backward", "rsnn, torch layer", training),
+    ):
+        # Jax compiles, and the others allocate, in a first round that does not count.
+        neurons.least(runs, 1)
+        seconds = neurons.least(runs, rounds)
+        ratios = {name: each / seconds[ours] for name, each in seconds.items()}
+        for name, each in seconds.items():
+            yield Figure(name, f"{shape}, {work}", "ms", each * 1e3)
+            yield Figure(name, f"{shape}, {work}", "time / rsnn", ratios[name])
+        libraries = [name for name in LIBRARIES if name in ratios]
+        fastest = min(libraries, key=ratios.__getitem__, default=None)
+        yield aim.found(str(shape), ratios[fastest], fastest) if fastest else aim.found(str(shape), None, "none of them is installed")
+    yield Aim.JAX.found(str(shape), ratios.get(JAX), absent.get(JAX, ""))
+    for name, why in absent.items():
+        yield Figure(name, str(shape), "time / rsnn", None, why)
+
+
+def measure(effort: part.Effort) -> Iterator[Figure]:
+    """Measure everybody on one core."""
     warnings.simplefilter("ignore")  # of the other libraries
     if hasattr(os, "sched_setaffinity"):  # jax asks nobody how many threads it may use
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
-    print("| library | shape (T, B, N) | work | ms | time / rsnn |\n|---|---|---|---|---|")
     for shape in neurons.SHAPES:
-        for work, all_of_them in zip(("forward", "forward + backward"), contestants(shape), strict=True):
-            seconds = neurons.least(all_of_them, ROUNDS)
-            for name, time in seconds.items():
-                print(f"| {name} | {shape} | {work} | {time * 1e3:.2f} | {time / seconds['rsnn']:.1f} |", flush=True)
-    return 0
+        yield from beside(shape, effort.part(2))
+    name, ratio, note = chips.beside_floats(effort.part(4), 0.01)
+    yield Aim.SINABS.only(*((ratio, note) if name == "sinabs" else (None, "sinabs is not installed")))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    part.main(measure, __doc__)

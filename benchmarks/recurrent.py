@@ -6,12 +6,13 @@ counts is the ratio of the least times in one run. Times are those of the thread
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import part
 import torch
+from targets import Aim, Figure, percent
 from training import Spike
 
 import rsnn
@@ -55,32 +56,30 @@ def recurrent(neurons: int = 256, steps: int = 100, batch: int = 128, drive: flo
             middle = time.thread_time()
             torch.autograd.backward(output, gradient)
             end = time.thread_time()
-            for part, seconds in (("forward", middle - start), ("backward", end - middle), ("both", end - start)):
-                best[f"{name} {part}"] = min(best.get(f"{name} {part}", math.inf), seconds)
+            for phase, seconds in (("forward", middle - start), ("backward", end - middle), ("both", end - start)):
+                best[f"{name} {phase}"] = min(best.get(f"{name} {phase}", math.inf), seconds)
     with torch.no_grad():
         spikes, by_hand = ours(x, weight), loop(x, weight)
     best |= {"rate": float(spikes.mean()), "differ": float((spikes != by_hand).double().mean())}
     return best | {"ratio": best["loop both"] / best["rsnn both"]}
 
 
-def table(rounds: int) -> str:
-    """Measure at the lowest activity; the result is a row in Markdown for `speed`."""
-    found = recurrent(rounds=rounds)
-    where = f"100 steps of 128 sequences of 256 neurons, {found['rate']:.0%} fire"
-    head = "| recurrent layer, forward + backward, one thread | work | measure | figure |\n|---|---|---|---|"
-    return f"{head}\n| LIF, all-to-all weights | {where} | torch loop / time | {found['ratio']:.1f} |"
-
-
-def main() -> None:
-    """Measure at three activities."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=20)
-    rounds: int = parser.parse_args().rounds
+def measure(effort: part.Effort) -> Iterator[Figure]:
+    """Measure at three activities; the lowest is the target's."""
     for drive in (0.08, 0.16, 0.3):
-        found = recurrent(drive=drive, rounds=rounds)
-        times = ", ".join(f"{name} {1e3 * value:.1f} ms" for name, value in found.items() if " " in name)
-        print(f"{found['rate']:.1%} fire, {found['differ']:.1e} of the spikes differ: {times}; {found['ratio']:.2f} times faster")
+        found = recurrent(drive=drive, rounds=effort.rounds)
+        note = f"{1e3 * found['rsnn forward']:.1f} + {1e3 * found['rsnn backward']:.1f} ms, {percent(found['rate'])} fire"
+        if drive == 0.08:
+            yield Aim.RECURRENT.only(found["ratio"], note)
+        else:
+            yield Figure(
+                "recurrent layer of 256, forward + backward",
+                f"{percent(round(found['rate'], 2))} fire",
+                "torch loop / time",
+                found["ratio"],
+                note,
+            )
 
 
 if __name__ == "__main__":
-    main()
+    part.main(measure, __doc__)

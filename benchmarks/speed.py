@@ -1,86 +1,86 @@
-"""Measure the neuron kernel against copying its input and against a torch loop: ``make bench``.
+"""Measure everything and write docs/performance.md and docs/cost.png: ``make bench``.
 
-Times are the least of several rounds in which the contestants take turns, so that a busy moment hits all of them. Three sets of arrays
-rotate, so that nothing is found in the cache that a real program would not find there. What is published are ratios within one run;
-``make bench ARGS=--write`` puts them into docs/performance.md.
+Each part is a program of its own (``python benchmarks/NAME.py`` runs it alone and only prints), in a fresh process; `peers` runs in the
+environment that ``make peers`` makes. What they find is kept in benchmarks/results.json, from which page and picture are made: a part
+that is not run again keeps its figures, its date and its versions.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
+import json
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
-import chips
-import inference
-import mlp
-import neurons
-import numpy as np
-import recurrent
-import torch
-import training
+import cost
+import page
+import part
 
-import rsnn
-
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
-BETA = 0.95
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+RESULTS, PAGE, PICTURE = "benchmarks/results.json", "docs/performance.md", "docs/cost.png"
+QUICK = ROOT / "out" / "bench"
+PEERS = ROOT / ".venv-peers" / "bin" / "python"
 
 
-def forward(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, float]:
-    """Run a layer in numpy, against copying its input."""
-    xs = [np.random.default_rng(k).random(shape, dtype=np.float32) * 0.2 for k in range(neurons.SETS)]
-    outs = [np.zeros_like(x) for x in xs]
-    neuron = rsnn.LIF(beta=BETA)
-
-    def ours(k: int) -> None:
-        rsnn.simulate(neuron, xs[k], out=outs[k], threads=threads)
-
-    return neurons.least({"copy": lambda k: np.copyto(outs[k], xs[k]), "rsnn": ours}, rounds)
+def run(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
+    """Run a part; what it found, or nothing where it failed."""
+    python = options.peers if name == "peers" and options.peers.exists() else Path(sys.executable)
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / "figures.json"
+        command = [str(python), str(HERE / f"{name}.py"), "--rounds", str(options.rounds), "--json", str(kept)]
+        done = subprocess.run(command + ["--quick"] * options.quick, check=False)
+        return json.loads(kept.read_text()) if done.returncode == 0 else None
 
 
-def processor() -> str:
-    """Name the processor."""
-    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text()) if Path("/proc/cpuinfo").exists() else []
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def table(rounds: int) -> str:
-    """Measure everything; the result is a table in Markdown."""
-    rows = [
-        "| work, float32 | shape (T, B, N) | threads | ms | measure | ratio |",
-        "|---|---|---|---|---|---|",
-    ]
-    for threads in sorted({1, min(2, rsnn.get_num_threads())}):
-        for shape in neurons.SHAPES:
-            seconds = forward(shape, threads, 4 * rounds)
-            ratio = seconds["rsnn"] / seconds["copy"]
-            rows.append(f"| LIF forward | {shape} | {threads} | {seconds['rsnn'] * 1e3:.2f} | time / `np.copyto` of x | {ratio:.2f} |")
-    info = rsnn.build_info()
-    where = f"{processor()}, {info['cores']} cores, {info['simd']}"
-    versions = f"rsnn {info['version']}, numpy {np.__version__}, torch {torch.__version__}"
-    head = f"{where}; {versions}; {datetime.datetime.now(tz=datetime.UTC):%Y-%m-%d}."
-    others = (neurons, training, mlp, recurrent, inference, chips)
-    return "\n\n".join((head, "\n".join(rows), *(part.table(rounds) for part in others)))
+def compact(results: page.Results) -> str:
+    """Write JSON with a line for each figure, so that a difference can be read."""
+    text = json.dumps(results, ensure_ascii=False, indent=1)
+    return re.sub(r"\{[^{}]*\}", lambda found: json.dumps(json.loads(found[0]), ensure_ascii=False), text) + "\n"
 
 
 def main() -> int:
-    """Measure, print, and write the page where that is asked for."""
+    """Measure, keep, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=12, help="more rounds, less chance (default 12)")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md")
+    parser.add_argument("--only", nargs="*", choices=page.PARTS, help="the parts to run; without a name none: the page is written anew")
+    parser.add_argument("--rounds", type=int, default=part.ROUNDS, help=f"more rounds, less chance (default {part.ROUNDS})")
+    parser.add_argument("--quick", action="store_true", help="see that everything runs; writes to out/bench, the figures mean nothing")
+    parser.add_argument("--into", type=Path, help="a folder for results, page and picture (default: the repository)")
+    parser.add_argument("--peers", type=Path, default=PEERS, help="the Python that has the other libraries (default .venv-peers)")
     options = parser.parse_args()
-    measured = table(options.rounds)
-    print(measured)
-    if options.write:
-        text = PAGE.read_text()
-        new, found = re.subn(r"(?s)(<!-- measured -->\n).*(<!-- end -->)", lambda match: f"{match[1]}{measured}\n{match[2]}", text)
-        if not found:
-            sys.exit(f"{PAGE}: the marks around the table are gone")
-        PAGE.write_text(new)
-    return 0
+    into: Path = options.into or (QUICK if options.quick else ROOT)
+    for each in (RESULTS, PAGE, PICTURE):
+        (into / each).parent.mkdir(parents=True, exist_ok=True)
+        if not (into / each).exists():
+            shutil.copy(ROOT / each, into / each)
+    results: page.Results = json.loads((into / RESULTS).read_text())
+    names = list(page.PARTS) if options.only is None else options.only
+    failed = []
+    for turn, name in enumerate(names, 1):
+        print(f"[{turn}/{len(names)}] {name}", flush=True)
+        start = time.perf_counter()
+        found = run(name, options)
+        print(f"  {'measured' if found else 'failed'} after {time.perf_counter() - start:.0f} s", flush=True)
+        if found:
+            results[name] = found
+            (into / RESULTS).write_text(compact(results))
+        else:
+            failed.append(name)
+    text = page.render(results, (into / PAGE).read_text())
+    (into / PAGE).write_text(text)
+    cost.draw([figure for name in page.PARTS for figure in page.figures(results, name)], into / PICTURE)
+    print(f"{into / PAGE}: {next(line for line in text.splitlines() if 'are reached' in line)}")
+    for work in page.unexplained(results, text):
+        print(f"missed, and the page does not say why: {work}")
+    for name in failed:
+        print(f"{name} failed: its figures are those of before")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

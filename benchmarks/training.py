@@ -6,14 +6,18 @@ are the least of rounds in which the contestants take turns over rotating arrays
 
 from __future__ import annotations
 
+import itertools
 import resource
+import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import neurons
+import part
 import torch
+from targets import BATCH, TWO, Aim, Figure
 
 import rsnn.torch as rt
 
@@ -73,30 +77,29 @@ def layer(shape: tuple[int, ...], threads: int, rounds: int) -> dict[str, float]
     return neurons.least({name: lambda k, run=run: step(run, xs[k], gradient) for name, run in runs.items()}, rounds)  # type: ignore[misc]
 
 
-def growth(rounds: int) -> list[str]:
-    """One row: time per step over the length of the run."""
+def growth(effort: part.Effort) -> Iterator[Figure]:
+    """Run longer and longer; the time per step."""
     torch.set_num_threads(1)
     ours, times = rt.LIF(beta=BETA, alpha=ALPHA), []
-    for steps in (250, 1000, 4000):
+    for steps in map(effort.steps, (250, 1000, 4000)):
         xs, gradient = inputs((steps, 1, 4096))
         run = {"run": lambda k: step(lambda x: ours(x)[0], xs[k], gradient)}  # noqa: B023
-        times.append(neurons.least(run, rounds)["run"] / steps)
-    return [f"| time per step, longest / shortest of T = 250, 1000, 4000 | (T, 1, 4096) | ratio | {max(times) / min(times):.2f} |"]
+        times.append(neurons.least(run, effort.rounds)["run"] / steps)
+    yield Aim.TRAIN_GROWTH.only(max(times) / min(times))
 
 
-def faults(rounds: int) -> list[str]:
-    """One row: minor page faults of a step in a steady loop."""
+def faults(rounds: int) -> Iterator[Figure]:
+    """Count the minor page faults of a step in a steady loop."""
     torch.set_num_threads(1)
-    shape = neurons.SHAPES[1]
-    (x, *_), gradient = inputs(shape)
+    (x, *_), gradient = inputs(neurons.SHAPES[1])
     ours = rt.LIF(beta=BETA, alpha=ALPHA)
     for _ in range(3):
         step(lambda x: ours(x)[0], x, gradient)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    counts = [resource.getrusage(resource.RUSAGE_SELF).ru_minflt]
     for _ in range(rounds):
         step(lambda x: ours(x)[0], x, gradient)
-    count = (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / rounds
-    return [f"| page faults of a step in a steady loop | {shape} | faults | {count:.0f} |"]
+        counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+    yield Aim.FAULTS.only(statistics.median(after - before for before, after in itertools.pairwise(counts)), "the median")
 
 
 KEPT = """
@@ -113,23 +116,27 @@ print((peak() - before - 4 * x.numel()) / x.numel())
 """
 
 
-def kept(every: int) -> list[str]:
-    """One row: bytes kept for backward beyond the input and the spikes, from the peak of memory of a program of its own."""
-    said = subprocess.run([sys.executable, "-c", KEPT, str(every)], check=True, capture_output=True, text=True).stdout
-    return [f"| kept for backward, a state every {every} steps | (640, 8, 4096) | bytes a neuron and step | {float(said):.2f} |"]
+def kept(every: int) -> float:
+    """Give the bytes kept for backward beyond the input and the spikes, from the peak of memory of a program of its own."""
+    return float(subprocess.run([sys.executable, "-c", KEPT, str(every)], check=True, capture_output=True, text=True).stdout)
 
 
-def table(rounds: int) -> str:
+def measure(effort: part.Effort) -> Iterator[Figure]:
     """Measure everything."""
-    rows = ["| forward + backward of LIF with synapse, float32 | shape (T, B, N) | measure | figure |", "|---|---|---|---|"]
+    saved = "forward + backward, every state kept (`checkpoint=1`)"
     for shape in neurons.SHAPES:
-        one, two = layer(shape, 1, rounds), layer(shape, 2, rounds)
-        rows += [
-            f"| one thread | {shape} | ms | {one['rsnn'] * 1e3:.2f} |",
-            f"| one thread | {shape} | torch loop / time | {one['loop'] / one['rsnn']:.1f} |",
-            f"| one thread, every state kept (checkpoint=1) | {shape} | torch loop / time | {one['loop'] / one['kept']:.1f} |",
-            f"| two threads | {shape} | torch loop with two / time | {two['loop'] / two['rsnn']:.1f} |",
-            f"| two threads | {shape} | one thread / two | {one['rsnn'] / two['rsnn']:.2f} |",
-        ]
-    rows += growth(rounds) + faults(rounds) + kept(32) + kept(1)
-    return "\n".join(rows)
+        where = str(shape)
+        work = (effort.steps(shape[0]), *shape[1:])
+        one, two = layer(work, 1, effort.rounds), layer(work, 2, effort.rounds)
+        yield Aim.LOOP.found(where, one["loop"] / one["rsnn"], f"{one['rsnn'] * 1e3:.2f} ms")
+        yield Aim.TRAIN_THREADS.found(where, one["rsnn"] / two["rsnn"])
+        yield Figure("forward + backward", where + TWO, "torch loop / time", two["loop"] / two["rsnn"])
+        yield Figure(saved, where, "torch loop / time", one["loop"] / one["kept"])
+    yield from growth(effort)
+    yield from faults(effort.rounds)
+    yield Aim.KEPT.only(kept(32), "a state every 32 steps")
+    yield Figure(saved, BATCH, "bytes a neuron and step", kept(1))
+
+
+if __name__ == "__main__":
+    part.main(measure, __doc__)

@@ -149,6 +149,25 @@ def test_of_spikes_one_bit_is_kept_and_of_graded_events_their_values_too() -> No
     assert kept(conv, frames) <= frames.numel() / 8 + 64
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "x"),
+    [
+        (rt.Linear(640, 16), nn.Linear(640, 16), sparse(50, 640, density=0.4)),
+        (rt.Conv2d(64, 64, 3), nn.Conv2d(64, 64, 3), sparse(2, 64, 8, 8, density=0.2)),
+        (rt.Conv2d(64, 64, 3), nn.Conv2d(64, 64, 3), sparse(2, 64, 8, 8, density=0.2, kind="graded")),
+    ],
+    ids=["linear", "conv2d", "conv2d graded"],
+)
+def test_gradients_are_right_where_a_bit_is_kept_of_more_events_than_the_gradient_follows(
+    ours: nn.Module, theirs: nn.Module, x: Tensor
+) -> None:
+    ours, theirs = ours.double(), theirs.double()
+    theirs.load_state_dict(ours.state_dict())
+    assert kept(ours, x.clone().requires_grad_()) < 8 * x.numel() / 2  # the forward has followed events
+    for mine, other in zip(outcome(ours, x), outcome(theirs, x), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)
+
+
 def test_x_may_change_or_die_after_the_forward() -> None:
     linear, x = rt.Linear(70, 4), sparse(20, 70, dtype=torch.float32)
     expected = outcome(linear, x)[2]

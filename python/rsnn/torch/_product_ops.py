@@ -119,10 +119,7 @@ def _linear_backward(
         if needs[2]:
             torch.sum(grad, 0, out=grad_bias)
         return made
-    if not words.numel():
-        words, values = _found(x, CROSSOVER)
-    elif np.bitwise_count(_bits(words)).sum() > CROSSOVER * rows.shape[0] * weight.shape[1]:
-        x, words = _unpacked(x, words, values), nothing(x)[0]
+    x, words, values = _followed(x, words, values, CROSSOVER)
     if not words.numel():
         torch.mm(grad.transpose(0, 1), x, out=grad_weight)
         if needs[2]:
@@ -141,6 +138,15 @@ def _found(x: Tensor, crossover: float) -> tuple[Tensor, Tensor]:
     words = _words(*x.shape)
     count, unit = _rsnn.event_scan(data, _bits(words), threads=torch.get_num_threads())
     return (words, _listed(x, words, count, unit)) if count <= crossover * data.size else nothing(x)
+
+
+def _followed(x: Tensor, words: Tensor, values: Tensor, crossover: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Give x with the events that a weight's gradient should follow; none if they are many, whichever way the forward went."""
+    if not words.numel():
+        return x, *_found(x.flatten(1), crossover)
+    if np.bitwise_count(_bits(words)).sum() > crossover * x.numel():
+        return _unpacked(x, words, values), *nothing(x)
+    return x, words, values
 
 
 def _linear_backward_shape(
@@ -206,8 +212,8 @@ def _conv2d_backward(
     needs: list[bool],
 ) -> tuple[Tensor, Tensor, Tensor]:
     of_x, of_weight, of_bias = (_new(grad, (0,)) for _ in range(3))
-    if needs[1] and not words.numel():
-        words, values = _found(x.flatten(1), CONVOLUTION_CROSSOVER)
+    if needs[1]:
+        x, words, values = _followed(x, words, values, CONVOLUTION_CROSSOVER)
     dense = needs[1] and not words.numel()
     if needs[0] or dense:
         # Of the gradient of x torch asks only how large x is: a place without memory will do.
