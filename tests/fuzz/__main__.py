@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fuzz.calls import WHERE
-from fuzz.entries import MODULES
+from fuzz.names import MODULES
 
 START = 120.0
 """Seconds that may pass until the examples have run."""
@@ -72,7 +73,8 @@ def watch(options: argparse.Namespace, total: Sum, first: int, end: float) -> in
         command += ["--seconds", str(end - time.monotonic()), "--limit", str(options.limit), "--memory", str(options.memory)]
         command += ["--show"] * options.show
         with (folder / "said").open("w+b") as said:
-            child = subprocess.Popen(command, stderr=None if options.show else said)
+            quiet = os.environ | {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
+            child = subprocess.Popen(command, stderr=None if options.show else said, env=quiet)
             stopped = follow(child, folder, options, total.calls)
             said.seek(0)
             text = said.read()[-3000:].decode(errors="replace")
@@ -143,7 +145,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the number of the first call (0)")
     parser.add_argument("--limit", type=float, default=10.0, help="seconds of processor time that a call may take (10)")
     parser.add_argument("--memory", type=float, default=4.0, help="GiB that the calls may use beyond the start (4)")
-    parser.add_argument("--modules", type=lambda text: tuple(text.split(",")), default=MODULES, help="what is called (all but rsnn.torch)")
+    parser.add_argument("--modules", type=lambda text: tuple(text.split(",")), default=MODULES, help="what is called (rsnn: all of it)")
     parser.add_argument("--stress", type=float, default=10.0, help="seconds of threads, forks and Ctrl-C at the end; 0: none (10)")
     parser.add_argument("--show", action="store_true", help="print every call with its arguments")
     options = parser.parse_args()
