@@ -71,4 +71,6 @@ def frozen_tensor(torch: Any, value: Any) -> Any:
     if value.layout is not torch.strided or value.is_meta or value.is_quantized:
         return kind
     held = value.detach()[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in value.stride())]
-    return kind, held.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format).reshape(-1).view(torch.uint8).numpy().tobytes()
+    return kind, held.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format).reshape(-1).view(
+        torch.uint8
+    ).numpy().tobytes()

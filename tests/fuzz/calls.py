@@ -139,7 +139,7 @@ class Calls:
             self.defect(number, entry.name, kind, place(error))
         except BaseException as error:  # a panic of Rust is no Exception
             kind = "MemoryError" if ALLOCATION in str(error) else type(error).__name__
-            if kind != "MemoryError":
+            if kind != "MemoryError" and not passed_on(error):
                 self.defect(number, entry.name, f"{kind} {place(error)}", f"{kind}: {str(error)[:300]}\n{given!r:.600}")
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
@@ -182,6 +182,11 @@ def place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).is_relative_to(ROOT)]
     return " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in own[:-4:-1]) or "before rsnn was reached"
+
+
+def passed_on(error: BaseException) -> bool:
+    """Tell what a stateless module of the caller raised, in his own words, when it was applied to every time step."""
+    return any(frame.name == "over_time" for frame in traceback.extract_tb(error.__traceback__)[:-1])
 
 
 def resident() -> int:

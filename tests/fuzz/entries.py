@@ -88,6 +88,8 @@ def parameters_of(call: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter
         given = inspect.signature(call).parameters.values()
     except (ValueError, TypeError):
         return {}, ""
+    if {p.kind for p in given} == {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        return {}, ""  # what `object` and torch.nn.Module say where nothing is taken
     rest = next((p.name for p in given if p.kind is p.VAR_POSITIONAL), "")
     return {p.name: p for p in given if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}, rest
 

@@ -15,39 +15,31 @@ APART = {"rsnn": ("rsnn.description", "rsnn.cli")}
 """Public modules that no ``__all__`` names."""
 SPECIAL = ("__call__", "__getitem__", "__iter__", "__len__")
 """Methods with underscores that users call."""
-ENGINES = "engines call it, with what was checked before"
+RESULTS = """
+    Result NetworkResult chip.Check chip.ChipNetworkResult chip.ChipResult chip.LayerReport chip.loihi.LoihiNetwork chip.Limit
+    chip.Report chip.StateRange chip.Stats chip.Target chip.TimeConstant chip.dynapcnn.Discretized chip.dynapcnn.LayerSpread
+    chip.dynapcnn.Spread chip.tinyodin.ChipEvents convert.Candidate convert.Comparison convert.LayerComparison convert.Search
+    metrics.Agreement metrics.Intervals metrics.LayerWorkload metrics.Workload nir.Audit nir.Cause nir.LayerAudit plasticity.LearnResult
+    plasticity.PlasticResult plasticity.SensorResult plot.Explorer stages.Description torch.AdoptedLayer torch.Adoption torch.Agreement
+    torch.Health torch.LayerAgreement torch.LayerHealth torch.SequentialResult torch.init.CalibratedLayer torch.init.Calibration
+    neurons.Kernel
+"""
+HOOKS = """
+    *.kernel *.coefficients *.start *.table *.compute *.fan_out *.advance *.check_state *.check_size *.operands Network.shape_before
+    Network.at [CL]*.weights Spikes.unpack_block stages.*.check stages.*.hint stages.*.parameters stages.*.ranges stages.*.recipe
+    stages.*.terms stages.*.after_fire stages.*.steps surrogate.*.of chip.ChipNetwork.batch_axis chip.ChipNetwork.build
+    chip.ChipNetwork.enter chip.ChipNetwork.gather chip.ChipNetwork.in_float chip.ChipNetwork.layout chip.ChipNetwork.parts
+    chip.ChipNetwork.ranges chip.ChipNetwork.restore chip.ChipNetwork.row chip.ChipNetwork.rungs chip.ChipNetwork.take_in
+    chip.IntegerNeuron.numbers chip.loihi.LIF.line chip.loihi.Dense.sums plasticity.RewardModulated.decay torch.losses.*.term
+    torch.losses.*.labels torch.losses.*.recording torch.losses.*.reduce presets.sinabs.MaxSpike.__call__
+"""
 LEFT_OUT = {
     "reference.*": "it is the definition, over any arrays: it takes what was checked before, and holds no checks itself",
     "metrics.reference.*": "it is a definition, over any arrays, as rsnn.reference",
     "cli.main": "fuzz.commands calls it, with lines of words",
-    "demo.run": "it trains for a minute; `rsnn demo` is called with what it refuses",
-    **dict.fromkeys(
-        (
-            "Result", "NetworkResult", "chip.Check", "chip.ChipNetworkResult", "chip.ChipResult", "chip.LayerReport", "chip.Limit",
-            "chip.Report", "chip.StateRange", "chip.Stats", "chip.Target", "chip.TimeConstant", "chip.dynapcnn.Discretized",
-            "chip.dynapcnn.LayerSpread", "chip.dynapcnn.Spread", "chip.tinyodin.ChipEvents", "convert.Candidate", "convert.Comparison",
-            "convert.LayerComparison", "convert.Search", "metrics.Agreement", "metrics.Intervals", "metrics.LayerWorkload",
-            "metrics.Workload", "nir.Audit", "nir.Cause", "nir.LayerAudit", "plasticity.LearnResult", "plasticity.PlasticResult",
-            "plasticity.SensorResult", "plot.Explorer", "stages.Description", "torch.AdoptedLayer", "torch.Adoption", "torch.Agreement",
-            "torch.Health", "torch.LayerAgreement", "torch.LayerHealth", "torch.SequentialResult", "torch.init.CalibratedLayer",
-            "torch.init.Calibration", "neurons.Kernel",
-        ),
-        "what a call gives, made by rsnn alone; its methods are called",
-    ),
-    **dict.fromkeys(
-        (
-            "*.kernel", "*.coefficients", "*.start", "*.table", "*.compute", "*.fan_out", "*.advance", "*.check_state", "*.check_size",
-            "*.operands", "Network.shape_before", "Network.at", "Conv*.weights", "Spikes.unpack_block", "stages.*.check", "stages.*.hint", "stages.*.parameters",
-            "stages.*.ranges", "stages.*.recipe", "stages.*.terms", "stages.*.after_fire", "stages.*.steps", "surrogate.*.of",
-            "chip.ChipNetwork.batch_axis", "chip.ChipNetwork.build", "chip.ChipNetwork.enter", "chip.ChipNetwork.gather",
-            "chip.ChipNetwork.layout", "chip.ChipNetwork.parts", "chip.ChipNetwork.ranges", "chip.ChipNetwork.restore",
-            "chip.ChipNetwork.row", "chip.ChipNetwork.rungs", "chip.ChipNetwork.take_in", "chip.IntegerNeuron.numbers",
-            "chip.loihi.LIF.line", "chip.loihi.Dense.sums", "plasticity.RewardModulated.decay", "torch.losses.*.term",
-            "torch.losses.*.labels", "torch.losses.*.recording", "torch.losses.*.reduce", "presets.sinabs.MaxSpike.__call__",
-        ),
-        ENGINES,
-    ),
-}  # fmt: skip
+    **dict.fromkeys(RESULTS.split(), "what a call gives, made by rsnn alone; its methods are called"),
+    **dict.fromkeys(HOOKS.split(), "engines call it, with what was checked before"),
+}
 """Public names that are not called, and why; a star stands for any name."""
 
 

@@ -106,8 +106,8 @@ def altered(rng: Rng, value: Any) -> Any:
 
 def arguments(rng: Rng, interface: Interface, entry: Entry) -> tuple[Any, dict[str, Any]]:
     """The object and the arguments of one call: as in an example, if there is one, then changed in some places."""
-    names = [*entry.parameters, *([entry.rest] if entry.rest else [])]
     owner, given = some(rng, *entry.seen) if entry.seen else (None, {})
+    names = list(dict.fromkeys([*entry.parameters, *([entry.rest] if entry.rest else []), *given]))
     given = {name: copied(value) if tensors.is_module(value) else value for name, value in given.items()}
     if entry.owner and (owner is None or rng.random() < 0.3):
         alike = interface.objects.get(entry.owner, ())
@@ -119,7 +119,7 @@ def arguments(rng: Rng, interface: Interface, entry: Entry) -> tuple[Any, dict[s
     for _ in range(rng.integers(0, 4) if names else 0):
         name = some(rng, *names)
         given[name] = drawn(rng, interface, name, given.get(name))
-    if rng.random() < 0.15:
+    if names and rng.random() < 0.15:
         share(rng, names, given)
     return owner, given
 

@@ -174,7 +174,7 @@ def latency(
         raise InvalidValueError("clip=True: code='log_intensity' has no threshold; leave clip out")
     at = np.asarray(np.rint(_times(given_, rule)))
     fires = given_.array >= threshold if clip else np.ones(at.shape, bool)
-    beyond = fires & (at > rule.steps - 1)
+    beyond = fires & ~(at <= rule.steps - 1)  # NaN too, of numbers beyond the dtype
     if late == "error" and beyond.any():
         raise InvalidValueError(
             f"steps={rule.steps}: a spike comes at step {at[beyond].max():.0f}; give more steps, a smaller tau, normalize=True, clip=True "

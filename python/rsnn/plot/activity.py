@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import count, shown
+from rsnn.arguments import count, flag, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 
 from .data import (
@@ -14,6 +14,7 @@ from .data import (
     FLOAT,
     INK,
     LABELS,
+    color_of,
     fired,
     is_result,
     new_axes,
@@ -89,7 +90,7 @@ def raster(
     'time step'
     """
     seen = fired(spikes, layer, sample)
-    dt, axes = step_length(dt), new_axes(axes)
+    dt, color, counts, axes = step_length(dt), color_of(color), flag("counts", counts), new_axes(axes)
     steps, neurons = seen.shape
     t, k = np.nonzero(seen)
     box = axes.get_window_extent()
@@ -254,15 +255,15 @@ def spike_count(
     """
     totals = fired(spikes, layer, sample).sum(axis=0, dtype=np.float64)
     _sequence("labels", labels)
-    if labels and len(labels) != len(totals):
+    if len(labels) and len(labels) != len(totals):
         raise InvalidValueError(f"labels: {len(labels)} came for {len(totals)} neurons; give one for each")
-    axes = new_axes(axes)
+    color, axes = color_of(color), new_axes(axes)
     axes.bar(np.arange(len(totals)), totals, width=0.8 if len(totals) < 60 else 1.0, color=color)
-    if labels:
+    if len(labels):
         axes.set_xticks(range(len(totals)), list(labels))
     else:
         whole_ticks(axes.xaxis, max(len(totals), 1))
-    axes.set(xlim=(-0.5, len(totals) - 0.5), xlabel="" if labels else "neuron", ylabel="spikes")
+    axes.set(xlim=(-0.5, len(totals) - 0.5), xlabel="" if len(labels) else "neuron", ylabel="spikes")
     return axes
 
 
@@ -306,7 +307,7 @@ def isi(
     '9 intervals, mean 10, CV 0.00'
     """
     seen, bins, dt = fired(spikes, layer, sample), count("bins", bins, 1), step_length(dt)
-    axes = new_axes(axes)
+    color, axes = color_of(color), new_axes(axes)
     steps = intervals(seen)
     times = steps * dt
     if len(steps):

@@ -10,7 +10,7 @@ import numpy as np
 from rsnn.arguments import count, is_tensor, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 
-from .data import FLOAT, INK, INTEGER, QUIET, finite, new_axes, new_figure, plain, two_axes
+from .data import FLOAT, INK, INTEGER, QUIET, color_of, finite, new_axes, new_figure, plain, two_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +99,7 @@ def confusion(matrix: ArrayLike, axes: Axes | None = None, *, color: str = FLOAT
     """
     counts = two_axes("matrix", finite("matrix", matrix))
     n = counts.shape[0]
-    axes = new_axes(axes, 4.4, 4.4)
+    color, axes = color_of(color), new_axes(axes, 4.4, 4.4)
     if counts.shape != (n, n):
         raise InvalidValueError(f"matrix: shape {counts.shape} is not square; give (n, n) counts, truth by answer")
     for i, j in np.argwhere(counts > 0):

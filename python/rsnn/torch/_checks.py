@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rsnn import arguments
-from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.errors import InvalidTypeError, InvalidValueError, OutOfRangeError
 
 NATIVE = (torch.float32, torch.float64)
 """The dtypes that the native kernels compute in."""
@@ -48,6 +48,14 @@ def alike(name: str, value: Tensor, other: str, like: Tensor, cure: str) -> None
     together(name, value, other, like, cure)
     if value.dtype != like.dtype:
         raise InvalidTypeError(f"{name} is {value.dtype} and {other} {like.dtype}: both must have one dtype; {cure}")
+
+
+def position(index: Any, modules: int) -> int:
+    """Check which of some modules is meant, from the end where it is negative."""
+    at = arguments.count("index", index, -modules)
+    if at >= modules:
+        raise OutOfRangeError(f"index={at}: there are {modules} modules, 0 to {modules - 1}")
+    return at
 
 
 def pair(name: str, value: Any, least: int) -> tuple[int, int]:

@@ -69,6 +69,7 @@ class AdoptedLayer:
 
     def fault(self, flips: float = 0.0) -> str | None:
         """Say in which way it does not do what the original does, where this part of the spikes may differ; None where it does."""
+        flips = checked_flips(flips)
         if self.spikes is None:
             if not self.difference <= CLOSE:
                 return f"what it sends on differs by {self.difference:.2g} of the largest number"

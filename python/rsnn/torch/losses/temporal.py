@@ -214,8 +214,9 @@ class mse_temporal_loss(Loss):
 
 def _steps(x: Tensor, count: int) -> Tensor:
     """Find the steps of the first `count` spikes: (count, B, C), T where there is none."""
-    so_far = (x != 0).cumsum(0, dtype=torch.int32)
-    return torch.stack([(so_far < n).sum(0) for n in range(1, count + 1)])
+    so_far, steps = (x != 0).cumsum(0, dtype=torch.int32), len(x)
+    found = [(so_far < n).sum(0) for n in range(1, min(count, steps) + 1)]
+    return torch.cat([torch.stack(found), torch.full((count - len(found), *x.shape[1:]), steps, device=x.device)])
 
 
 def _at(x: Tensor, step: Tensor, keeps: Tensor | float = 1.0) -> Tensor:
