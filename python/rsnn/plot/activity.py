@@ -189,6 +189,8 @@ def traces(
     dt = step_length(dt)
     for name_, given in (("labels", labels), ("colors", colors)):
         _sequence(name_, given)
+    for one in colors:
+        color_of(one)
     if neurons is not None:
         chosen = [neurons] if isinstance(neurons, (int, np.integer)) else neurons
         after = _chosen(after, chosen)
@@ -200,7 +202,7 @@ def traces(
     wide, drawn = (t, after) if peak is None else (np.repeat(t, 2), np.stack([peak, after], axis=1).reshape(2 * steps, -1))
     rows = sum(one.get_gid() == SPIKES for one in axes.collections)  # of what was drawn here before
     for k in range(after.shape[1]):
-        color = colors[k % len(colors)] if colors else None
+        color = colors[k % len(colors)] if len(colors) else None
         line = axes.plot(wide, drawn[:, k], style, color=color, label=labels[k] if k < len(labels) else None, linewidth=1.5)[0]
         if marks is not None:
             when = t[np.nonzero(marks[:, k])]

@@ -87,15 +87,17 @@ class Explorer:
         >>> shown.neurons
         (LIF(tau_mem=40.0),)
         """
+        moved: dict[str, float] = {}
         for name, value in values.items():
             slide = self.scene.slides.get(name)
             if slide is None:
                 cure = did_you_mean(name, self.scene.slides)
                 raise InvalidValueError(f"{name}={shown(value)}: there is no such slider; there are {', '.join(self.scene.slides)}{cure}")
-            if not slide.low <= scalar(name, value) <= slide.high:
+            moved[name] = scalar(name, value)
+            if not slide.low <= moved[name] <= slide.high:
                 raise InvalidValueError(f"{name}={shown(value)}: this slider goes from {slide.low:g} to {slide.high:g}")
-        for name, value in values.items():
-            self.front.move(name, float(value))
+        for name, number in moved.items():
+            self.front.move(name, number)
 
     def show(self) -> None:
         """Show the window, and return when it is closed; in a session that is interactive, at once. In a notebook, show the widgets."""

@@ -26,6 +26,8 @@ def floating(name: str, value: Any) -> Tensor:
         raise InvalidTypeError(f"{name} is {value.dtype}: must be float32 or float64; {name}.float() converts it")
     if value.layout is not torch.strided:
         raise InvalidTypeError(f"{name} has the layout {value.layout}: must be dense; {name}.to_dense() converts it")
+    if not torch.compiler.is_compiling() and not value.is_meta:
+        arguments.in_memory(name, value)
     return value
 
 
