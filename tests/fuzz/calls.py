@@ -67,6 +67,7 @@ class Calls:
         with (folder / "now").open("r+b") as file:
             self.now = mmap.mmap(file.fileno(), WHERE.size)
         self.interface: Interface = harvest(tuple(options.modules))
+        self.slow = {one.name for one in self.interface.entries if any(fnmatch(one.name, slow) for slow in SLOW)}
         gc.collect()
         gc.freeze()  # what is there for good need not be looked through again and again
         self.files = []
@@ -103,7 +104,7 @@ class Calls:
         if "torch" in sys.modules:
             sys.modules["torch"].default_generator.manual_seed(number)
         entry: Any = some(rng, *self.interface.entries)
-        if any(fnmatch(entry.name, slow) for slow in SLOW) and rng.random() < 0.9:
+        if entry.name in self.slow and rng.random() < 0.9:
             entry = some(rng, *self.interface.entries)
         if self.files and rng.random() < 0.05:  # a reader has many places where a file may be wrong, and a line of words too
             entry = some(rng, *self.files, *[commands] * 4)

@@ -22,7 +22,6 @@ LINES = (
     "simulate iaf FOLDER/x.csv",
     "simulate izhikevich:tonic_bursting",
     "simulate snntorch.Leaky --set beta=0.9 --constant 1 --steps 9",
-    "simulate lif FOLDER/x.npz --picture FOLDER/lif.png",
     "check FOLDER/network.npz --target speck2f",
     "check FOLDER/network.npz --target speck2f --input FOLDER/x.npy --export FOLDER/chip.npz",
     "demo --epochs 0",
@@ -30,6 +29,8 @@ LINES = (
     "bench --threads 0",
 )
 """What is meant; of what would take seconds only what is refused."""
+PICTURE = "simulate lif FOLDER/x.npz --picture FOLDER/lif.png"
+"""It takes a hundred times as long as the others, and is drawn far less often."""
 SLOW = ("demo", "bench")
 WORDS = (
     "", "-", "--", "-h", "--no", "--set", "--out", "--steps", "--record", "--picture", "--threads", "--constant", "--input", "--target",
@@ -51,7 +52,7 @@ def prepare(folder: Path) -> None:
 
 def line(rng: Rng, folder: Path) -> list[str]:
     """Draw a line, with words left out, put in, exchanged or repeated."""
-    words = some(rng, *LINES).split()
+    words = (some(rng, *LINES) if rng.random() < 0.99 else PICTURE).split()
     slow = words[0] in SLOW
     for _ in range(rng.integers(0, 4)):
         at = int(rng.integers(slow, len(words) + 1))

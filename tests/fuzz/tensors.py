@@ -95,6 +95,6 @@ def held(value: Any, depth: int = 3) -> Iterator[Any]:
     if is_tensor(value):
         yield value
     elif depth:
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else ()
+        inner = value.values() if isinstance(value, dict) else value[:64] if isinstance(value, (tuple, list)) else ()
         for one in (*inner, *(getattr(value, name, None) for name in ("output", "state", "traces") if not isinstance(value, tuple))):
             yield from held(one, depth - 1)
