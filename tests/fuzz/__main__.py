@@ -28,6 +28,8 @@ WAIT = 12
 GROWTH = 48
 """MiB by which memory may grow from the first half of the calls to the second: less than 100 bytes a call in half a million."""
 MOST_DEATHS = 50
+QUIET = os.environ | {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
+"""Pictures open no windows, and torch leaves the threads to rsnn."""
 
 
 class Sum:
@@ -73,8 +75,7 @@ def watch(options: argparse.Namespace, total: Sum, first: int, end: float) -> in
         command += ["--seconds", str(end - time.monotonic()), "--limit", str(options.limit), "--memory", str(options.memory)]
         command += ["--show"] * options.show
         with (folder / "said").open("w+b") as said:
-            quiet = os.environ | {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
-            child = subprocess.Popen(command, stderr=None if options.show else said, env=quiet)
+            child = subprocess.Popen(command, stderr=None if options.show else said, env=QUIET)
             stopped = follow(child, folder, options, total.calls)
             said.seek(0)
             text = said.read()[-3000:].decode(errors="replace")
@@ -139,7 +140,7 @@ def show(total: Sum, options: argparse.Namespace, seconds: float) -> None:
 def main() -> int:
     """Make the calls that were asked for; 1 if one of them shows a defect."""
     parser = argparse.ArgumentParser(prog="fuzz", description="Call everything that is public with values that belong nowhere.")
-    parser.add_argument("--seconds", type=float, default=60.0, help="stop after so long (60)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="stop the calls after so long (60)")
     parser.add_argument("--calls", type=int, default=10**6, help="stop after so many (1000000)")
     parser.add_argument("--seed", type=int, default=0, help="which calls: those of a seed are always the same (0)")
     parser.add_argument("--first", type=int, default=0, help="the number of the first call (0)")
@@ -148,7 +149,10 @@ def main() -> int:
     parser.add_argument("--modules", type=lambda text: tuple(text.split(",")), default=MODULES, help="what is called (rsnn: all of it)")
     parser.add_argument("--stress", type=float, default=10.0, help="seconds of threads, forks and Ctrl-C at the end; 0: none (10)")
     parser.add_argument("--show", action="store_true", help="print every call with its arguments")
+    parser.add_argument("--names", action="store_true", help="say which public names no call drives, and make no calls")
     options = parser.parse_args()
+    if options.names:
+        return subprocess.run([sys.executable, "-m", "fuzz.entries"], env=QUIET, check=False).returncode
     begin, total = time.monotonic(), Sum()
     first, end = options.first, begin + options.seconds
     for _ in range(MOST_DEATHS):

@@ -211,7 +211,6 @@ def main() -> None:
     parser.add_argument("--show", action="store_true")
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
-    options.begin = time.monotonic()
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)
     warnings.simplefilter("ignore")
@@ -222,6 +221,7 @@ def main() -> None:
         room = int(options.memory * 2**30)
         resource.setrlimit(resource.RLIMIT_AS, (int(Path("/proc/self/statm").read_text().split()[0]) * mmap.PAGESIZE + room,) * 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        options.begin = time.monotonic()
         calls.run()
         os.chdir("/")
 

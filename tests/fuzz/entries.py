@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fuzz import scenes, tensors
-from fuzz.names import MODULES, methods, public, reason
+from fuzz.names import MODULES, is_documented, methods, public, reason, stale
 
 MOST = 20_000
 """Arguments of examples with more elements are left out: calls are to be many."""
@@ -58,8 +58,17 @@ class Interface:
     objects: dict[type, list[Any]]
 
     def undriven(self) -> list[str]:
-        """Name the entries that are never called as they are meant to be."""
-        return [one.name for one in self.entries if not one.seen and (one.parameters or one.rest or one.owner)]
+        """Name what is never called as it is meant to be: entries, and methods for users of objects that calls hand out."""
+        never = [one.name for one in self.entries if not one.seen and (one.parameters or one.rest or one.owner)]
+        called = {(one.owner, one.call.__name__) for one in self.entries}
+        for kind in self.objects:
+            if kind.__module__.startswith("rsnn.") and any(type(one) is kind for one in self.objects[kind]):
+                for name, static, _ in methods(kind):
+                    where = f"{kind.__module__}.{kind.__name__}.{name}"
+                    known = isinstance(static, (classmethod, staticmethod)) or any((one, name) in called for one in kind.__mro__)
+                    if not known and is_documented(static) and not reason(where.removeprefix("rsnn.")):
+                        never.append(where)
+        return never
 
 
 def discover(modules: tuple[str, ...]) -> list[Entry]:
@@ -202,13 +211,15 @@ def harvest(modules: tuple[str, ...]) -> Interface:
     finder = doctest.DocTestFinder(recurse=False, exclude_empty=True)
     for entry in entries:
         for test in finder.find(entry.call, entry.name, module=False, globs={}):
-            scope: dict[str, Any] = {}
+            scope = dict(vars(sys.modules[entry.call.__module__]))
+            before = set(map(id, scope.values()))
             # An example may show an error, or need a library that is not here.
             with contextlib.suppress(Exception), watch.watching():
                 for example in test.examples:
                     exec(compile(example.source, entry.name, "single"), scope)
             for value in scope.values():
-                watch.note(value)
+                if id(value) not in before:
+                    watch.note(value)
     if modules == MODULES:
         with watch.watching():
             for value in scenes.play():
@@ -227,3 +238,7 @@ def harvest(modules: tuple[str, ...]) -> Interface:
 def distinct(values: list[Any]) -> list[Any]:
     """One of each value, by what it looks like."""
     return list({f"{type(value).__name__} {str(value)[:200]} {getattr(value, 'shape', '')}": value for value in values}.values())[:40]
+
+
+if __name__ == "__main__":  # what `make fuzz ARGS=--names` and the tests ask for
+    print("\n".join([f"no call drives {name}" for name in harvest(MODULES).undriven()] + [f"there is no {name}" for name in stale()]))

@@ -11,7 +11,7 @@ from typing import Any
 
 MODULES = ("rsnn",)
 """What is called unless another module is asked for; a module stands for the public ones in it."""
-APART = {"rsnn": ("rsnn.description", "rsnn.cli")}
+APART = {"rsnn": ("rsnn.description", "rsnn.cli", "rsnn.network.stream")}
 """Public modules that no ``__all__`` names."""
 SPECIAL = ("__call__", "__getitem__", "__iter__", "__len__")
 """Methods with underscores that users call."""
@@ -22,7 +22,7 @@ RESULTS = """
     metrics.Agreement metrics.Intervals metrics.LayerWorkload metrics.Workload nir.Audit nir.Cause nir.LayerAudit plasticity.LearnResult
     plasticity.PlasticResult plasticity.SensorResult plot.Explorer stages.Description torch.AdoptedLayer torch.Adoption torch.Agreement
     torch.Health torch.LayerAgreement torch.LayerHealth torch.SequentialResult torch.init.CalibratedLayer torch.init.Calibration
-    neurons.Kernel
+    neurons.Kernel network.stream.Stream
 """
 HOOKS = """
     *.kernel *.coefficients *.start *.table *.compute *.fan_out *.advance *.check_state *.check_size *.operands Network.shape_before
@@ -85,6 +85,13 @@ def is_documented(function: Callable[..., Any]) -> bool:
     """Tell whether a docstring says what is taken, or shows how it is called: a function for users."""
     text = getattr(function, "__doc__", None) or ""
     return "Parameters\n" in text or ">>>" in text
+
+
+def stale(homes: tuple[str, ...] = MODULES) -> list[str]:
+    """Give what is left out and is not there."""
+    names = [name for name, _ in public(homes)]
+    names += [f"{name}.{method}" for name, kind in public(homes) if inspect.isclass(kind) for method, _, _ in methods(kind)]
+    return [pattern for pattern in LEFT_OUT if not any(fnmatch(name, pattern) for name in names)]
 
 
 def reason(name: str) -> str:

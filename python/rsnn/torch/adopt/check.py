@@ -142,7 +142,11 @@ def _layer(pair: Pair, given: Tensor, own: Any, walk: Walk, gradients: bool) -> 
     with torch.set_grad_enabled(wants):
         if pair.spiking is not None:
             own.rest(pair.original, given.shape[0 if walk.batch_first else 1])
-        theirs = _play(pair, here, own, walk.batch_first)
+        try:
+            theirs = _play(pair, here, own, walk.batch_first)
+        except RuntimeError as error:
+            said = str(error).partition("\n")[0]
+            raise InvalidValueError(f"x: {pair.path or 'the model itself'} does not take {tuple(given.shape)}: {said}") from error
         ours = _send(pair.adopted, there)
     if ours.shape != theirs.shape:
         raise InvalidValueError(
