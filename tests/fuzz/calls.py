@@ -164,6 +164,7 @@ class Calls:
     def report(self, number: int, done: bool) -> None:
         """Write what is known so far where the watching process reads it."""
         gc.collect()
+        rsnn.memory.clear()  # what waits for the next results is bounded, and no leak
         ctypes.CDLL(None).malloc_trim(0)
         self.memory.append((number, resident()))
         text = json.dumps(

@@ -201,7 +201,7 @@ def _at(at: Array, fires: Array, steps: int, interpolate: bool, on: float, off: 
 def _times(x: Given, rule: Code) -> Array:
     if not x.array.size:
         return np.empty(x.array.shape, x.dtype)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         return np.asarray(rule.times(x.array, np), x.dtype)
 
 

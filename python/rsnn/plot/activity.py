@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import count, flag, shown
+from rsnn.arguments import flag, shown, size
 from rsnn.errors import InvalidTypeError, InvalidValueError
 
 from .data import (
@@ -308,7 +308,7 @@ def isi(
     >>> plot.isi(np.arange(100) % 10 == 0).get_title()
     '9 intervals, mean 10, CV 0.00'
     """
-    seen, bins, dt = fired(spikes, layer, sample), count("bins", bins, 1), step_length(dt)
+    seen, bins, dt = fired(spikes, layer, sample), size("bins", bins, 1), step_length(dt)
     color, axes = color_of(color), new_axes(axes)
     steps = intervals(seen)
     times = steps * dt

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rsnn.arguments import choice, count, did_you_mean, scalar, shown
+from rsnn.arguments import choice, did_you_mean, scalar, shown, size
 from rsnn.errors import InvalidTypeError, InvalidValueError
 
 from .data import missing, new_figure
@@ -184,7 +184,7 @@ def explore(
     chosen = choice("where", where, ("auto", "window", "notebook"))
     if chosen == "auto":
         chosen = "notebook" if figure is None and in_notebook() else "window"
-    slides, signal = sliders_of(given, x, count("steps", steps, 1), sliders)
+    slides, signal = sliders_of(given, x, size("steps", steps, 1), sliders)
     if figure is not None:
         made = new_figure(figure, 0, 0)
     elif chosen == "notebook":

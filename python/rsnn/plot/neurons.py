@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import count, flag, scalar, shown
+from rsnn.arguments import flag, scalar, shown, size
 from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.simulation import simulate
@@ -85,7 +85,7 @@ def activation_curve(
         )
     threshold = float(one.coefficients()["v_threshold"])
     drive = np.linspace(-5.0, 5.0, 51) * abs(threshold) if inputs is None else np.sort(finite("inputs", inputs).astype(np.float64).ravel())
-    spikes = simulate(one, drive, steps=count("steps", steps, 1)).spikes.sum(axis=0)
+    spikes = simulate(one, drive, steps=size("steps", steps, 1)).spikes.sum(axis=0)
     color, axes = color_of(color), new_axes(axes)
     if isinstance(one.stages.membrane, Integrator) if relu is None else flag("relu", relu):
         axes.plot(drive, np.maximum(0.0, steps * drive / threshold), color=QUIET, linewidth=4.0, label="ReLU", zorder=1)
@@ -169,7 +169,7 @@ def phase_plane(
             f"neuron={shown(neuron)}: its state is {', '.join(states)}; a plane needs v and one of w and a: AdEx or Izhikevich, "
             "without synapse and refractory period"
         )
-    drive, steps = finite("x", x).astype(np.float64), 2000 if steps is None else count("steps", steps, 0)
+    drive, steps = finite("x", x).astype(np.float64), 2000 if steps is None else size("steps", steps, 0)
     if drive.ndim > 1:
         raise InvalidValueError(f"x: shape {drive.shape} came; must be a number or (T,), the input of one neuron")
     drive = np.full(steps, float(drive)) if drive.ndim == 0 else drive
@@ -189,8 +189,8 @@ def phase_plane(
     axes = new_axes(axes, 6.4, 4.6)
     if flag("field", field):
         grid = np.meshgrid(np.linspace(*wide, ARROWS), np.linspace(*tall, ARROWS))
-        size = np.array([wide[1] - wide[0], tall[1] - tall[0]])
-        along = np.stack(flow.direction(*grid)) / size[:, None, None]
+        extent = np.array([wide[1] - wide[0], tall[1] - tall[0]])
+        along = np.stack(flow.direction(*grid)) / extent[:, None, None]
         along /= np.maximum(np.hypot(*along), 1e-300)
         axes.quiver(*grid, *along, color=QUIET, angles="uv", pivot="mid", scale=1.3 * ARROWS, width=0.0025, zorder=0)
     axes.plot(*still_v.T, color=FLOAT, linewidth=1.6, label="v stands still")

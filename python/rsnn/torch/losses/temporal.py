@@ -52,7 +52,9 @@ def spike_times(spikes: Tensor, count: int = 1, *, batch_first: bool = False) ->
     ([1.0, 3.0, 3.0], [0.0, -1.0, 0.0, -2.0])
     """
     x = checked_recording("spikes", spikes, arguments.flag("batch_first", batch_first))
-    return _at(x, _steps(x, arguments.count("count", count, 1)).clamp(max=len(x) - 1))
+    count = arguments.size("count", count, 1)
+    arguments.shape_of("count, of every output", (count, *x.shape[1:]))
+    return _at(x, _steps(x, count).clamp(max=len(x) - 1))
 
 
 class ce_temporal_loss(Loss):
