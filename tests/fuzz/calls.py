@@ -195,7 +195,8 @@ def place(error: BaseException) -> str:
 
 def passed_on(error: BaseException) -> bool:
     """Tell what a stateless module of the caller raised, in his own words, when it was applied to every time step."""
-    return any(frame.name == "over_time" for frame in traceback.extract_tb(error.__traceback__)[:-1])
+    frames = traceback.extract_tb(error.__traceback__)[:-1]
+    return any((Path(frame.filename).name, frame.name) == ("lift.py", "over_time") for frame in frames)
 
 
 def resident() -> int:
