@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -55,4 +57,20 @@ def frozen(value: Any) -> Any:
         return type(value), [frozen(one) for one in value]
     if isinstance(value, dict):
         return [(key, frozen(one)) for key, one in value.items()]
+    if is_dataclass(value) and not isinstance(value, type) and value.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        return type(value), [frozen(vars(value).get(one.name)) for one in fields(value)] if hasattr(value, "__dict__") else None
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        return frozen_tensor(torch, value)
     return value if isinstance(value, (int, str, bytes)) else None
+
+
+def frozen_tensor(torch: Any, value: Any) -> Any:
+    """What a change of a tensor would change; only its kind where no memory can be read."""
+    kind = value.dtype, value.shape, value.requires_grad, str(value.layout)
+    if value.layout is not torch.strided or value.is_meta or value.is_quantized:
+        return kind
+    held = value.detach()[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in value.stride())]
+    return kind, held.resolve_conj().resolve_neg().clone(memory_format=torch.contiguous_format).reshape(-1).view(
+        torch.uint8
+    ).numpy().tobytes()

@@ -39,7 +39,29 @@ def shown(value: object) -> str:
 
 def is_tensor(value: object) -> bool:
     """Tell a torch tensor without importing torch."""
-    return type(value).__module__.partition(".")[0] == "torch"
+    return type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach")
+
+
+def in_memory(name: str, tensor: Any) -> None:
+    """Refuse a tensor that shows one element so often that whatever looks at each would not come back."""
+    if tensor.numel() * tensor.element_size() > MOST_BYTES:
+        raise InvalidValueError(f"{name} has the shape {tuple(tensor.shape)}: more numbers than any memory holds; give a smaller tensor")
+
+
+def of_tensor(name: str, tensor: Any) -> npt.NDArray[Any]:
+    """Give the real numbers of a tensor."""
+    import torch
+
+    if tensor.layout is not torch.strided:
+        raise InvalidTypeError(f"{name} has the layout {tensor.layout}: must be dense; {name}.to_dense() converts it")
+    if tensor.dtype.is_complex or tensor.is_quantized:
+        raise InvalidTypeError(f"{name} is {tensor.dtype}: must be float32 or float64, bool or integers; give real numbers")
+    if tensor.is_meta:
+        raise InvalidValueError(f"{name} is on the device meta: it has no numbers; give a tensor that has")
+    in_memory(name, tensor)
+    held = tensor.detach().cpu().resolve_conj().resolve_neg()
+    half = held.dtype.is_floating_point and held.dtype not in (torch.float32, torch.float64)
+    return (held.float() if half else held).numpy()  # type: ignore[no-any-return]
 
 
 def array_of(name: str, value: Any) -> npt.NDArray[Any]:
@@ -125,6 +147,16 @@ def size(name: str, value: Any, low: int, hint: str = "") -> int:
     if number > MOST_BYTES:
         raise InvalidValueError(f"{name}={number}: more than any memory holds{'; ' + hint if hint else ''}")
     return number
+
+
+def fitting(name: str, value: Any, other: str, like: Any) -> None:
+    """Refuse arrays whose shapes do not fit together."""
+    try:
+        np.broadcast_shapes(np.shape(value), np.shape(like))
+    except ValueError:
+        raise InvalidValueError(
+            f"{name} has shape {np.shape(value)} and {other} {np.shape(like)}: they must broadcast; give numbers, or arrays of one shape"
+        ) from None
 
 
 def flag(name: str, value: Any) -> bool:

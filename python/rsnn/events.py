@@ -158,4 +158,4 @@ def _weight(name: str, value: Any, axes: tuple[str, ...], dtype: np.dtype[Any]) 
     if array.ndim != len(axes):
         raise InvalidValueError(f"{name} has shape {array.shape}: must be ({', '.join(axes)}{',' if len(axes) == 1 else ''})")
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, dtype)
+        return np.require(array, dtype, ["C", "A"])

@@ -79,6 +79,8 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
     if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
         shape = shape_of("shape", shape)
     size = math.prod(shape) * kind.itemsize
+    if not size:
+        shape_of("shape", shape)
     if size > sys.maxsize // 2:
         raise MemoryError(f"an array of shape {shape} and {kind} takes {size} bytes: more than any memory has")
     if size < SMALLEST:

@@ -255,7 +255,7 @@ class Spikes:
         """
         try:
             kind = np.dtype(dtype)
-        except TypeError:
+        except (TypeError, ValueError):
             kind = np.dtype(object)
         if kind.kind not in "biufc":
             raise InvalidTypeError(f"dtype={shown(dtype)}: must be bool or a dtype of numbers")

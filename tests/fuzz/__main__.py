@@ -8,25 +8,31 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from fuzz.calls import WHERE
-from fuzz.entries import MODULES
+from fuzz.names import MODULES
 
 START = 120.0
 """Seconds that may pass until the examples have run."""
-WAIT = 12
-"""How much longer than its limit of processor time a call may take by the clock."""
+WAIT = 3
+"""How many times its limit of processor time a call may take, or sleep, before it is killed."""
+POLL = 0.2
+"""Seconds from look to look."""
 GROWTH = 48
 """MiB by which memory may grow from the first half of the calls to the second: less than 100 bytes a call in half a million."""
 MOST_DEATHS = 50
+QUIET = os.environ | {"MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
+"""Pictures open no windows, and torch leaves the threads to rsnn."""
 
 
 class Sum:
@@ -72,7 +78,7 @@ def watch(options: argparse.Namespace, total: Sum, first: int, end: float) -> in
         command += ["--seconds", str(end - time.monotonic()), "--limit", str(options.limit), "--memory", str(options.memory)]
         command += ["--show"] * options.show
         with (folder / "said").open("w+b") as said:
-            child = subprocess.Popen(command, stderr=None if options.show else said)
+            child = subprocess.Popen(command, stderr=None if options.show else said, env=QUIET)
             stopped = follow(child, folder, options, total.calls)
             said.seek(0)
             text = said.read()[-3000:].decode(errors="replace")
@@ -87,26 +93,45 @@ def watch(options: argparse.Namespace, total: Sum, first: int, end: float) -> in
 
 def follow(child: subprocess.Popen[bytes], folder: Path, options: argparse.Namespace, before: int) -> str:
     """Wait for a process and show how far it is; kill it, and say so, when it does not come back from a call."""
-    at, since, shown = b"", time.monotonic(), 0.0
+    at, used, asleep, shown = b"", processor_time(child.pid), 0.0, 0.0
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(0.2)
+            child.wait(POLL)
             return ""
         now = (folder / "now").read_bytes() if (folder / "now").exists() else b""
         if now != at:
-            at, since = now, time.monotonic()
+            at, used, asleep = now, processor_time(child.pid), 0.0
+        asleep += 0.0 if wants_to_run(child.pid) else POLL
         number = WHERE.unpack(now)[0] if now else -1
-        if time.monotonic() > since + (WAIT * options.limit if number >= 0 else START):
+        may = WAIT * options.limit if number >= 0 else START
+        if asleep > may or processor_time(child.pid) > used + may:
             child.send_signal(signal.SIGUSR1)  # faulthandler says where it is
             time.sleep(1)
             child.kill()
             child.wait()
-            return f"did not come back within {WAIT * options.limit:g} s and could not be stopped"
+            return f"did not come back within {may:g} s and could not be stopped"
         if sys.stderr.isatty() and time.monotonic() > shown + 0.5:
             shown = time.monotonic()
             done = max(0, number - options.first)
             entry = WHERE.unpack(now)[1].rstrip(b"\0").decode() if now else "examples"
             print(f"\r{done:,} calls  {entry:60.60}", end="", file=sys.stderr)
+
+
+def threads_of(pid: int) -> Iterator[list[str]]:
+    """Give what the system knows of each thread of a process: its state first."""
+    for path in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            yield path.read_text().rpartition(")")[2].split()
+
+
+def wants_to_run(pid: int) -> bool:
+    """Tell a process that works, or that a busy machine keeps from working, from one that sleeps."""
+    return any(thread[0] in "RD" for thread in threads_of(pid))
+
+
+def processor_time(pid: int) -> float:
+    """Give the seconds of processor time that a process has used."""
+    return sum(int(thread[11]) + int(thread[12]) for thread in threads_of(pid)) / os.sysconf("SC_CLK_TCK")
 
 
 def show(total: Sum, options: argparse.Namespace, seconds: float) -> None:
@@ -137,16 +162,19 @@ def show(total: Sum, options: argparse.Namespace, seconds: float) -> None:
 def main() -> int:
     """Make the calls that were asked for; 1 if one of them shows a defect."""
     parser = argparse.ArgumentParser(prog="fuzz", description="Call everything that is public with values that belong nowhere.")
-    parser.add_argument("--seconds", type=float, default=60.0, help="stop after so long (60)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="stop the calls after so long (60)")
     parser.add_argument("--calls", type=int, default=10**6, help="stop after so many (1000000)")
     parser.add_argument("--seed", type=int, default=0, help="which calls: those of a seed are always the same (0)")
     parser.add_argument("--first", type=int, default=0, help="the number of the first call (0)")
     parser.add_argument("--limit", type=float, default=10.0, help="seconds of processor time that a call may take (10)")
     parser.add_argument("--memory", type=float, default=4.0, help="GiB that the calls may use beyond the start (4)")
-    parser.add_argument("--modules", type=lambda text: tuple(text.split(",")), default=MODULES, help="what is called (all but rsnn.torch)")
+    parser.add_argument("--modules", type=lambda text: tuple(text.split(",")), default=MODULES, help="what is called (rsnn: all of it)")
     parser.add_argument("--stress", type=float, default=10.0, help="seconds of threads, forks and Ctrl-C at the end; 0: none (10)")
     parser.add_argument("--show", action="store_true", help="print every call with its arguments")
+    parser.add_argument("--names", action="store_true", help="say which public names no call drives, and make no calls")
     options = parser.parse_args()
+    if options.names:
+        return subprocess.run([sys.executable, "-m", "fuzz.entries"], env=QUIET, check=False).returncode
     begin, total = time.monotonic(), Sum()
     first, end = options.first, begin + options.seconds
     for _ in range(MOST_DEATHS):

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from hostile import Rng, hostile, some
 
-from fuzz.entries import Entry, Interface, owner_of
+from fuzz import tensors
+from fuzz.entries import Entry, Interface, copied
 
 SIZES = (0, 1, -1, 7, 2**16, 2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1, 2**63, 2**64)
 KINDS = ("?", "i1", "u2", "<i4", ">i4", "i8", "u8", "f2", "f4", "f8", ">f4", ">f8", "g", "F", "O", "U3", "M8[s]", "i4,f4")
@@ -55,6 +56,9 @@ def odd(rng: Rng, array: np.ndarray[Any, Any]) -> Any:
 
 def altered(rng: Rng, value: Any) -> Any:
     """What was meant, changed a little: another dtype, layout, shape, a number among the others, a word with a letter less."""
+    if tensors.is_tensor(value):
+        array = tensors.array(value)
+        return tensors.altered(rng, value) if array is None or rng.random() < 0.7 else tensors.of(altered(rng, array))
     if isinstance(value, np.ndarray) and value.size > 2**24:
         return value[..., None]
     if isinstance(value, np.ndarray):
@@ -102,22 +106,20 @@ def altered(rng: Rng, value: Any) -> Any:
 
 def arguments(rng: Rng, interface: Interface, entry: Entry) -> tuple[Any, dict[str, Any]]:
     """The object and the arguments of one call: as in an example, if there is one, then changed in some places."""
-    names = list(entry.parameters)
-    if entry.seen:
-        owner, seen = some(rng, *entry.seen)
-        given = dict(seen)
-    else:
-        owner, given = None, {}
-    if entry.method and (owner is None or rng.random() < 0.3):
-        alike = [one for one in interface.objects.get(owner_of(entry), ()) if hasattr(one, entry.call.__name__)]
+    owner, given = some(rng, *entry.seen) if entry.seen else (None, {})
+    names = list(dict.fromkeys([*entry.parameters, *([entry.rest] if entry.rest else []), *given]))
+    given = {name: copied(value) if tensors.is_module(value) else value for name, value in given.items()}
+    if entry.owner and (owner is None or rng.random() < 0.3):
+        alike = interface.objects.get(entry.owner, ())
         owner = some(rng, *alike) if alike else owner
+    owner = copied(owner) if tensors.is_module(owner) else owner
     for name in names:
-        if name not in given and entry.parameters[name].default is inspect.Parameter.empty:
+        if name in entry.parameters and name not in given and entry.parameters[name].default is inspect.Parameter.empty:
             given[name] = drawn(rng, interface, name, None)
     for _ in range(rng.integers(0, 4) if names else 0):
         name = some(rng, *names)
         given[name] = drawn(rng, interface, name, given.get(name))
-    if rng.random() < 0.15:
+    if names and rng.random() < 0.15:
         share(rng, names, given)
     return owner, given
 
@@ -125,11 +127,15 @@ def arguments(rng: Rng, interface: Interface, entry: Entry) -> tuple[Any, dict[s
 def drawn(rng: Rng, interface: Interface, name: str, value: Any) -> Any:
     """A value for an argument: altered, of the same name elsewhere, of any name, hostile or enormous."""
     kind = rng.integers(8)
+    if tensors.is_module(value) and rng.random() < 0.7:
+        return value
     if kind < 2 and value is not None:
         return altered(rng, value)
+    if tensors.is_tensor(value) and rng.random() < 0.5:  # what is hostile as an array, as a tensor
+        return tensors.of(enormous(rng) if kind == 5 else hostile(rng))
     if kind < 4 and interface.by_name.get(name):
         found = some(rng, *interface.by_name[name])
-        return altered(rng, found) if rng.random() < 0.3 else found
+        return altered(rng, found) if rng.random() < 0.3 else copied(found) if tensors.is_module(found) else found
     if kind == 4 and interface.by_name:
         return some(rng, *interface.by_name[some(rng, *interface.by_name)])
     return enormous(rng) if kind == 5 else hostile(rng)

@@ -238,7 +238,7 @@ class IntegerNeuron(_Plain):
                 raise InvalidTypeError(f"{name}={shown(getattr(self, name))}: must be a rsnn.chip.Register")
         self._fix("v_threshold", "v_low", "bias", "v_min", "v_max", "refractory")
         for name, low, high in (("max_spikes", 0, 65535), ("threshold_shift", 0, 32), ("input_shift", 0, 32), ("input_bits", 2, 64)):
-            if getattr(self, name) is not None:
+            if getattr(self, name) is not None or name.endswith("_shift"):
                 object.__setattr__(self, name, integer(name, getattr(self, name), low, high))
         if self.restart is not None:
             given = integers("restart", self.restart)

@@ -18,10 +18,9 @@ _COLUMNS = 3
 
 def draw(report: Report, axes: Axes | None) -> Axes:
     """Draw a report; see `rsnn.chip.Report.plot`."""
-    if axes is None:
-        from matplotlib.figure import Figure
+    from rsnn.plot.data import new_axes, new_figure
 
-        axes = Figure(figsize=(8, 1.6 + 0.55 * len(report.layers)), layout="constrained").subplots()
+    axes = new_figure(None, 8.0, 1.6 + 0.55 * len(report.layers)).subplots() if axes is None else new_axes(axes)
     causes = [cause for cause in CAUSES if any(row.moved.get(cause) for row in report.layers)]
     rows = list(range(len(report.layers)))
     left = [0.0] * len(rows)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from rsnn.arguments import array_of, is_tensor, shown
+from rsnn.arguments import is_tensor, numbers, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.torch.graph import Add, Graph
 from rsnn.torch.lift import Dropout, Lift
@@ -103,7 +103,11 @@ class Analog:
 
     def data(self, name: str, value: Any) -> Tensor:
         """Check data for the model: a tensor of its dtype, at least one sample."""
-        given = value if is_tensor(value) else torch.tensor(array_of(name, value))
+        if is_tensor(value):
+            given = value
+        else:
+            array = numbers(name, value)
+            given = torch.tensor(array if array.dtype.isnative and array.dtype.itemsize <= 8 else array.astype(np.float64))
         if given.ndim < 2 or not given.numel():
             raise InvalidValueError(
                 f"{name} has shape {tuple(given.shape)}: must be (samples, ...), at least one sample as the model takes it"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import choice, count, flag, scalar, shown
+from rsnn.arguments import choice, flag, scalar, shown, size
 from rsnn.errors import InvalidValueError
 
 from .report import Array, Candidate, Search, agreement, means, read_model
@@ -365,13 +365,13 @@ def _search(
     threads: int | None,
 ) -> Search:
     """Run the network of each candidate."""
-    steps, samples, tolerance = count("steps", steps, 1), count("samples", samples, 1), scalar("tolerance", tolerance)
+    steps, samples, tolerance = size("steps", steps, 1), size("samples", samples, 1), scalar("tolerance", tolerance)
     chosen = np.unique(np.linspace(0, len(data) - 1, min(samples, len(data))).round().astype(int))
     some = data[chosen.tolist()]
     expected: Array = read.activity(some, [read.output()])[0].astype(np.float64)
     if options["output"] == "spikes":
         expected = np.maximum(expected, 0.0)
-    size = float(np.sqrt(np.mean(expected**2))) or 1.0
+    largest = float(np.sqrt(np.mean(expected**2))) or 1.0
     tried, skipped = [], []
     for one in candidates:
         try:
@@ -384,7 +384,7 @@ def _search(
         network = scaled(base, read.entries, unit, options["v_threshold"])
         ran = means(network, some.cpu().numpy(), steps, rates=False, threads=threads)
         found = ran.output * unit[-1]
-        error = float(np.sqrt(np.mean((found - expected) ** 2))) / size
+        error = float(np.sqrt(np.mean((found - expected) ** 2))) / largest
         tried.append(Candidate(one, error, agreement(expected, found), ran.spikes / len(some)))
     best = next((one for one in tried if one.error <= tolerance), min(tried, key=lambda one: one.error))
     return Search(steps, len(some), tuple(tried), best, tolerance, tuple(skipped))

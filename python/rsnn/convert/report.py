@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rsnn.arguments import count, shown
+from rsnn.arguments import shown, size
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import Network
 from rsnn.tables import ruled
@@ -236,7 +236,7 @@ def compare(model: Any, network: Network, x: Any, *, steps: int = 64, threads: i
     given: Any = network
     if not isinstance(given, Network):
         raise InvalidTypeError(f"network={shown(network)}: must be the rsnn.Network that from_relu made of the model")
-    read, steps = read_model(model), count("steps", steps, 1)
+    read, steps = read_model(model), size("steps", steps, 1)
     data = read.data("x", x)
     relus = read.of("relu")
     spiking = [k for k, neuron in network.neurons.items() if neuron.kernel().spiking]

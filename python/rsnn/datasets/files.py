@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,11 @@ def _in_memory(source: Any) -> Recordings | None:
         if one.dtype.names is None:
             raise InvalidTypeError(f"source={shown(one)}: must be a structured array with the fields t, x, y, p; {one.dtype} came")
         return Recordings("memory", one.dtype.names, None, 1, lambda k: one)
-    if isinstance(source, (str, bytes)) or not (hasattr(source, "__getitem__") and hasattr(source, "__len__")) or isinstance(source, tuple):
+    if (
+        isinstance(source, (str, bytes, Mapping))
+        or not (hasattr(source, "__getitem__") and hasattr(source, "__len__"))
+        or isinstance(source, tuple)
+    ):
         return None
     if not len(source):
         raise InvalidValueError("source: an empty data set came")

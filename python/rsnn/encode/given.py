@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rsnn.arguments import count, flag, is_tensor, shown
-from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.arguments import count, flag, is_tensor, of_tensor, shown
+from rsnn.errors import InvalidValueError
 from rsnn.simulation import data
 from rsnn.spikes import Spikes
 
@@ -55,7 +55,7 @@ def given(name: str, value: Any, axes: int = 0, meaning: str = "") -> Given:
     """Check an argument that is an array of numbers, packed spikes or a tensor, with at least so many axes."""
     tensor = None
     if is_tensor(value):
-        tensor, value = value, _numpy(name, value)
+        tensor, value = value, of_tensor(name, value)
     read, dtype = data(value, name)
     array = time_first(name, read).numpy(dtype) if isinstance(read, Spikes) else np.require(read, dtype, ["C", "A"])
     if array.ndim < axes:
@@ -68,20 +68,6 @@ def time_first(name: str, spikes: Spikes) -> Spikes:
     if spikes.batch_first:
         raise InvalidValueError(f"{name}: they are packed with batch_first=True; time must come first: rsnn.Spikes.pack((T, ...))")
     return spikes
-
-
-def _numpy(name: str, tensor: Any) -> Array:
-    import torch
-
-    if tensor.layout is not torch.strided:
-        raise InvalidTypeError(f"{name} has the layout {tensor.layout}: must be dense; {name}.to_dense() converts it")
-    if tensor.dtype.is_complex or tensor.is_quantized:
-        raise InvalidTypeError(f"{name} is {tensor.dtype}: must be float32 or float64, bool or integers; give real numbers")
-    if tensor.is_meta:
-        raise InvalidValueError(f"{name} is on the device meta: it has no numbers; give a tensor that has")
-    held = tensor.detach().cpu().resolve_conj().resolve_neg()
-    half = held.dtype.is_floating_point and held.dtype not in (torch.float32, torch.float64)
-    return (held.float() if half else held).numpy()  # type: ignore[no-any-return]
 
 
 def finite(x: Given, low: float = -math.inf, high: float = math.inf, cure: str = "") -> None:

@@ -93,7 +93,7 @@ def population(x: Any, out_features: int, *, scale: float | None = None, sigma: 
     """
     came, features = given("x", x), size("out_features", out_features, 1)
     finite(came)
-    width = positive("sigma", scalar("sigma", sigma))
+    width = np.float64(positive("sigma", scalar("sigma", sigma)))
     if scale is None:
         last = float(came.array.max()) if came.array.size else 1.0
         if not last > 0:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rsnn.arguments import array_of, choice, count, flag, float_dtype, is_tensor, names, scalar, shown, size
+from rsnn.arguments import array_of, choice, count, flag, float_dtype, is_tensor, names, scalar, shape_of, shown, size
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.reference.coding import words
 
@@ -231,6 +231,7 @@ def _one_hot(targets: Any, num_classes: Any, dtype: Any) -> tuple[Given, Array]:
         raise InvalidValueError(
             f"targets: {numbers.min()} to {numbers.max()} came; must be from 0 to {classes - 1}, or give a larger num_classes"
         )
+    shape_of("targets, a number for each class", (*numbers.shape, classes))
     return came, (numbers[..., None] == np.arange(classes)).astype(kind)
 
 

@@ -174,7 +174,7 @@ def latency(
         raise InvalidValueError("clip=True: code='log_intensity' has no threshold; leave clip out")
     at = np.asarray(np.rint(_times(given_, rule)))
     fires = given_.array >= threshold if clip else np.ones(at.shape, bool)
-    beyond = fires & (at > rule.steps - 1)
+    beyond = fires & ~(at <= rule.steps - 1)  # NaN too, of numbers beyond the dtype
     if late == "error" and beyond.any():
         raise InvalidValueError(
             f"steps={rule.steps}: a spike comes at step {at[beyond].max():.0f}; give more steps, a smaller tau, normalize=True, clip=True "
@@ -201,7 +201,7 @@ def _at(at: Array, fires: Array, steps: int, interpolate: bool, on: float, off: 
 def _times(x: Given, rule: Code) -> Array:
     if not x.array.size:
         return np.empty(x.array.shape, x.dtype)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         return np.asarray(rule.times(x.array, np), x.dtype)
 
 

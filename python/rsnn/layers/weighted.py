@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsnn import _rsnn
-from rsnn.arguments import count, shape_of, shown
+from rsnn.arguments import count, shape_of, shown, size
 from rsnn.errors import InvalidValueError
 from rsnn.memory import empty
 from rsnn.simulation import data
@@ -366,8 +366,8 @@ def pair(name: str, value: Any, low: int) -> tuple[int, int]:
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise InvalidValueError(f"{name}={shown(value)}: must be one integer or two, (rows, columns)")
-        return count(f"{name}[0]", value[0], low), count(f"{name}[1]", value[1], low)
-    number = count(name, value, low, "or a pair, (rows, columns)")
+        return size(f"{name}[0]", value[0], low), size(f"{name}[1]", value[1], low)
+    number = size(name, value, low, "or a pair, (rows, columns)")
     return number, number
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rsnn.arguments import LARGEST, SMALLEST, array_of, flag, is_tensor, scalar, within
+from rsnn.arguments import LARGEST, SMALLEST, array_of, flag, is_tensor, of_tensor, scalar, within
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import NetworkResult
 from rsnn.simulation import Result
@@ -22,7 +22,7 @@ def dense(name: str, value: Any) -> Array:
         value = value.output
     if isinstance(value, Spikes):
         return value.numpy()
-    array = array_of(name, value.detach().cpu().numpy() if is_tensor(value) else value)
+    array = array_of(name, of_tensor(name, value) if is_tensor(value) else value)
     if array.dtype.kind not in "biuf":
         raise InvalidTypeError(f"{name}: {array.dtype} came; give numbers or bool")
     if array.dtype.kind == "f" and not np.isfinite(array).all():

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rsnn import _rsnn
-from rsnn.arguments import LARGEST, is_tensor, numbers, scalar, within
+from rsnn.arguments import LARGEST, in_memory, is_tensor, numbers, scalar, within
 from rsnn.errors import InvalidValueError
 from rsnn.neurons import LI
 from rsnn.simulation import simulate
@@ -78,7 +78,9 @@ def decaying_integral(squares: Any, ratio: float) -> Any:
     >>> float(decaying_integral(np.array([0.0, 1.0]), 0.5))
     1.0
     """
-    if not is_tensor(squares):
+    if is_tensor(squares):
+        in_memory("squares", squares)
+    else:
         squares = numbers("squares", squares)
     if squares.ndim == 0 or len(squares) == 0:
         raise InvalidValueError(f"squares has shape {tuple(squares.shape)}: must be (T, ...) with at least one step")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from rsnn.arguments import LARGEST, SMALLEST, real, within
+from rsnn.arguments import LARGEST, SMALLEST, fitting, real, within
 from rsnn.composed import Neuron
 from rsnn.stages import AdaptationCurrent, EulerExp, Membrane, Quad, Single, ToValue
 
@@ -328,8 +328,10 @@ class AdEx(Named):
         """
         leak = real("g_l", g_l)
         within("g_l", leak, SMALLEST, LARGEST)
-        over = {"C": C, "a": a, "b": b}
-        tau_mem, couple, inc = (real(name, value) / leak for name, value in over.items())
+        over = {name: real(name, value) for name, value in {"C": C, "a": a, "b": b}.items()}
+        for name, value in over.items():
+            fitting(name, value, "g_l", leak)
+        tau_mem, couple, inc = (value / leak for value in over.values())
         return cls(
             tau_mem,
             v_leak=e_l,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rsnn.arguments import array_of, flag, is_tensor, shown
+from rsnn.arguments import array_of, flag, is_tensor, of_tensor, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import Network
 from rsnn.recurrent import Recurrent
@@ -114,12 +114,14 @@ def _time_first(network: Network) -> Network:
 
 def _frames(network: Network, x: Any, swap: bool) -> Array:
     """Give the input as (T, B, ...)."""
-    array = array_of("x", x.detach().cpu().numpy() if is_tensor(x) else x)
+    array = array_of("x", of_tensor("x", x) if is_tensor(x) else x)
     shape: Any = network.input_shape
     lead = array.ndim - len(shape)
     if lead not in (1, 2) or array.shape[lead:] != tuple(shape) or (swap and lead == 1):
         accepted = f"(B, T, *{tuple(shape)})" if swap else f"(T, [B,] *{tuple(shape)})"
         raise InvalidValueError(f"x has shape {array.shape}: must be {accepted}, as the network takes it")
+    if not array.size:
+        raise InvalidValueError(f"x has shape {array.shape}: there is nothing to run over; give at least one step")
     frames = array[:, None] if lead == 1 else (array.swapaxes(0, 1) if swap else array)
     return np.asarray(frames, np.float64 if array.dtype == np.float64 else np.float32)
 
@@ -160,7 +162,7 @@ def _is_recording(one: Any) -> bool:
 
 def _recorded(one: Any, network: Network, k: int, frames: Array, swap: bool) -> Array:
     """Check recorded spikes of a layer."""
-    held = one.numpy() if isinstance(one, Spikes) else (one.detach().cpu().numpy() if is_tensor(one) else one)
+    held = one.numpy() if isinstance(one, Spikes) else (of_tensor("original", one) if is_tensor(one) else one)
     array = array_of("original", held)
     if array.dtype.kind not in "biuf":
         raise InvalidTypeError(

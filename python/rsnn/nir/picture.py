@@ -18,10 +18,9 @@ BEFORE, AFTER = 20, 80
 
 def draw(report: Audit, axes: Axes | None) -> Axes:
     """Draw an audit; see `rsnn.nir.Audit.plot`."""
-    if axes is None:
-        from rsnn.plot.picture import Picture
+    from rsnn.plot.data import new_axes, new_figure
 
-        axes = Picture(figsize=(8, 4), layout="constrained").subplots()
+    axes = new_figure(None, 8.0, 4.0).subplots() if axes is None else new_axes(axes)
     pair: Any = report._pair
     if pair is None:
         axes.bar([one.called for one in report.layers], [one.expected for one in report.layers], color=KINDS[0][1])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import count, shown
+from rsnn.arguments import flag, shown, size
 from rsnn.errors import InvalidTypeError, InvalidValueError
 
 from .data import (
@@ -14,6 +14,7 @@ from .data import (
     FLOAT,
     INK,
     LABELS,
+    color_of,
     fired,
     is_result,
     new_axes,
@@ -89,7 +90,7 @@ def raster(
     'time step'
     """
     seen = fired(spikes, layer, sample)
-    dt, axes = step_length(dt), new_axes(axes)
+    dt, color, counts, axes = step_length(dt), color_of(color), flag("counts", counts), new_axes(axes)
     steps, neurons = seen.shape
     t, k = np.nonzero(seen)
     box = axes.get_window_extent()
@@ -180,6 +181,8 @@ def traces(
     dt = step_length(dt)
     for name_, given in (("labels", labels), ("colors", colors)):
         _sequence(name_, given)
+    for one in colors:
+        color_of(one)
     if neurons is not None:
         chosen = [neurons] if isinstance(neurons, (int, np.integer)) else neurons
         after = _chosen(after, chosen)
@@ -219,7 +222,7 @@ def _membranes(axes: Axes, after: Any, peak: Any, marks: Any, dt: float, labels:
     wide, drawn = (t, after) if peak is None else (np.repeat(t, 2), np.stack([peak, after], axis=1).reshape(2 * steps, -1))
     rows = sum(one.get_gid() == SPIKES for one in axes.collections)  # of what was drawn here before
     for k in range(after.shape[1]):
-        color = colors[k % len(colors)] if colors else None
+        color = colors[k % len(colors)] if len(colors) else None
         line = axes.plot(wide, drawn[:, k], style, color=color, label=labels[k] if k < len(labels) else None, linewidth=1.5)[0]
         if marks is not None:
             when = t[np.nonzero(marks[:, k])]
@@ -264,15 +267,15 @@ def spike_count(
     """
     totals = fired(spikes, layer, sample).sum(axis=0, dtype=np.float64)
     _sequence("labels", labels)
-    if labels and len(labels) != len(totals):
+    if len(labels) and len(labels) != len(totals):
         raise InvalidValueError(f"labels: {len(labels)} came for {len(totals)} neurons; give one for each")
-    axes = new_axes(axes)
+    color, axes = color_of(color), new_axes(axes)
     axes.bar(np.arange(len(totals)), totals, width=0.8 if len(totals) < 60 else 1.0, color=color)
-    if labels:
+    if len(labels):
         axes.set_xticks(range(len(totals)), list(labels))
     else:
         whole_ticks(axes.xaxis, max(len(totals), 1))
-    axes.set(xlim=(-0.5, len(totals) - 0.5), xlabel="" if labels else "neuron", ylabel="spikes")
+    axes.set(xlim=(-0.5, len(totals) - 0.5), xlabel="" if len(labels) else "neuron", ylabel="spikes")
     return axes
 
 
@@ -315,8 +318,8 @@ def isi(
     >>> plot.isi(np.arange(100) % 10 == 0).get_title()
     '9 intervals, mean 10, CV 0.00'
     """
-    seen, bins, dt = fired(spikes, layer, sample), count("bins", bins, 1), step_length(dt)
-    axes = new_axes(axes)
+    seen, bins, dt = fired(spikes, layer, sample), size("bins", bins, 1), step_length(dt)
+    color, axes = color_of(color), new_axes(axes)
     steps = intervals(seen)
     times = steps * dt
     if len(steps):

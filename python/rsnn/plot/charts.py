@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import count, is_tensor, shown
+from rsnn.arguments import is_tensor, shown, size
 from rsnn.convert import Comparison
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import Network
 
-from .data import FLOAT, INK, INTEGER, QUIET, finite, new_axes, new_figure, plain, two_axes
+from .data import FLOAT, INK, INTEGER, QUIET, color_of, finite, new_axes, new_figure, plain, two_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +99,7 @@ def confusion(matrix: ArrayLike, axes: Axes | None = None, *, color: str = FLOAT
     """
     counts = two_axes("matrix", finite("matrix", matrix))
     n = counts.shape[0]
-    axes = new_axes(axes, 4.4, 4.4)
+    color, axes = color_of(color), new_axes(axes, 4.4, 4.4)
     if counts.shape != (n, n):
         raise InvalidValueError(f"matrix: shape {counts.shape} is not square; give (n, n) counts, truth by answer")
     for i, j in np.argwhere(counts > 0):
@@ -180,7 +180,7 @@ def weights(source: Any, axes: Axes | None = None, *, bins: int = 60) -> Axes:
     >>> plot.weights(net).get_legend().get_texts()[0].get_text()
     '0 Linear (3, 2): 0.5 ± 1.71'
     """
-    bins, found = count("bins", bins, 1), list(_weights(source))
+    bins, found = size("bins", bins, 1), list(_weights(source))
     if not found:
         raise InvalidValueError(f"source={shown(source)}: it has no weights; give a network, a layer, a torch module or an array")
     axes = new_axes(axes)

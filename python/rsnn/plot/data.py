@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import LARGEST, SMALLEST, array_of, count, is_tensor, scalar, shown, within
+from rsnn.arguments import LARGEST, SMALLEST, array_of, count, is_tensor, of_tensor, scalar, shown, within
 from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.spikes import Spikes
@@ -59,6 +59,15 @@ def new_axes(axes: Axes | None, width: float = 6.4, height: float = 3.6) -> Axes
     return axes
 
 
+def color_of(value: Any) -> Any:
+    """Check a colour."""
+    from matplotlib.colors import is_color_like
+
+    if not is_color_like(value):
+        raise InvalidValueError(f'color={shown(value)}: must be a colour of matplotlib, such as "black", "#2166ac" or (0.1, 0.4, 0.7)')
+    return value
+
+
 def plain(axes: Any) -> Any:
     """Take the frame off two sides of axes that are ours."""
     for side in ("top", "right"):
@@ -69,7 +78,7 @@ def plain(axes: Any) -> Any:
 def array(name: str, value: Any) -> NDArray[Any]:
     """Make an array of an array, a tensor, spikes or a list."""
     if is_tensor(value):
-        value = value.detach().cpu().numpy()
+        value = of_tensor(name, value)
     if isinstance(value, Spikes):
         dense = value.numpy()
         return dense.swapaxes(0, 1) if value.batch_first else dense
@@ -92,6 +101,16 @@ def step_length(dt: Any) -> float:
     given = scalar("dt", dt)
     within("dt", given, SMALLEST, LARGEST)
     return given
+
+
+def limits(name: str, value: Any) -> tuple[float, float] | None:
+    """Check the limits of an axis: two numbers that ascend, or None."""
+    if value is None:
+        return None
+    made = finite(name, value)
+    if made.shape != (2,) or not made[0] < made[1]:
+        raise InvalidValueError(f"{name}={shown(value)}: must be two numbers that ascend, (low, high), or None for those of the run")
+    return float(made[0]), float(made[1])
 
 
 def two_axes(name: str, value: Any) -> NDArray[Any]:
@@ -119,7 +138,7 @@ def layer_of(result: Any, layer: Any, held: Mapping[Any, Any], what: str) -> Any
         if not held:
             raise InvalidValueError(f"layer: no layer of this result has {what}; for traces run with record=")
         return list(held)[-1]
-    if layer not in held:
+    if not isinstance(layer, (str, int, np.integer)) or layer not in held:
         raise InvalidValueError(f"layer={shown(layer)}: has no {what}; these layers do: {', '.join(map(str, held)) or 'none'}")
     return layer
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rsnn.arguments import choice, count, did_you_mean, scalar, shown
+from rsnn.arguments import choice, did_you_mean, scalar, shown, size
 from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
 
@@ -86,15 +86,17 @@ class Explorer:
         >>> shown.neurons
         (LIF(tau_mem=40.0),)
         """
+        moved: dict[str, float] = {}
         for name, value in values.items():
             slide = self.scene.slides.get(name)
             if slide is None:
                 cure = did_you_mean(name, self.scene.slides)
                 raise InvalidValueError(f"{name}={shown(value)}: there is no such slider; there are {', '.join(self.scene.slides)}{cure}")
-            if not slide.low <= scalar(name, value) <= slide.high:
+            moved[name] = scalar(name, value)
+            if not slide.low <= moved[name] <= slide.high:
                 raise InvalidValueError(f"{name}={shown(value)}: this slider goes from {slide.low:g} to {slide.high:g}")
-        for name, value in values.items():
-            self.front.move(name, float(value))
+        for name, number in moved.items():
+            self.front.move(name, number)
 
     def show(self) -> None:
         """Show the window, and return when it is closed; in a session that is interactive, at once. In a notebook, show the widgets."""
@@ -179,7 +181,7 @@ def explore(
     chosen = choice("where", where, ("auto", "window", "notebook"))
     if chosen == "auto":
         chosen = "notebook" if figure is None and in_notebook() else "window"
-    slides, signal = sliders_of(given, x, count("steps", steps, 1), sliders)
+    slides, signal = sliders_of(given, x, size("steps", steps, 1), sliders)
     if figure is not None:
         made = new_figure(figure, 0, 0)
     elif chosen == "notebook":

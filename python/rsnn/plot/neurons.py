@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rsnn.arguments import count, scalar, shown
+from rsnn.arguments import flag, scalar, shown, size
 from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.simulation import simulate
 from rsnn.stages import Integrator
 from rsnn.state import make_state
 
-from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, finite, new_axes
+from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, color_of, finite, limits, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,11 +84,20 @@ def activation_curve(
         )
     threshold = float(one.coefficients()["v_threshold"])
     drive = np.linspace(-5.0, 5.0, 51) * abs(threshold) if inputs is None else np.sort(finite("inputs", inputs).astype(np.float64).ravel())
-    spikes = simulate(one, drive, steps=count("steps", steps, 1)).spikes.sum(axis=0)
-    axes = new_axes(axes)
-    if isinstance(one.stages.membrane, Integrator) if relu is None else relu:
+    spikes = simulate(one, drive, steps=size("steps", steps, 1)).spikes.sum(axis=0)
+    color, axes = color_of(color), new_axes(axes)
+    if isinstance(one.stages.membrane, Integrator) if relu is None else flag("relu", relu):
         axes.plot(drive, np.maximum(0.0, steps * drive / threshold), color=QUIET, linewidth=4.0, label="ReLU", zorder=1)
-    axes.plot(drive, spikes, ".-", color=color, markersize=4, linewidth=1.0, label=label or type(neuron).__name__, zorder=2)
+    axes.plot(
+        drive,
+        spikes,
+        ".-",
+        color=color,
+        markersize=4,
+        linewidth=1.0,
+        label=type(neuron).__name__ if label is None else str(label),
+        zorder=2,
+    )
     axes.set(xlabel="constant input", ylabel=f"spikes in {steps} steps")
     axes.legend(frameon=False, fontsize=9)
     return axes
@@ -159,7 +168,7 @@ def phase_plane(
             f"neuron={shown(neuron)}: its state is {', '.join(states)}; a plane needs v and one of w and a: AdEx or Izhikevich, "
             "without synapse and refractory period"
         )
-    drive, steps = finite("x", x).astype(np.float64), 2000 if steps is None else count("steps", steps, 0)
+    drive, steps = finite("x", x).astype(np.float64), 2000 if steps is None else size("steps", steps, 0)
     if drive.ndim > 1:
         raise InvalidValueError(f"x: shape {drive.shape} came; must be a number or (T,), the input of one neuron")
     drive = np.full(steps, float(drive)) if drive.ndim == 0 else drive
@@ -170,14 +179,14 @@ def phase_plane(
     threshold = float(one.coefficients()["v_threshold"])
     flow = _Flow(one, second, level)
     landed = run.v[run.spikes > 0]
-    wide = v or _limits(np.append(landed, way[0][way[0] <= np.quantile(way[0], NEAR)]))
+    wide = limits("v", v) or _limits(np.append(landed, way[0][way[0] <= np.quantile(way[0], NEAR)]))
     at = np.linspace(*wide, POINTS)
     still_v = np.column_stack([at, flow.still_v(at)])
     still_w = flow.still_w(at)
     lowest = float(np.nanmin(still_v[:, 1]))
-    tall = w or _limits(np.append(way[1], lowest))
+    tall = limits("w", w) or _limits(np.append(way[1], lowest))
     axes = new_axes(axes, 6.4, 4.6)
-    if field:
+    if flag("field", field):
         _draw_field(axes, flow, wide, tall)
     axes.plot(*still_v.T, color=FLOAT, linewidth=1.6, label="v stands still")
     axes.plot(*still_w.T, color=INTEGER, linewidth=1.6, label=f"{second} stands still")

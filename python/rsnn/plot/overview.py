@@ -88,6 +88,8 @@ def result(
 
 def _layers(out: Any, layer: Any) -> list[Any]:
     """Choose the layers to draw; of a single neuron None."""
+    if layer is not None and not isinstance(layer, (str, int, np.integer)):
+        raise InvalidTypeError(f"layer={shown(layer)}: must be the name or the index of a layer, or None for all of them")
     if not by_layer(out) or layer is not None:
         return [layer]
     return (

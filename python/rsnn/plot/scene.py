@@ -45,6 +45,8 @@ def sliders_of(
     neurons: tuple[AnyNeuron, ...], x: Any, steps: int, wanted: Mapping[str, Any] | None
 ) -> tuple[dict[str, Slide], Callable[[Mapping[str, float]], Array]]:
     """Choose the sliders, and give the function from their values to the input."""
+    if wanted is not None and not isinstance(wanted, Mapping):
+        raise InvalidTypeError(f"sliders={shown(wanted)}: must be a dict from names to (low, high), or None")
     given = dict(wanted or {})
     slides: dict[str, Slide] = {}
     own, signal = _signal(neurons, x, steps)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rsnn.arguments import array_of, real, shown, within
+from rsnn.arguments import array_of, fitting, real, shown, within
 from rsnn.stages.stage import ANY, POSITIVE
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def _join(function: Callable[[Any, Any], Any], a: Any, b: Any) -> Number:
     """Join two numbers, one of which may be a Python float: in float32 if one of them is, else in float64, rounded once."""
     numbers = [x for x in (a, b) if isinstance(x, Number)]
     kind = np.float32 if any(x.value.dtype == np.float32 for x in numbers) else np.float64
+    if len(numbers) == 2:
+        fitting(", ".join(a.given), a.value, ", ".join(b.given), b.value)
     values = [x.value.astype(kind) if isinstance(x, Number) else kind(x) for x in (a, b)]
     formulas = [x.formula if isinstance(x, Number) else (lambda p, xp, x=x: x) for x in (a, b)]
     given: dict[str, Array] = {}

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rsnn import arguments
-from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.errors import InvalidTypeError, InvalidValueError, OutOfRangeError
 
 NATIVE = (torch.float32, torch.float64)
 """The dtypes that the native kernels compute in."""
@@ -26,6 +26,8 @@ def floating(name: str, value: Any) -> Tensor:
         raise InvalidTypeError(f"{name} is {value.dtype}: must be float32 or float64; {name}.float() converts it")
     if value.layout is not torch.strided:
         raise InvalidTypeError(f"{name} has the layout {value.layout}: must be dense; {name}.to_dense() converts it")
+    if not torch.compiler.is_compiling() and not value.is_meta:
+        arguments.in_memory(name, value)
     return value
 
 
@@ -56,6 +58,14 @@ def alike(name: str, value: Tensor, other: str, like: Tensor, cure: str) -> None
     together(name, value, other, like, cure)
     if value.dtype != like.dtype:
         raise InvalidTypeError(f"{name} is {value.dtype} and {other} {like.dtype}: both must have one dtype; {cure}")
+
+
+def position(index: Any, modules: int) -> int:
+    """Check which of some modules is meant, from the end where it is negative."""
+    at = arguments.count("index", index, -modules)
+    if at >= modules:
+        raise OutOfRangeError(f"index={at}: there are {modules} modules, 0 to {modules - 1}")
+    return at
 
 
 def pair(name: str, value: Any, least: int) -> tuple[int, int]:

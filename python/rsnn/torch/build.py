@@ -71,8 +71,8 @@ def from_network(
     """
     if not isinstance(net, rsnn.Network):
         raise InvalidTypeError(f"net={shown(net)}: must be a rsnn.Network")
-    if dtype not in (torch.float32, torch.float64):
-        raise InvalidTypeError(f"dtype={dtype}: must be torch.float32 or torch.float64")
+    if not isinstance(dtype, torch.dtype) or dtype not in (torch.float32, torch.float64):
+        raise InvalidTypeError(f"dtype={shown(dtype)}: must be torch.float32 or torch.float64")
     known = dict.fromkeys(name for neuron in net.neurons.values() for name in _neuron(neuron).parameters)
     wanted = tuple(known) if learn is True else names("learn", () if learn is False else learn, known, "no neuron of this network has it")
     options = {"surrogate": surrogate, "detach_reset": detach_reset, "detach": detach, "checkpoint": checkpoint, "backend": backend}

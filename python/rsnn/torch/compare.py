@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import rsnn
 from rsnn import metrics
-from rsnn.arguments import shown
+from rsnn.arguments import of_tensor, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.tables import aligned
 from rsnn.torch import _checks
@@ -117,7 +117,7 @@ def compare_spikes(module: nn.Module, x: Tensor, network: "rsnn.Network | None" 
     finally:
         module.train(was_training)
     found = list(_spikes(theirs))
-    ours = made.run(x.detach().cpu().numpy())
+    ours = made.run(of_tensor("x", x))
     if len(found) != len(ours.spikes):
         raise InvalidValueError(
             f"network: it has {len(ours.spikes)} layers that spike, the module has {len(found)}; give the one made of it"

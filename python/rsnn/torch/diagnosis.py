@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.tables import aligned
 from rsnn.torch import watch
@@ -103,6 +104,8 @@ def health(model: nn.Module, x: Tensor, loss: Callable[[Any], Tensor] | None = N
     ([0.0, None], 3)
     """
     x = watch.checked(model, x)
+    if loss is not None and not callable(loss):
+        raise InvalidTypeError(f"loss={arguments.shown(loss)}: must be a function of the model's output, or None for its sum")
     with watch.watched(model) as seen, watch.steady(model), torch.enable_grad():
         returned = model(x)
         output = returned[0] if isinstance(returned, (tuple, list)) else returned

@@ -176,9 +176,11 @@ def simulate(
     _checks.floating("x", x)
     weights = None if recurrent is None else _pair(recurrent)
     given = {} if parameters is None else parameters
+    if not isinstance(given, Mapping):
+        raise InvalidTypeError(f"parameters={arguments.shown(given)}: must be a dict from names to tensors")
     arguments.names("parameters", given, neuron.parameters)
     plan = Plan.of(neuron, tuple(given), weights is not None)
-    values = {name: torch.as_tensor(given.get(name, own), device=x.device) for name, own in neuron.parameters.items()}
+    values = {name: _parameter(name, given.get(name, own), x) for name, own in neuron.parameters.items()}
     return run(plan, values, x, state, record, options, weights)
 
 
@@ -249,6 +251,12 @@ def _native(
     output, final, traces, _ = apply_scan(x, coefficients, start, weight, bias, *said)
     recorded = dict(zip(record, traces.unbind(0), strict=True)) if record else {}  # torch cannot load a program that unbinds nothing
     return output, final, recorded
+
+
+def _parameter(name: str, value: Any, x: Tensor) -> Tensor:
+    """Read the value of a parameter: a tensor, a number or an array."""
+    held = value if isinstance(value, Tensor) else arguments.real(f"parameters: {name}", value)
+    return torch.as_tensor(held, device=x.device)
 
 
 def _pair(recurrent: Any) -> tuple[Any, Any]:

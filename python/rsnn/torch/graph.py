@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from rsnn import arguments
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import graph
+from rsnn.torch import _checks
 from rsnn.torch.sequential import Sequential, SequentialResult
 
 
@@ -90,7 +91,7 @@ class Graph(Sequential):
         """Give a module; a part of a graph would have inputs that are not there."""
         if isinstance(index, slice):
             raise InvalidTypeError(f"{arguments.shown(index)}: a graph has no slices; make another one of its modules")
-        return super().__getitem__(index)
+        return super().__getitem__(_checks.position(index, len(self)))
 
     def _together(self, k: int, inputs: list[Tensor]) -> Tensor:
         """Add up what comes into a module, in order."""

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from rsnn.errors import InvalidValueError
+from rsnn import arguments
+from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.torch import products
 from rsnn.torch._checks import pair
 
@@ -47,6 +48,14 @@ class Linear(nn.Linear):
     >>> rt.Linear(3, 2)(torch.zeros(10, 4, 3)).shape
     torch.Size([10, 4, 2])
     """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: torch.dtype | None = None
+    ) -> None:
+        sizes = [arguments.size(name, n, 0) for name, n in (("out_features", out_features), ("in_features", in_features))]
+        arguments.shape_of("weight", sizes)
+        check_making(bias, device, dtype)
+        super().__init__(in_features, out_features, bias, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         """Multiply the last axis by the weight."""
@@ -100,6 +109,8 @@ class Conv2d(nn.Conv2d):
         dtype: torch.dtype | None = None,
     ) -> None:
         check_options("Conv2d", dilation, groups, padding_mode)
+        check_convolution(2, in_channels, out_channels, kernel_size, stride, padding)
+        check_making(bias, device, dtype)
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
         frame_padding(self)  # refuses an unequal "same" now rather than at the first call
 
@@ -155,6 +166,8 @@ class Conv1d(nn.Conv1d):
         dtype: torch.dtype | None = None,
     ) -> None:
         check_options("Conv1d", dilation, groups, padding_mode)
+        check_convolution(1, in_channels, out_channels, kernel_size, stride, padding)
+        check_making(bias, device, dtype)
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
         side_padding(self)
 
@@ -170,9 +183,38 @@ def check_options(kind: str, dilation: Any, groups: Any, padding_mode: Any) -> N
         ("groups", groups, (1,)),
         ("padding_mode", padding_mode, ("zeros",)),
     ):
-        if given not in accepted:
-            msg = f"{name}={given!r}: rsnn.torch.{kind} takes only {name}={accepted[0]!r}; use torch.nn.{kind} here"
+        if type(given) not in (int, str, tuple) or given not in accepted:
+            msg = f"{name}={arguments.shown(given)}: rsnn.torch.{kind} takes only {name}={accepted[0]!r}; use torch.nn.{kind} here"
             raise InvalidValueError(msg)
+
+
+def check_convolution(axes: int, in_channels: Any, out_channels: Any, kernel_size: Any, stride: Any, padding: Any) -> None:
+    """Check the sizes of a convolution."""
+    sizes = [arguments.size("out_channels", out_channels, 1), arguments.size("in_channels", in_channels, 1)]
+    for name, value, least in (("kernel_size", kernel_size, 1), ("stride", stride, 1), ("padding", padding, 0)):
+        if name == "padding" and isinstance(value, str):
+            arguments.choice("padding", value, ("valid", "same"))
+            continue
+        each = value if isinstance(value, (tuple, list)) else (value,) * axes
+        if len(each) != axes:
+            raise InvalidValueError(f"{name}={arguments.shown(value)}: must be a whole number, or one for each of {axes} axes")
+        each = [arguments.size(name, one, least) for one in each]
+        sizes += each if name == "kernel_size" else []
+    arguments.shape_of("weight", sizes)
+
+
+def check_making(bias: Any, device: Any, dtype: Any) -> None:
+    """Check what says how the parameters of a layer are made."""
+    arguments.flag("bias", bias)
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise InvalidTypeError(f"dtype={arguments.shown(dtype)}: must be a floating point dtype of torch, such as torch.float32, or None")
+    try:
+        torch.empty(0, device=device)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        said = str(error).partition("\n")[0]
+        raise InvalidTypeError(
+            f'device={arguments.shown(device)}: must be a device that torch has here, such as "cpu", or None ({said})'
+        ) from error
 
 
 def frame_padding(conv: nn.Conv2d) -> tuple[int, int]:

@@ -1,11 +1,13 @@
 """rsnn's products on tensors: the ordered sums of the numpy layers where they run, torch's own elsewhere."""
 
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as torch_functional
 
+from rsnn import arguments
 from rsnn.errors import InvalidValueError
 from rsnn.torch import _checks
 from rsnn.torch._product_autograd import apply_conv2d, apply_linear, apply_pool2d
@@ -43,6 +45,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     _checks.floating("x", x)
     _checks.axes("x", x, 1, "(..., n_in)")
+    _check_weights(weight, bias, ("n_out", "n_in"))
     if x.shape[-1] != weight.shape[1]:
         raise InvalidValueError(
             f"x has the shape {tuple(x.shape)}: its last axis must be the {weight.shape[1]} inputs of the weight {tuple(weight.shape)}"
@@ -90,6 +93,7 @@ def conv2d(
     stride, padding = _checks.pair("stride", stride, 1), _checks.pair("padding", padding, 0)
     _checks.floating("x", x)
     _checks.axes("x", x, 3, "(..., channels, height, width)")
+    _check_weights(weight, bias, ("O", "C", "kh", "kw"))
     channels, *frame = x.shape[-3:]
     if channels != weight.shape[1]:
         raise InvalidValueError(
@@ -135,6 +139,7 @@ def conv1d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 
     """
     _checks.floating("x", x)
     _checks.axes("x", x, 2, "(..., channels, length)")
+    _check_weights(weight, bias, ("O", "C", "k"))
     return conv2d(x.unsqueeze(-2), weight.unsqueeze(-2), bias, (1, stride), (0, padding)).squeeze(-2)
 
 
@@ -167,6 +172,7 @@ def pool2d(x: Tensor, kernel: int | tuple[int, int], *, average: bool) -> Tensor
     tensor([[[4.]]])
     """
     ky, kx = _checks.pair("kernel", kernel, 1)
+    average = arguments.flag("average", average)
     _checks.floating("x", x)
     _checks.axes("x", x, 3, "(..., channels, height, width)")
     frames = x.reshape(prod(x.shape[:-3]), *x.shape[-3:])
@@ -177,6 +183,18 @@ def pool2d(x: Tensor, kernel: int | tuple[int, int], *, average: bool) -> Tensor
         windows = frames[..., : height * ky, : width * kx].reshape(*lead, height, ky, width, kx)
         output = windows.sum((-3, -1)) / (ky * kx if average else 1)
     return output.reshape(*x.shape[:-3], *output.shape[1:])
+
+
+def _check_weights(weight: Any, bias: Any, axes: tuple[str, ...]) -> None:
+    """Check the weight and the bias of a product, apart from the data."""
+    _checks.floating("weight", weight)
+    if weight.ndim != len(axes):
+        raise InvalidValueError(f"weight has the shape {tuple(weight.shape)}: must be ({', '.join(axes)})")
+    if bias is not None:
+        _checks.floating("bias", bias)
+        if bias.shape != weight.shape[:1]:
+            raise InvalidValueError(f"bias has the shape {tuple(bias.shape)}: must be {(weight.shape[0],)}, a number for each output")
+        _checks.alike("bias", bias, "the weight", weight, "bias.to(weight) moves and converts it")
 
 
 def _meet(x: Tensor, weight: Tensor) -> Tensor:

@@ -46,7 +46,9 @@ class Recurrence:
             )
         if elementwise and autapses:
             raise InvalidValueError("autapses=True: recurrent='elementwise' has no others; leave autapses= out")
-        return Recurrence(elementwise, arguments.count("hidden_size", hidden_size, 1), autapses, bias)
+        n = arguments.size("hidden_size", hidden_size, 1)
+        arguments.shape_of("hidden_size, squared", (n,) if elementwise else (n, n))
+        return Recurrence(elementwise, n, autapses, bias)
 
     def parameters(self) -> dict[str, nn.Parameter]:
         """Make the parameters: uniform within 1 / sqrt(fan-in), as those of `torch.nn.RNN`; an unused diagonal is 0."""

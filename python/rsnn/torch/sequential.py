@@ -149,7 +149,7 @@ class Sequential(nn.Sequential):
         """Give a module, or with a slice a `Sequential` of some."""
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]), batch_first=self.batch_first)
-        return super().__getitem__(index)
+        return super().__getitem__(_checks.position(index, len(self)))
 
     @property
     def recordable(self) -> tuple[str, ...]:
@@ -170,7 +170,7 @@ class Sequential(nn.Sequential):
                     raise InvalidValueError(f"record: {arguments.shown(k)} is not the position of a neuron; these are {positions}")
             return {k: record.get(k, ()) for k in neurons}
         known = self.recordable
-        given = () if record == ("v",) and not known else arguments.names("record", record, known)
+        given = () if isinstance(record, tuple) and record == ("v",) and not known else arguments.names("record", record, known)
         return {k: tuple(name for name in given if name in module.recordable) for k, module in neurons.items()}
 
     def _states(self, state: Any) -> dict[int, Any]:

@@ -69,6 +69,7 @@ class AdoptedLayer:
 
     def fault(self, flips: float = 0.0) -> str | None:
         """Say in which way it does not do what the original does, where this part of the spikes may differ; None where it does."""
+        flips = checked_flips(flips)
         if self.spikes is None:
             if not self.difference <= CLOSE:
                 return f"what it sends on differs by {self.difference:.2g} of the largest number"
@@ -141,7 +142,11 @@ def _layer(pair: Pair, given: Tensor, own: Any, walk: Walk, gradients: bool) -> 
     with torch.set_grad_enabled(wants):
         if pair.spiking is not None:
             own.rest(pair.original, given.shape[0 if walk.batch_first else 1])
-        theirs = _play(pair, here, own, walk.batch_first)
+        try:
+            theirs = _play(pair, here, own, walk.batch_first)
+        except RuntimeError as error:
+            said = str(error).partition("\n")[0]
+            raise InvalidValueError(f"x: {pair.path or 'the model itself'} does not take {tuple(given.shape)}: {said}") from error
         ours = _send(pair.adopted, there)
     if ours.shape != theirs.shape:
         raise InvalidValueError(

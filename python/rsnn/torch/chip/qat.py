@@ -162,8 +162,10 @@ class QAT(nn.Module):
             )
         chip, origins = self._made()
         record = TWINS[self.target][1] if torch.is_grad_enabled() else ()
+        if state is not None and not isinstance(state, Mapping):
+            raise InvalidTypeError(f"state={arguments.shown(state)}: must be the state that a call returned, a dict by layer, or None")
         given = None if state is None else dict(state)
-        result = chip.run(x.detach().cpu().numpy(), given, record=record, threads=torch.get_num_threads())
+        result = chip.run(arguments.of_tensor("x", x), given, record=record, threads=torch.get_num_threads())
         output, spikes = _tensor(result.output, x), {k: _tensor(each, x) for k, each in result.spikes.items()}
         if torch.is_grad_enabled():
             turn = _turned if chip.source.batch_first else _as_it_is

@@ -90,9 +90,10 @@ def labels(name: str, value: Any, shape: tuple[int, ...], classes: int, like: Te
             + swapped_axes(value.shape, shape, like.shape[:2])
         )
     _checks.together(name, value, "the recording", like, f"{name}.to(recording.device) moves it")
-    if _holds((value < 0) | (value >= classes)):
-        raise InvalidValueError(f"{name}: {int(value.min())} to {int(value.max())} came; must be from 0 to {classes - 1}, the classes")
-    return value.long()
+    made = value.long()
+    if _holds((made < 0) | (made >= classes)):
+        raise InvalidValueError(f"{name}: {int(made.min())} to {int(made.max())} came; must be from 0 to {classes - 1}, the classes")
+    return made
 
 
 def _holds(wrong: Tensor) -> bool:
@@ -145,7 +146,7 @@ def number(name: str, value: Any, low: float = -arguments.LARGEST, high: float =
 def numbers(name: str, value: Any) -> tuple[float, ...]:
     """Check one finite number or several."""
     if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
+        value = arguments.of_tensor(name, value)
     given = arguments.real(name, list(value) if isinstance(value, Iterable) else value)
     if isinstance(given, float):
         return (given,)

@@ -107,6 +107,6 @@ def victor_purpura_distance(spikes: Tensor, targets: Tensor, *, q: float, dt: fl
     for name, value in (("spikes", spikes), ("targets", targets)):
         _checks.floating(name, value)
         _checks.axes(name, value, 3, "(B, T, C)" if later else "(T, B, C)")
-        given[name] = value.detach().cpu().numpy()
+        given[name] = arguments.of_tensor(name, value)
     apart = metrics.victor_purpura_distance(given["spikes"], given["targets"], q=q, dt=dt, batch_first=later)
     return torch.as_tensor(apart).to(spikes)

@@ -52,7 +52,9 @@ def spike_times(spikes: Tensor, count: int = 1, *, batch_first: bool = False) ->
     ([1.0, 3.0, 3.0], [0.0, -1.0, 0.0, -2.0])
     """
     x = checked_recording("spikes", spikes, arguments.flag("batch_first", batch_first))
-    return _at(x, _steps(x, arguments.count("count", count, 1)).clamp(max=len(x) - 1))
+    count = arguments.size("count", count, 1)
+    arguments.shape_of("count, of every output", (count, *x.shape[1:]))
+    return _at(x, _steps(x, count).clamp(max=len(x) - 1))
 
 
 class ce_temporal_loss(Loss):
@@ -214,8 +216,9 @@ class mse_temporal_loss(Loss):
 
 def _steps(x: Tensor, count: int) -> Tensor:
     """Find the steps of the first `count` spikes: (count, B, C), T where there is none."""
-    so_far = (x != 0).cumsum(0, dtype=torch.int32)
-    return torch.stack([(so_far < n).sum(0) for n in range(1, count + 1)])
+    so_far, steps = (x != 0).cumsum(0, dtype=torch.int32), len(x)
+    found = [(so_far < n).sum(0) for n in range(1, min(count, steps) + 1)]
+    return torch.cat([torch.stack(found), torch.full((count - len(found), *x.shape[1:]), steps, device=x.device)])
 
 
 def _at(x: Tensor, step: Tensor, keeps: Tensor | float = 1.0) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rsnn.arguments import flag
 from rsnn.presets import sinabs
 from rsnn.presets.numbers import Number, decay
 from rsnn.torch.presets._table import Arguments, Row, layers
@@ -21,7 +22,7 @@ _EXTRA: dict[str, tuple[Any, str]] = {
 
 def _settle(given: Arguments) -> Arguments:
     """Say what is learned: every time constant that was given, or its decay."""
-    surrogate, alphas = given.pop("surrogate_grad_fn", None), given.pop("train_alphas", False)
+    surrogate, alphas = given.pop("surrogate_grad_fn", None), flag("train_alphas", given.pop("train_alphas", False))
     if surrogate is not None:
         given["surrogate"] = surrogate
     for time in _TIMES:

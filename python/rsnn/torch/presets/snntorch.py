@@ -24,8 +24,8 @@ def _settle(given: Arguments) -> Arguments:
         given["surrogate"] = surrogate
     asked = tuple(name for name in _LEARNED if arguments.flag(f"learn_{name}", given.pop(f"learn_{name}", False)))
     given.setdefault("learn", asked)
-    late = given.get("reset_delay", True)
-    given.setdefault("detach_reset", bool(late))
+    late = arguments.flag("reset_delay", given.get("reset_delay", True))
+    given.setdefault("detach_reset", late)
     given.setdefault("detach", () if late else ("carried",))
     return given
 
