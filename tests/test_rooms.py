@@ -28,7 +28,7 @@ DOORS = {
     ("rsnn.network.network", "rsnn.storage"): "net.save() writes a network, and files are read into networks",
 }
 """Methods that reach up for the caller's convenience, at the moment they are called."""
-HEAVY = {"torch": ("rsnn.torch", "rsnn.convert.model", "rsnn.demo.job"), "matplotlib": ("rsnn.plot.picture", "rsnn.demo.picture")}
+HEAVY = {"torch": ("rsnn.torch", "rsnn.convert.model", "rsnn.demo.job"), "matplotlib": ("rsnn.picture", "rsnn.demo.picture")}
 """Libraries that the numpy library does without, and the only places that import them before they are asked for."""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rsnn.figures import new_axes, new_figure
+
 from .rungs import CAUSES
 
 if TYPE_CHECKING:
@@ -18,8 +20,6 @@ _COLUMNS = 3
 
 def draw(report: Report, axes: Axes | None) -> Axes:
     """Draw a report; see `rsnn.chip.Report.plot`."""
-    from rsnn.plot.data import new_axes, new_figure
-
     axes = new_figure(None, 8.0, 1.6 + 0.55 * len(report.layers)).subplots() if axes is None else new_axes(axes)
     causes = [cause for cause in CAUSES if any(row.moved.get(cause) for row in report.layers)]
     rows = list(range(len(report.layers)))

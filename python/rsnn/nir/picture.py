@@ -18,7 +18,7 @@ BEFORE, AFTER = 20, 80
 
 def draw(report: Audit, axes: Axes | None) -> Axes:
     """Draw an audit; see `rsnn.nir.Audit.plot`."""
-    from rsnn.plot.data import new_axes, new_figure
+    from rsnn.figures import new_axes, new_figure
 
     axes = new_figure(None, 8.0, 4.0).subplots() if axes is None else new_axes(axes)
     pair: Any = report._pair

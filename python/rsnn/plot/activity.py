@@ -8,6 +8,7 @@ import numpy as np
 
 from rsnn.arguments import flag, shown, size
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.figures import new_axes
 
 from .data import (
     DOTTED,
@@ -17,7 +18,6 @@ from .data import (
     color_of,
     fired,
     is_result,
-    new_axes,
     over_time,
     span,
     spikes_in,

@@ -8,9 +8,10 @@ import numpy as np
 
 from rsnn.arguments import count, scalar, shown
 from rsnn.errors import InvalidValueError
+from rsnn.figures import new_axes
 
 from .activity import raster
-from .data import INK, finite, fired, is_result, new_axes, spikes_in, step_length
+from .data import INK, finite, fired, is_result, spikes_in, step_length
 
 if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation

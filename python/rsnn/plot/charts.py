@@ -10,9 +10,10 @@ import numpy as np
 from rsnn.arguments import is_tensor, shown, size
 from rsnn.convert import Comparison
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.figures import new_axes, new_figure, plain
 from rsnn.network import Network
 
-from .data import FLOAT, INK, INTEGER, QUIET, color_of, finite, new_axes, new_figure, plain, two_axes
+from .data import FLOAT, INK, INTEGER, QUIET, color_of, finite, two_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

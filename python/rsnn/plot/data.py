@@ -1,4 +1,4 @@
-"""What pictures are made of: colours, axes, and arrays from whatever holds spikes."""
+"""What pictures are made of: colours, and arrays from whatever holds spikes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from rsnn.spikes import Spikes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure, SubFigure
     from numpy.typing import NDArray
 
 INK = "#1f2933"
@@ -31,34 +30,6 @@ LABELS = {"v": "membrane", "u": "membrane", "i": "current i", "h": "second curre
 """What states are called on an axis."""
 
 
-def missing(error: ModuleNotFoundError) -> ImportError:
-    """Make the error for a package that a picture needs."""
-    return ImportError(f'rsnn.plot needs {error.name}, which this Python does not have: pip install "rsnn[plot]"')
-
-
-def new_figure(figure: Figure | SubFigure | None, width: float, height: float) -> Any:
-    """Give the figure that came, or one of its own, which no window or list of pyplot knows."""
-    if figure is not None:
-        if not hasattr(figure, "add_subplot"):
-            raise InvalidTypeError(f"figure={shown(figure)}: must be a matplotlib figure or subfigure, or None for a new one")
-        return figure
-    try:
-        from .picture import Picture
-    except ModuleNotFoundError as error:
-        raise missing(error) from error
-    return Picture(figsize=(width, height), layout="constrained")
-
-
-def new_axes(axes: Axes | None, width: float = 6.4, height: float = 3.6) -> Axes:
-    """Give the axes that came, or some in a figure of their own."""
-    if axes is None:
-        made: Axes = plain(new_figure(None, width, height).add_subplot())
-        return made
-    if not hasattr(axes, "transData"):
-        raise InvalidTypeError(f"axes={shown(axes)}: must be matplotlib axes, such as those of figure.subplots(), or None for new ones")
-    return axes
-
-
 def color_of(value: Any) -> Any:
     """Check a colour."""
     from matplotlib.colors import is_color_like
@@ -66,13 +37,6 @@ def color_of(value: Any) -> Any:
     if not is_color_like(value):
         raise InvalidValueError(f'color={shown(value)}: must be a colour of matplotlib, such as "black", "#2166ac" or (0.1, 0.4, 0.7)')
     return value
-
-
-def plain(axes: Any) -> Any:
-    """Take the frame off two sides of axes that are ours."""
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return axes
 
 
 def array(name: str, value: Any) -> NDArray[Any]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rsnn.arguments import choice, did_you_mean, scalar, shown, size
 from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.figures import missing, new_figure
 
-from .data import missing, new_figure
 from .notebook import Notebook
 from .scene import Scene, Slide, sliders_of
 from .window import Window

@@ -10,11 +10,12 @@ import numpy as np
 from rsnn.arguments import flag, scalar, shown, size
 from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.figures import new_axes
 from rsnn.simulation import simulate
 from rsnn.stages import Integrator
 from rsnn.state import make_state
 
-from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, color_of, finite, limits, new_axes
+from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, color_of, finite, limits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,12 @@ import numpy as np
 
 from rsnn.arguments import shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.figures import new_figure, plain
 from rsnn.network import Network
 from rsnn.network.table import numbers
 
 from .activity import raster, traces
-from .data import FLOAT, INK, INTEGER, LABELS, by_layer, fired, is_result, new_figure, over_time, plain, traces_in
+from .data import FLOAT, INK, INTEGER, LABELS, by_layer, fired, is_result, over_time, traces_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure

@@ -15,9 +15,10 @@ import numpy.typing as npt
 from rsnn.arguments import LARGEST, SMALLEST, did_you_mean, names, scalar, shown
 from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
+from rsnn.figures import plain
 from rsnn.simulation import simulate
 
-from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, array, plain
+from .data import DOTTED, FLOAT, INK, INTEGER, LABELS, QUIET, array
 
 Array = npt.NDArray[Any]
 
