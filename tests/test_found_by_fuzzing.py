@@ -38,7 +38,7 @@ CASES: list[tuple[Any, type[Exception], str]] = [
     (lambda: rsnn.memory.empty((2**63 - 1, 0), "f8"), VALUE, "shape=.*more numbers than any memory holds"),
     (lambda: rsnn.encode.latency([0.0, 1.0], 3, code="log", normalize=True, epsilon=1e23), VALUE, "steps=3: a spike comes at step nan"),
     (lambda: rsnn.nir.audit(NET, NET, np.ones((0, 2))), VALUE, r"x has shape \(0, 2\): there is nothing to run over"),
-    (lambda: rsnn.chip.IntegerNeuron(v_threshold=9, threshold_shift=None), TYPE, "threshold_shift=None"),
+    (lambda: rsnn.chip.IntegerNeuron(v_threshold=9, threshold_shift=None), TYPE, "threshold_shift"),
     (lambda: rsnn.datasets.events({"v": np.ones(3)}), TYPE, "source="),
     (lambda: rsnn.metrics.coincidence_factor([0, 1], nn.Linear(2, 2), window=1), TYPE, "model"),
     (lambda: rsnn.metrics.decaying_integral(HUGE, 0.5), VALUE, "squares has the shape .*more numbers than any memory holds"),

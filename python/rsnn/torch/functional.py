@@ -255,8 +255,11 @@ def _native(
 
 def _parameter(name: str, value: Any, x: Tensor) -> Tensor:
     """Read the value of a parameter: a tensor, a number or an array."""
-    held = value if isinstance(value, Tensor) else arguments.real(f"parameters: {name}", value)
-    return torch.as_tensor(held, device=x.device)
+    if not isinstance(value, Tensor):
+        arguments.real(f"parameters: {name}", value)
+        if isinstance(value, np.ndarray) and not (value.dtype.isnative and value.dtype.itemsize <= 8):
+            value = value.astype(np.float64)
+    return torch.as_tensor(value, device=x.device)
 
 
 def _pair(recurrent: Any) -> tuple[Any, Any]:

@@ -53,7 +53,8 @@ def spike_times(spikes: Tensor, count: int = 1, *, batch_first: bool = False) ->
     """
     x = checked_recording("spikes", spikes, arguments.flag("batch_first", batch_first))
     count = arguments.size("count", count, 1)
-    arguments.shape_of("count, of every output", (count, *x.shape[1:]))
+    if count > len(x):
+        arguments.shape_of("count, of every output", (count, *x.shape[1:]))
     return _at(x, _steps(x, count).clamp(max=len(x) - 1))
 
 
