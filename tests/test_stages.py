@@ -253,6 +253,12 @@ def test_currents_follow_the_membrane_before_or_after_the_step() -> None:
     assert run(stages.RecoveryCurrent(2.0, couple=1.0, inc=0.25), "w") == [0.75, 0.1875]
 
 
+def test_the_help_of_a_neuron_names_every_stage_it_takes() -> None:
+    kinds = (*stages.SYNAPSES, *stages.MEMBRANES, *stages.WHOLES, *stages.ADAPTATIONS, *stages.RESETS)
+    said = str(rsnn.Neuron.__doc__)
+    assert not [kind.__name__ for kind in kinds if f"`{kind.__name__}`" not in said and f"`rsnn.stages.{kind.__name__}`" not in said]
+
+
 def test_izhikevich_by_hand() -> None:
     neuron = rsnn.Neuron(membrane=stages.Izhikevich(0.02), fire=stages.Single(30.0))
     result = rsnn.simulate(neuron, np.array([0.0, 200.0]), record=("u", "v", "w"))

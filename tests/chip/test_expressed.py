@@ -10,7 +10,7 @@ import pytest
 
 import rsnn
 from rsnn import stages
-from rsnn.neurons import AnyNeuron
+from rsnn.neurons import NAMED, AnyNeuron
 
 SPECK, CROSSBARS = ("dynapcnn", "speck2e", "speck2f"), ("loihi_lava", "loihi1_nengo", "tinyodin")
 XYLO = ("xylo_audio2", "xylo_audio3", "xylo_imu")
@@ -20,8 +20,8 @@ EXACT[0, 0] = 127 / 128
 
 
 def neurons() -> Iterator[tuple[str, AnyNeuron]]:
-    for name in ("LIF", "LI", "IAF", "ALIF", "Alpha", "EIF", "QIF", "AdEx", "Izhikevich"):
-        yield name, getattr(rsnn, name)()
+    for kind in NAMED.values():
+        yield kind.__name__, kind()
     yield "LIF(tau_syn=5.0)", rsnn.LIF(10.0, tau_syn=5.0)
     numbers: tuple[dict[str, Any], ...] = (
         {}, {"beta": 1.0}, {"v_reset": None}, {"beta": 1.0, "reset_mechanism": "zero"}, {"beta": 1.0, "reset_delay": False},
@@ -68,6 +68,10 @@ def tried(network: rsnn.Network, target: str) -> rsnn.chip.ChipNetwork | None:
         said = str(error)
     assert re.match(rf"layer \d \w+: .+ cannot be expressed on {target}: .+; .+", said), said
     return None
+
+
+def test_every_target_is_tried() -> None:
+    assert {*SPECK, *CROSSBARS, *XYLO} == set(rsnn.chip.TARGETS)
 
 
 def events(*shape: int) -> np.ndarray:

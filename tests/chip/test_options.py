@@ -192,6 +192,13 @@ def test_options_are_refused_with_name_value_and_cure(given_: dict[str, Any], me
         rsnn.chip.quantize(NET, **given_)
 
 
+def test_the_help_of_quantize_and_the_page_on_chips_name_every_target() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "chips.md").read_text()
+    for name in rsnn.chip.TARGETS:
+        assert f'"{name}"' in str(rsnn.chip.quantize.__doc__)
+        assert f"| `{name}`" in page or f"` `{name}`" in page
+
+
 def test_every_target_says_what_was_verified_and_what_is_not_known() -> None:
     for name, target in rsnn.chip.TARGETS.items():
         text = str(target)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch_neurons import data
+from torch_neurons import DRIVES, data
 
 import rsnn
 import rsnn.torch as rt
@@ -14,7 +14,6 @@ from rsnn.neurons import NAMED
 from rsnn.torch import named
 
 STEPS, BATCH, N = 20, 3, 5
-DRIVES = {"LIF": 20.0, "ALIF": 3.0, "Alpha": 3.0, "EIF": 20.0, "QIF": 2.0, "AdEx": 3000.0, "Izhikevich": 30.0, "GLIF3": 1500.0}
 NEURONS = [kind.__name__ for kind in NAMED.values()]
 NAMES = [neuron + form for neuron in NEURONS for form in ("", "Cell", "Recurrent", "RecurrentCell")]
 

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 import torch
+from torch_neurons import DRIVES
 
 import rsnn
+from rsnn.neurons import NAMED
 from rsnn.torch.named import LAYERS
-
-DRIVES = {"ALIF": 3.0, "Alpha": 3.0, "EIF": 20.0, "QIF": 2.0, "AdEx": 3000.0, "Izhikevich": 30.0, "GLIF3": 1500.0}
 
 
 def run(name: str, backend: str, detach: bool, **arguments: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Run a neuron that learns all it can; give its spikes and all gradients."""
     learn = tuple(getattr(rsnn, name)(**arguments).parameters)
     layer = LAYERS[name](**arguments, learn=learn, backend=backend, detach_reset=detach).double()
-    x = torch.rand(40, 2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * DRIVES[name]
+    x = torch.rand(40, 2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * DRIVES.get(name, 1.0)
     out = layer(x.requires_grad_())
     spikes = out[0] if isinstance(out, tuple) else out
     weights = torch.arange(spikes.numel(), dtype=torch.float64).cos().reshape(spikes.shape)
@@ -26,7 +26,7 @@ def run(name: str, backend: str, detach: bool, **arguments: Any) -> tuple[torch.
     return spikes.detach(), {key: grad for key, grad in grads.items() if grad is not None}
 
 
-CASES: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in DRIVES]
+CASES: list[tuple[str, dict[str, Any]]] = [(kind.__name__, {}) for kind in NAMED.values() if kind not in (rsnn.LI, rsnn.LIF, rsnn.IAF)]
 CASES += [("Izhikevich", {"recovery": "carried"}), ("Izhikevich", {"recovery": "drift", "v_leak": -65.0}), ("GLIF3", {"refractory": 0.0})]
 
 

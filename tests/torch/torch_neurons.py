@@ -40,6 +40,9 @@ NEURONS = _spiking() | {
 }
 """Every combination of synapse, fire, reset and timing, and every optional term."""
 
+DRIVES = {"LIF": 20.0, "ALIF": 3.0, "Alpha": 3.0, "EIF": 20.0, "QIF": 2.0, "AdEx": 3000.0, "Izhikevich": 30.0, "GLIF3": 1500.0}
+"""What makes a named neuron of default numbers fire, where 1 does not."""
+
 
 def soft(neuron: rsnn.LIF) -> rsnn.Neuron:
     """The same neuron with the smooth stand-in for a spike, whose surrogate gradient is its true gradient."""
