@@ -71,7 +71,7 @@ gate: $(STAMPS)/venv ## compare instruction counts with the recorded ones (needs
 gate-update: $(STAMPS)/venv ## record this compiler's instruction counts
 	$(BIN)/python benchmarks/gate.py --update
 
-bench: $(STAMPS)/extra-demo ## measure speed against copying and against a torch loop (writes docs/performance.md)
+bench: $(STAMPS)/extra-demo ## measure speed against copying and against a torch loop (ARGS=--write puts it into docs/performance.md)
 	$(BIN)/python benchmarks/speed.py $(ARGS)
 
 bench-peers: peers ## measure against norse, snntorch, sinabs, spikingjelly and jax, installed into .venv-peers
