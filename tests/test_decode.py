@@ -98,3 +98,9 @@ def test_what_cannot_be_decoded_is_refused_by_name(number: int) -> None:
     run, error, message = REFUSED[number]
     with pytest.raises(error, match=message):
         run()
+
+
+def test_a_vote_without_neurons_is_refused_however_many_the_classes() -> None:
+    for classes in (1, 2**62):
+        with pytest.raises(rsnn.InvalidValueError, match=f"has 0 neurons; it must be a multiple of num_classes={classes}, and not 0"):
+            rsnn.decode.population_vote(np.empty((5, 0)), classes)

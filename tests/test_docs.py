@@ -12,6 +12,7 @@ import shlex
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import rsnn
@@ -78,14 +79,38 @@ def shell() -> list[str]:
     return [line.partition("  #")[0].strip() for block in blocks for line in block.splitlines()]
 
 
-@pytest.mark.parametrize("line", [line for line in shell() if line.startswith("rsnn ") and line != "rsnn demo"])
-def test_a_command_in_a_page_runs(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def helped(command: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Give the words of the example that the help of a command ends with, however it was wrapped."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    return shlex.split(capsys.readouterr().out.rpartition("example: rsnn ")[2])
+
+
+def in_a_folder_with_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work where the files are that the commands of pages and helps read."""
+    monkeypatch.chdir(folder)
     monkeypatch.setattr(bench, "ROUNDS", 1)
     for where, code in blocks():  # what the page saves, for the commands after it
         if where.startswith("docs/start.md"):
             exec(compile(code, where, "exec"), {"__name__": "__main__"})
+    np.save("events.npy", np.ones((10, 64), dtype=np.int8))
+
+
+@pytest.mark.parametrize("line", [line for line in shell() if line.startswith("rsnn ") and line != "rsnn demo"])
+def test_a_command_in_a_page_runs(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_a_folder_with_files(tmp_path, monkeypatch)
     assert main(shlex.split(line)[1:]) == 0
+
+
+# `rsnn demo` is run by tests/test_demo.py.
+@pytest.mark.parametrize("command", ["info", "simulate", "check", "bench"])
+def test_the_example_in_the_help_of_a_command_runs(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_a_folder_with_files(tmp_path, monkeypatch)
+    words = helped(command, capsys)
+    assert words[0] == command
+    assert main(words) == 0
 
 
 def test_every_target_of_make_and_every_extra_that_a_page_names_is_there() -> None:

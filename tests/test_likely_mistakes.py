@@ -200,6 +200,7 @@ def test_quantising_neurons_that_leak_for_a_chip_that_has_none(target: str) -> N
 def test_a_file_that_something_else_reads(tmp_path: Path) -> None:
     rsnn.nir.write(NET, tmp_path / "net.nir")
     NET.save(tmp_path / "net.npz")
+    rsnn.chip.quantize(rsnn.Network([rsnn.Linear([[0.5]]), rsnn.IAF()], input_shape=1), target="speck2f").export(tmp_path / "chip.npz")
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "net.pt")
     np.save(tmp_path / "net.npy", X)
     (tmp_path / "net.txt").write_text("hello")
@@ -208,6 +209,8 @@ def test_a_file_that_something_else_reads(tmp_path: Path) -> None:
         (rsnn.Network.load, "net.nir", r"it is a file of HDF5, as those of NIR, which rsnn\.nir\.read reads"),
         (rsnn.Network.load, "net.pt", r"it is a file of torch\.save: load it into its module.*rsnn\.torch\.to_network"),
         (rsnn.Network.load, "net.npy", r"it is one array, which numpy\.load reads"),
+        (rsnn.Network.load, "chip.npz", r"it is a network on a chip, which rsnn\.chip\.load reads"),
+        (rsnn.chip.load, "net.npz", r"it is a network of rsnn, which rsnn\.Network\.load reads"),
         (rsnn.Network.load, "net.txt", r"write it again with network\.save\(path\)"),
         (rsnn.Network.load, "other.npz", r"write it again with network\.save\(path\)"),
         (rsnn.nir.read, "net.npz", r"it is a network of rsnn, which rsnn\.Network\.load reads"),

@@ -274,7 +274,7 @@ def population_vote(spikes: Any, num_classes: int) -> Any:
     Parameters
     ----------
     spikes : array_like, Spikes or tensor (T, ..., n)
-        n is a multiple of num_classes.
+        n is a multiple of num_classes, and not 0.
     num_classes : int
 
     Returns
@@ -296,9 +296,9 @@ def population_vote(spikes: Any, num_classes: int) -> Any:
     classes = count("num_classes", num_classes, 1)
     counts = sum(spikes)
     n = counts.shape[-1] if counts.ndim else 0
-    if not counts.ndim or n % classes:
+    if n == 0 or n % classes:
         raise InvalidValueError(
-            f"spikes: the last of their axes besides time has {n} neurons; it must be a multiple of num_classes={classes}"
+            f"spikes: the last of their axes besides time has {n} neurons; it must be a multiple of num_classes={classes}, and not 0"
         )
     return counts.reshape(*counts.shape[:-1], classes, n // classes).sum(-1)
 

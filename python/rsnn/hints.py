@@ -56,7 +56,11 @@ def other_file(where: str, entry: str = "") -> str:
         return ""
     if any(name.rpartition("/")[2] == "data.pkl" for name in names):
         return "it is a file of torch.save: load it into its module, and make a network of that with rsnn.torch.to_network or adopt"
-    return "it is a network of rsnn, which rsnn.Network.load reads" if "network.json" in set(names) - {entry} else ""
+    read = {
+        "network.json": "it is a network of rsnn, which rsnn.Network.load reads",
+        "chip.json": "it is a network on a chip, which rsnn.chip.load reads",
+    }
+    return next((words for name, words in read.items() if name in names and name != entry), "")
 
 
 def short_time(name: str, tau: Any, dt: float) -> None:

@@ -1,6 +1,7 @@
 """Scales, rounding, the makers' rules: what each does to the numbers, and which options contradict each other."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
