@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rsnn.arguments import choice, flag, scalar, shown, size
-from rsnn.errors import InvalidValueError
+from rsnn.errors import InvalidTypeError, InvalidValueError
 
 from .report import Array, Candidate, Search, agreement, means, read_model
 from .units import scaled, sources, unit_before, units
@@ -186,6 +186,8 @@ def search(
     >>> [one.percentile for one in found], found.best.error < 0.05
     ([100.0, 99.0, 90.0], True)
     """
+    if not isinstance(candidates, Iterable) or not getattr(candidates, "ndim", 1):
+        raise InvalidTypeError(f"candidates={shown(candidates)}: must be a list of percentiles, such as (100, 99, 90)")
     at = tuple(sorted({_percentile("candidates", one) for one in candidates}, reverse=True))
     if not at:
         raise InvalidValueError("candidates: an empty list came; give at least one percentile")

@@ -188,6 +188,8 @@ def traces(
         after = _chosen(after, chosen)
         peak, marks = (None if one is None else _chosen(one, chosen) for one in (peak, marks))
     level = threshold_of(threshold)
+    if not isinstance(style, str):
+        raise InvalidTypeError(f'style={shown(style)}: must be a format of matplotlib, such as "-" or "--"')
     axes = new_axes(axes)
     _membranes(axes, after, peak, marks, dt, labels, colors, style)
     if level is not None:
@@ -223,7 +225,10 @@ def _membranes(axes: Axes, after: Any, peak: Any, marks: Any, dt: float, labels:
     rows = sum(one.get_gid() == SPIKES for one in axes.collections)  # of what was drawn here before
     for k in range(after.shape[1]):
         color = colors[k % len(colors)] if len(colors) else None
-        line = axes.plot(wide, drawn[:, k], style, color=color, label=labels[k] if k < len(labels) else None, linewidth=1.5)[0]
+        try:
+            line = axes.plot(wide, drawn[:, k], style, color=color, label=labels[k] if k < len(labels) else None, linewidth=1.5)[0]
+        except ValueError as error:
+            raise InvalidValueError(f'style={shown(style)}: must be a format of matplotlib, such as "-" or "--" ({error})') from error
         if marks is not None:
             when = t[np.nonzero(marks[:, k])]
             height, place = np.full(len(when), MARK - ROW * (rows + k)), axes.get_xaxis_transform()

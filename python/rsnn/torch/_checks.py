@@ -73,4 +73,4 @@ def pair(name: str, value: Any, least: int) -> tuple[int, int]:
     given = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(given) != 2:
         raise InvalidValueError(f"{name}={arguments.shown(value)}: must be a whole number or two, (y, x)")
-    return arguments.count(name, given[0], least), arguments.count(name, given[1], least)
+    return arguments.size(name, given[0], least), arguments.size(name, given[1], least)
