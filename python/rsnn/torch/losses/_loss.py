@@ -147,7 +147,7 @@ def numbers(name: str, value: Any) -> tuple[float, ...]:
     """Check one finite number or several."""
     if isinstance(value, Tensor):
         value = arguments.of_tensor(name, value)
-    given = arguments.real(name, list(value) if isinstance(value, Iterable) and getattr(value, "ndim", 1) else value)
+    given = arguments.real(name, list(value) if isinstance(value, Iterable) and getattr(value, "ndim", 1) != 0 else value)
     if isinstance(given, float):
         return (given,)
     if given.ndim != 1 or not given.size:
