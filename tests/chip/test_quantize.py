@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -110,11 +111,22 @@ def test_the_output_has_the_shape_of_the_float_networks(batch_first: bool, steps
         assert rsnn.chip.quantize(net).report(x).samples == (shape[1] if len(shape) == 5 else 1)
 
 
-def test_no_steps_and_no_samples_give_empty_results() -> None:
-    chip = rsnn.chip.quantize(network())
-    assert chip.run(np.zeros((0, 2, 12, 12), int)).output.shape == (0, 5)
-    assert chip.run(np.zeros((4, 0, 2, 12, 12), int)).output.shape == (4, 0, 5)
-    assert chip.report(np.zeros((0, 3, 2, 12, 12), int)).layers[0].agreement == 1.0
+def test_no_samples_give_empty_results() -> None:
+    assert rsnn.chip.quantize(network()).run(np.zeros((4, 0, 2, 12, 12), int)).output.shape == (4, 0, 5)
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 12, 12), (0, 3, 2, 12, 12)])
+def test_no_steps_are_refused(shape: tuple[int, ...]) -> None:
+    chip, nothing = rsnn.chip.quantize(network()), np.zeros(shape, int)
+    calls: list[Callable[[], object]] = [
+        lambda: chip.run(nothing),
+        lambda: chip.report(nothing),
+        lambda: rsnn.chip.quantize(network(), calibration=nothing),
+        lambda: rsnn.chip.dynapcnn.spread(network(), nothing),
+    ]
+    for call in calls:
+        with pytest.raises(rsnn.InvalidValueError, match=r"has shape \(0, .*: it has no step in it; give a network on a chip at least one"):
+            call()
 
 
 def test_a_dequantised_network_quantises_to_the_same_integers() -> None:

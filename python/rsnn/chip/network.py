@@ -198,7 +198,11 @@ class ChipNetwork(ABC):
         """Check what comes into the network, in its own layout; give what the first layer takes, and whether batch came first."""
         array = whole_array(name, x)
         swap = self.source.batch_first and array.ndim == 2 + len(shape_of("input_shape", self.source.input_shape))
-        return self.take_in(name, array.swapaxes(0, 1) if swap else array, threads), swap
+        if swap:
+            array = array.swapaxes(0, 1)
+        if array.ndim and not len(array):
+            raise InvalidValueError(f"{name} has shape {np.shape(x)}: it has no step in it; give a network on a chip at least one")
+        return self.take_in(name, array, threads), swap
 
     def row(self, name: str, x: Array) -> Array:
         """Check the shape of what comes in, time first; lay it out as a row of channels."""
