@@ -101,6 +101,7 @@ CASES: list[tuple[Any, type[Exception], str]] = [
     (lambda: rt.losses.spike_times(X, 2**46), VALUE, "count, of every output=.*more numbers than any memory"),
     (lambda: rt.losses.mse_temporal_loss(off_target=np.array("x")), TYPE, "off_target="),
     (lambda: rt.functional.conv1d(X, torch.ones(1, 2, 1), stride=10**30), VALUE, "stride=10+: more than any memory holds"),
+    (lambda: rsnn.convert.search(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), X[0].to("meta")), VALUE, "calibration is on the device meta"),
     (lambda: rsnn.convert.search(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), X[0], False), TYPE, "candidates=False: must be a list"),
     (lambda: plot.traces(FIRED, style="-\0"), VALUE, "style=.*must be a format of matplotlib"),
     (lambda: plot.traces(FIRED, style=1), TYPE, "style=1"),

@@ -78,7 +78,7 @@ def watch(options: argparse.Namespace, total: Sum, first: int, end: float) -> in
         command += ["--seconds", str(end - time.monotonic()), "--limit", str(options.limit), "--memory", str(options.memory)]
         command += ["--show"] * options.show
         with (folder / "said").open("w+b") as said:
-            child = subprocess.Popen(command, stderr=None if options.show else said, env=QUIET)
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=None if options.show else said, env=QUIET)
             stopped = follow(child, folder, options, total.calls)
             said.seek(0)
             text = said.read()[-3000:].decode(errors="replace")
@@ -183,7 +183,11 @@ def main() -> int:
         first = watch(options, total, first, end)
     if options.stress and options.modules == MODULES and not options.show:
         done = subprocess.run(
-            [sys.executable, "-m", "fuzz.stress", str(options.stress), str(options.seed)], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "fuzz.stress", str(options.stress), str(options.seed)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         print(done.stdout.strip())
         if done.returncode:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
-from rsnn.arguments import is_tensor, numbers, shown
+from rsnn.arguments import is_tensor, numbers, of_tensor, shown
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.torch.graph import Add, Graph
 from rsnn.torch.lift import Dropout, Lift
@@ -104,6 +104,7 @@ class Analog:
     def data(self, name: str, value: Any) -> Tensor:
         """Check data for the model: a tensor of its dtype, at least one sample."""
         if is_tensor(value):
+            of_tensor(name, value)  # which refuses one without numbers
             given = value
         else:
             array = numbers(name, value)
