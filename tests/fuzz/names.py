@@ -31,7 +31,7 @@ HOOKS = """
     chip.ChipNetwork.enter chip.ChipNetwork.gather chip.ChipNetwork.in_float chip.ChipNetwork.layout chip.ChipNetwork.parts
     chip.ChipNetwork.ranges chip.ChipNetwork.restore chip.ChipNetwork.row chip.ChipNetwork.rungs chip.ChipNetwork.take_in
     chip.IntegerNeuron.numbers chip.loihi.LIF.line chip.loihi.Dense.sums plasticity.RewardModulated.decay torch.losses.*.term
-    torch.losses.*.labels torch.losses.*.recording torch.losses.*.reduce presets.sinabs.MaxSpike.__call__
+    torch.losses.*.labels torch.losses.*.of torch.losses.*.recording torch.losses.*.reduce presets.sinabs.MaxSpike.__call__
 """
 LEFT_OUT = {
     "reference.*": "it is the definition, over any arrays: it takes what was checked before, and holds no checks itself",
