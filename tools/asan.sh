@@ -15,7 +15,7 @@ rm -rf target/asan/python
 mkdir -p target/asan/python
 cp -r python/rsnn target/asan/python/
 cp target/asan/$target/release/lib_rsnn.so target/asan/python/rsnn/_rsnn.abi3.so
-export PYTHONPATH=$PWD/target/asan/python LD_PRELOAD ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
+export PYTHONPATH=$PWD/target/asan/python LD_PRELOAD ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1
 # The standard library too, or the sanitizer does not find how C++ throws, which matplotlib does.
 LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so)"
 exec "$python" -m pytest "$@"
