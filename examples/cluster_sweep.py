@@ -110,6 +110,7 @@ def client(settings: Settings) -> Iterator[Any]:
             with uninterrupted():
                 cluster = dask.LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL)
                 mine = open_.enter_context(dask.Client(open_.enter_context(cluster)))
+                mine.wait_for_workers(workers)  # or those that are there first compute everything
             yield mine
 
 

@@ -294,8 +294,15 @@ def test_learned_thresholds_and_time_constants_have_gradients() -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("leading", [(0, 2), (3, 0), (1, 1)])
-def test_no_steps_and_no_samples_have_empty_results_and_gradients_of_0(case: str, leading: tuple[int, int]) -> None:
+def test_no_steps_are_refused(case: str) -> None:
+    target, build, data = CASES[case]
+    with pytest.raises(rsnn.InvalidValueError, match=r"x has shape \(0, 2, .*: it has no step in it"):
+        rt.chip.QAT(build(), target)(0 * data(0, 0, 2))
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("leading", [(3, 0), (1, 1)])
+def test_no_samples_have_empty_results_and_gradients_of_0(case: str, leading: tuple[int, int]) -> None:
     target, build, data = CASES[case]
     model = build()
     output, state = rt.chip.QAT(model, target)(0 * data(0, *leading))
