@@ -29,6 +29,8 @@ T = TypeVar("T")
 PACKAGES = ("numpy", "torch", "norse", "snntorch", "sinabs", "spikingjelly", "jax")
 """Whose versions are told, where they are installed."""
 ROUNDS = 20
+# Before torch is loaded, which reads it then: its threads otherwise go on spinning after a product, on the cores that rsnn's want.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @dataclasses.dataclass(frozen=True)
