@@ -17,6 +17,7 @@ FOLDER = ROOT / "benchmarks"
 PARTS = ("neurons", "training", "recurrent", "mlp", "inference", "chips", "peers", "cost")
 PAGE = ROOT / "docs" / "performance.md"
 
+# A part is a program in a fresh process, which loads torch; two of them train.
 pytestmark = pytest.mark.timeout(300)
 
 
