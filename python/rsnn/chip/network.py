@@ -221,7 +221,8 @@ class ChipNetwork(ABC):
         Parameters
         ----------
         x : array_like of integers, (T, *input_shape) or (T, B, *input_shape)
-            Events per step, at least one step; batch first where `source` is. Any integer dtype, bool, or floats that hold whole numbers. Never modified.
+            Events per step, of at least one step; batch first where `source` is. Any integer dtype, bool, or floats that hold whole
+            numbers. Never modified.
         state : dict, optional
             To go on from: ``result.state``. All membranes 0 by default.
         record : name or tuple of names
