@@ -146,3 +146,26 @@ def test_a_conversion_takes_data_of_any_byte_order() -> None:
     x = np.random.default_rng(0).random((5, 3))
     ours, theirs = (rsnn.convert.normalize_weights(model, data) for data in (x, x.astype(">f8")))
     assert torch.equal(ours[0].weight, theirs[0].weight)
+
+
+def test_tensors_at_an_odd_address_are_taken_as_any_other() -> None:
+    def odd(tensor: torch.Tensor) -> torch.Tensor:
+        held = bytearray(b"\0" + tensor.numpy().tobytes())
+        return torch.frombuffer(held, dtype=tensor.dtype, offset=1).reshape(tensor.shape)
+
+    x = (torch.arange(4 * 2 * 3 * 4 * 4) % 7).float().reshape(4, 2, 3, 4, 4)
+    assert odd(x).data_ptr() % 4 and torch.equal(odd(x), x)
+    layers = rt.IAF(), rt.Linear(4, 2), rt.Conv2d(3, 2, 3), rt.SumPool2d(2), rt.Sequential(rt.Conv2d(3, 2, 3), rt.IAF())
+    for layer in layers:
+        plain, ours = x.clone().requires_grad_(), odd(x).requires_grad_()
+        one, other = (value[0] if isinstance(value, tuple) else value for value in (layer(plain), layer(ours)))
+        assert torch.equal(one, other)
+        one.backward(torch.ones_like(one))
+        other.backward(odd(torch.ones_like(one)))
+        assert torch.equal(plain.grad, ours.grad)
+        with torch.no_grad():
+            again = layer(odd(x))
+            assert torch.equal(again[0] if isinstance(again, tuple) else again, one)
+    state = rt.IAF()(x)[1]
+    given = type(state)(*[odd(each) for each in state])
+    assert torch.equal(rt.IAF()(x, given)[0], rt.IAF()(x, state)[0])

@@ -148,7 +148,8 @@ class Calls:
         except BaseException as error:  # a panic of Rust is no Exception
             kind = "MemoryError" if ALLOCATION in str(error) else type(error).__name__
             if kind != "MemoryError" and not passed_on(error):
-                self.defect(number, entry.name, f"{kind} {place(error)}", f"{kind}: {str(error)[:300]}\n{given!r:.600}")
+                called = " ".join(repr(given).split())  # tensors come in many lines
+                self.defect(number, entry.name, f"{kind} {place(error)}", f"{kind}: {str(error)[:300]}\n{called:.600}")
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         after = {name: frozen(value) for name, value in given.items() if name in before}

@@ -53,7 +53,8 @@ def _new(like: Tensor, shape: Any) -> Tensor:
 
 def _numpy(tensor: Tensor) -> np.ndarray[Any, Any]:
     """View a CPU tensor as contiguous numpy, a copy only where its layout asks for one."""
-    return tensor.detach().resolve_neg().contiguous().numpy()
+    array = tensor.detach().resolve_neg().contiguous().numpy()
+    return array if array.flags.aligned else array.copy()  # torch takes bytes from anywhere: torch.frombuffer(offset=1)
 
 
 def _weights(weight: Tensor | None, bias: Tensor | None) -> tuple[Any, Any] | None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.network import Network, engine
 from rsnn.state import State, make_state
 from rsnn.torch import _checks
+from rsnn.torch._ops import _numpy
 from rsnn.torch.counterparts import layer_of
 from rsnn.torch.delay import Delay
 from rsnn.torch.layers import AvgPool2d, Conv1d, Conv2d, Linear, SumPool2d
@@ -44,8 +44,8 @@ def run(modules: nn.Sequential, x: Tensor, state: Mapping[int, Any] | None, *, b
     if torch.is_grad_enabled() or not _plain(modules, x) or x.shape[batch_first] < LEAST_STEPS:
         return None
     try:
-        begin = None if state is None else {k: one if one is None else _map(_numpy, one) for k, one in state.items()}
-        output, after = engine.forward(_network(modules, tuple(x.shape[2:]), batch_first), _numpy(x), begin, torch.get_num_threads())
+        begin = None if state is None else {k: one if one is None else _map(_viewed, one) for k, one in state.items()}
+        output, after = engine.forward(_network(modules, tuple(x.shape[2:]), batch_first), _viewed(x), begin, torch.get_num_threads())
     except (InvalidTypeError, InvalidValueError, AttributeError):  # AttributeError: what came is no state, or its members no tensors
         return None
     return torch.from_numpy(output), {k: _map(torch.from_numpy, one) for k, one in after.items()}
@@ -71,7 +71,7 @@ def _plain(modules: nn.Sequential, x: Tensor) -> bool:
         return False
     if not any(isinstance(one, _WORTH) for one in modules) or not all(_known(one, x) for one in modules):
         return False
-    return _rsnn.event_estimate(np.ascontiguousarray(_numpy(x))) <= SPARSE
+    return _rsnn.event_estimate(_numpy(x)) <= SPARSE
 
 
 def _known(module: nn.Module, x: Tensor) -> bool:
@@ -90,5 +90,5 @@ def _map(function: Callable[[Any], Any], state: State) -> State:
     return make_state(state._fields, [function(each) for each in state])
 
 
-def _numpy(tensor: Tensor) -> npt.NDArray[Any]:
+def _viewed(tensor: Tensor) -> npt.NDArray[Any]:
     return tensor.detach().resolve_neg().numpy()
