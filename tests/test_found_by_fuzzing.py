@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +60,8 @@ CASES: list[tuple[Any, type[Exception], str]] = [
     (lambda: plot.confusion([[3, 0], [1, 2]], color=-1), VALUE, "color=-1"),
     (lambda: plot.activation_curve(rsnn.IAF(), color=()), VALUE, r"color=\(\)"),
     (lambda: plot.traces(FIRED, colors=np.ones((2, 2, 2))), VALUE, "color="),
+    (lambda: plot.traces(FIRED, name=np.ones(2)), TYPE, "name=.*must be the name of a trace"),
+    (lambda: rsnn.convert.from_relu(nn.Linear(2, 2), X, percentile=np.ones(0)), VALUE, "percentile"),
     (lambda: plot.phase_plane(rsnn.AdEx(dt=0.1), v=np.ones((2, 2))), VALUE, "v=.*two numbers that ascend"),
     (lambda: plot.phase_plane(rsnn.AdEx(dt=0.1), w=(2.0, 1.0)), VALUE, "w=.*two numbers that ascend"),
     (lambda: plot.phase_plane(rsnn.AdEx(dt=0.1), field=FEW), TYPE, "field="),
@@ -169,3 +174,21 @@ def test_tensors_at_an_odd_address_are_taken_as_any_other() -> None:
     state = rt.IAF()(x)[1]
     given = type(state)(*[odd(each) for each in state])
     assert torch.equal(rt.IAF()(x, given)[0], rt.IAF()(x, state)[0])
+
+
+def test_sizes_of_layers_may_be_arrays_without_an_axis() -> None:
+    two = np.array(2)
+    assert rt.Conv1d(two, two, two, two, two)(X[:, :2, :2]).shape == (4, 2, 3)
+    assert rt.Conv2d(two, 4, (two, 1), stride=two).kernel_size == (2, 1)
+    assert repr(rt.Linear(two, 3)) == repr(rt.Linear(2, 3))
+
+
+def test_a_file_of_events_whose_array_is_none_is_refused_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "events.npz"
+    np.savez(path, t=np.arange(3), x=np.arange(3))
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("t.npy", b"nothing")
+        file.writestr("x.npy", zipfile.ZipFile(io.BytesIO(whole)).read("x.npy"))
+    with pytest.raises(rsnn.RsnnError, match=r"events\.npz: t is no array of numpy"):
+        rsnn.datasets.events(path)[0]

@@ -300,7 +300,7 @@ def _begin(
     model: Any, calibration: Any, percentile: Any, input_shape: Any, output: Any, max_pool: Any
 ) -> tuple[Analog, Any, dict[str, Any]]:
     """Check what every conversion is given."""
-    if percentile is not None and percentile != "auto":
+    if percentile is not None and not (isinstance(percentile, str) and percentile == "auto"):
         _percentile("percentile", percentile)
     read = read_model(model)
     from .model import MAX_POOL

@@ -256,6 +256,9 @@ def _npz(where: Path, camera: Any) -> Recordings:
 
     def read(k: int) -> Array:
         arrays: dict[str, Array] = opened(lambda file: {name: file[name] for name in fields})
+        for name, array in arrays.items():
+            if not isinstance(array, np.ndarray):  # numpy hands on the bytes of what does not begin as an array does
+                raise FileFormatError(f"{where}: {name} is no array of numpy; write the file anew with numpy.savez")
         if len({array.shape for array in arrays.values()}) > 1 or arrays["t"].ndim != 1:
             came = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
             raise FileFormatError(f"{where}: its arrays have the shapes {came}; must be (events,), all of them")

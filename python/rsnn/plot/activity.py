@@ -169,6 +169,8 @@ def traces(
     >>> len(axes.lines), len(axes.collections)
     (3, 2)
     """
+    if not isinstance(name, str):
+        raise InvalidTypeError(f'name={shown(name)}: must be the name of a trace, such as "v"')
     source = v if is_result(v) else None
     if source is not None:
         v, before, spikes = _recorded(source, name, layer, before, spikes)

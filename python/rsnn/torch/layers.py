@@ -52,10 +52,10 @@ class Linear(nn.Linear):
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: torch.dtype | None = None
     ) -> None:
-        sizes = [arguments.size(name, n, 0) for name, n in (("out_features", out_features), ("in_features", in_features))]
-        arguments.shape_of("weight", sizes)
+        rows, columns = (arguments.size(name, n, 0) for name, n in (("out_features", out_features), ("in_features", in_features)))
+        arguments.shape_of("weight", (rows, columns))
         check_making(bias, device, dtype)
-        super().__init__(in_features, out_features, bias, device, dtype)
+        super().__init__(columns, rows, bias, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         """Multiply the last axis by the weight."""
@@ -109,9 +109,9 @@ class Conv2d(nn.Conv2d):
         dtype: torch.dtype | None = None,
     ) -> None:
         check_options("Conv2d", dilation, groups, padding_mode)
-        check_convolution(2, in_channels, out_channels, kernel_size, stride, padding)
+        inputs, outputs, kernel, stride, padding = convolution_sizes(2, in_channels, out_channels, kernel_size, stride, padding)
         check_making(bias, device, dtype)
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+        super().__init__(inputs, outputs, kernel, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
         frame_padding(self)  # refuses an unequal "same" now rather than at the first call
 
     def forward(self, input: Tensor) -> Tensor:
@@ -166,9 +166,9 @@ class Conv1d(nn.Conv1d):
         dtype: torch.dtype | None = None,
     ) -> None:
         check_options("Conv1d", dilation, groups, padding_mode)
-        check_convolution(1, in_channels, out_channels, kernel_size, stride, padding)
+        inputs, outputs, kernel, stride, padding = convolution_sizes(1, in_channels, out_channels, kernel_size, stride, padding)
         check_making(bias, device, dtype)
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
+        super().__init__(inputs, outputs, kernel, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
         side_padding(self)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -188,19 +188,20 @@ def check_options(kind: str, dilation: Any, groups: Any, padding_mode: Any) -> N
             raise InvalidValueError(msg)
 
 
-def check_convolution(axes: int, in_channels: Any, out_channels: Any, kernel_size: Any, stride: Any, padding: Any) -> None:
-    """Check the sizes of a convolution."""
-    sizes = [arguments.size("out_channels", out_channels, 1), arguments.size("in_channels", in_channels, 1)]
+def convolution_sizes(axes: int, in_channels: Any, out_channels: Any, kernel_size: Any, stride: Any, padding: Any) -> tuple[Any, ...]:
+    """Check the sizes of a convolution, and give them as whole numbers, one for each axis."""
+    outputs, inputs = arguments.size("out_channels", out_channels, 1), arguments.size("in_channels", in_channels, 1)
+    checked = []
     for name, value, least in (("kernel_size", kernel_size, 1), ("stride", stride, 1), ("padding", padding, 0)):
         if name == "padding" and isinstance(value, str):
-            arguments.choice("padding", value, ("valid", "same"))
+            checked.append(arguments.choice("padding", value, ("valid", "same")))
             continue
         each = value if isinstance(value, (tuple, list)) else (value,) * axes
         if len(each) != axes:
             raise InvalidValueError(f"{name}={arguments.shown(value)}: must be a whole number, or one for each of {axes} axes")
-        each = [arguments.size(name, one, least) for one in each]
-        sizes += each if name == "kernel_size" else []
-    arguments.shape_of("weight", sizes)
+        checked.append(tuple(arguments.size(name, one, least) for one in each))
+    arguments.shape_of("weight", (outputs, inputs, *checked[0]))
+    return (inputs, outputs, *checked)
 
 
 def check_making(bias: Any, device: Any, dtype: Any) -> None:

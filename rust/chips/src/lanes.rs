@@ -83,6 +83,44 @@ pub trait Lanes: Copy {
     }
 }
 
+/// What a register and a single number write alike.
+macro_rules! arithmetic {
+    () => {
+        #[inline(always)]
+        fn add(self, other: Self) -> Self {
+            Self(self.0 + other.0)
+        }
+        #[inline(always)]
+        fn sub(self, other: Self) -> Self {
+            Self(self.0 - other.0)
+        }
+        #[inline(always)]
+        fn mul(self, other: Self) -> Self {
+            Self(self.0 * other.0)
+        }
+        #[inline(always)]
+        fn min(self, other: Self) -> Self {
+            Self(self.0.min(other.0))
+        }
+        #[inline(always)]
+        fn max(self, other: Self) -> Self {
+            Self(self.0.max(other.0))
+        }
+        #[inline(always)]
+        fn up(self, by: u32) -> Self {
+            Self(self.0 << by)
+        }
+        #[inline(always)]
+        fn down(self, by: u32) -> Self {
+            Self(self.0 >> by)
+        }
+        #[inline(always)]
+        fn down_by(self, by: Self) -> Self {
+            Self(self.0 >> by.0)
+        }
+    };
+}
+
 /// A register of the instruction set `S`.
 pub type Native<W, S> = <W as SimdIntElement>::Native<S>;
 
@@ -117,38 +155,8 @@ impl<W: Word + SimdIntElement, S: Simd> Lanes for Vector<W, S> {
     fn store(self, row: &mut [W]) {
         self.0.store_slice(&mut row[..Self::LEN]);
     }
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0)
-    }
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        Self(self.0 - other.0)
-    }
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        Self(self.0 * other.0)
-    }
-    #[inline(always)]
-    fn min(self, other: Self) -> Self {
-        Self(self.0.min(other.0))
-    }
-    #[inline(always)]
-    fn max(self, other: Self) -> Self {
-        Self(self.0.max(other.0))
-    }
-    #[inline(always)]
-    fn up(self, by: u32) -> Self {
-        Self(self.0 << by)
-    }
-    #[inline(always)]
-    fn down(self, by: u32) -> Self {
-        Self(self.0 >> by)
-    }
-    #[inline(always)]
-    fn down_by(self, by: Self) -> Self {
-        Self(self.0 >> by.0)
-    }
+    arithmetic!();
+
     #[inline(always)]
     fn above(self, other: Self) -> Self::Mask {
         self.0.simd_gt(other.0)
@@ -204,38 +212,8 @@ impl Lanes for One {
     fn store(self, row: &mut [i128]) {
         row[0] = self.0;
     }
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0)
-    }
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        Self(self.0 - other.0)
-    }
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        Self(self.0 * other.0)
-    }
-    #[inline(always)]
-    fn min(self, other: Self) -> Self {
-        Self(self.0.min(other.0))
-    }
-    #[inline(always)]
-    fn max(self, other: Self) -> Self {
-        Self(self.0.max(other.0))
-    }
-    #[inline(always)]
-    fn up(self, by: u32) -> Self {
-        Self(self.0 << by)
-    }
-    #[inline(always)]
-    fn down(self, by: u32) -> Self {
-        Self(self.0 >> by)
-    }
-    #[inline(always)]
-    fn down_by(self, by: Self) -> Self {
-        Self(self.0 >> by.0)
-    }
+    arithmetic!();
+
     #[inline(always)]
     fn above(self, other: Self) -> bool {
         self.0 > other.0

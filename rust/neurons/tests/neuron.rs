@@ -156,12 +156,8 @@ fn native<E: Kernels>(run: &Run<E>, level: fearless_simd::Level, threads: usize)
         state: run.state.clone(),
         bits: vec![0; outer * time * inner.div_ceil(64)],
     };
-    let output = Output::Dense(&mut came.out);
-    let record = vec![(Trace::U, &mut came.u[..])];
-    let state = &mut came.state;
-    forward(
-        &context,
-        Forward {
+    let go = |state: &mut [E], output: Output<'_, E>, record: Vec<(Trace, &mut [E])>| {
+        let job = Forward {
             neuron: spec,
             level,
             shape,
@@ -174,51 +170,16 @@ fn native<E: Kernels>(run: &Run<E>, level: fearless_simd::Level, threads: usize)
             recurrent: None,
             group: None,
             checkpoints: None,
-        },
-    )
-    .unwrap();
+        };
+        forward(&context, job).unwrap();
+    };
+    go(&mut came.state, Output::Dense(&mut came.out), vec![(Trace::U, &mut came.u)]);
     // Without a record the kernels of their own run: they must agree.
     let (mut alone, mut state) = (vec![E::ZERO; run.x.len()], run.state.clone());
-    let output = Output::Dense(&mut alone);
-    forward(
-        &context,
-        Forward {
-            neuron: spec,
-            level,
-            shape,
-            x: &run.x,
-            coefficients,
-            state: &mut state,
-            output,
-            record: vec![],
-            picked: None,
-            recurrent: None,
-            group: None,
-            checkpoints: None,
-        },
-    )
-    .unwrap();
+    go(&mut state, Output::Dense(&mut alone), vec![]);
     assert!(same(&alone, &came.out) && same(&state, &came.state));
     state.clone_from(&run.state);
-    let output = Output::Packed(&mut came.bits);
-    forward(
-        &context,
-        Forward {
-            neuron: spec,
-            level,
-            shape,
-            x: &run.x,
-            coefficients,
-            state: &mut state,
-            output,
-            record: vec![],
-            picked: None,
-            recurrent: None,
-            group: None,
-            checkpoints: None,
-        },
-    )
-    .unwrap();
+    go(&mut state, Output::Packed(&mut came.bits), vec![]);
     came
 }
 
