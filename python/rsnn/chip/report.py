@@ -137,7 +137,7 @@ class LayerReport:
     state_bits : those bits
     highest : the highest membrane, in integers
     v_threshold : the threshold, in integers
-    synops : additions of a weight to a membrane, in integers
+    synops : additions of a weight to a membrane, in integers; a count of 3 counts 3, where `rsnn.Network.run` counts it once
     moved : by cause, as `rsnn.chip.rungs.CAUSES` names it: spikes that lie in another (step, sample, neuron) once it is added to those
         before it
     states : the range of each state

@@ -30,8 +30,8 @@ class Stats:
     density : float
         The part of (step, neuron) that fired.
     synops : int
-        Additions of one weight to one membrane: every input event counts once for each neuron it reaches, fewer at a border.
-        0 where there are no synapses.
+        Additions of one weight to one membrane: every input event counts once for each neuron it reaches, fewer at a border; a count
+        of 3 counts 3, where `rsnn.Network.run` counts it once. 0 where there are no synapses.
     beyond : int
         (step, neuron) whose membrane left the bits of the chip, before overflow was dealt with.
     lowest, highest : int
