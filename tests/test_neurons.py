@@ -324,5 +324,5 @@ def test_surrogates_equal_those_of_snntorch() -> None:
 def test_a_surrogate_is_a_value() -> None:
     assert rsnn.surrogate.ATan(2) == rsnn.surrogate.ATan() != rsnn.surrogate.ATan(3.0)
     assert pickle.loads(pickle.dumps(rsnn.surrogate.ATan(3.0))) == rsnn.surrogate.ATan(3.0)
-    assert (rsnn.surrogate.FastSigmoid(5).kernel, rsnn.surrogate.FastSigmoid(5).parameters) == ("fast_sigmoid", (1.0, 5.0))
+    assert (rsnn.surrogate.FastSigmoid(5).form, rsnn.surrogate.FastSigmoid(5).numbers) == ("fast_sigmoid", (1.0, 5.0))
     assert rsnn.surrogate.ATan().numpy(np.zeros(2, np.float32)).dtype == np.float32

@@ -77,7 +77,7 @@ class ATan(Surrogate):
 
     alpha: float = 2.0
 
-    kernel = "atan"
+    form = "atan"
 
     def _numbers(self) -> tuple[float, ...]:
         return self.height * (self.alpha / 2), pi / 2 * self.alpha
@@ -105,7 +105,7 @@ class FastSigmoid(Surrogate):
 
     slope: float = 25.0
 
-    kernel = "fast_sigmoid"
+    form = "fast_sigmoid"
 
     def _numbers(self) -> tuple[float, ...]:
         return self.height, self.slope
@@ -134,7 +134,7 @@ class SuperSpike(Surrogate):
 
     alpha: float = 100.0
 
-    kernel = "fast_sigmoid"
+    form = "fast_sigmoid"
 
     def _numbers(self) -> tuple[float, ...]:
         return self.height, self.alpha
@@ -162,7 +162,7 @@ class Sigmoid(Surrogate):
 
     slope: float = 4.0
 
-    kernel = "sigmoid"
+    form = "sigmoid"
 
     def _numbers(self) -> tuple[float, ...]:
         return self.height * self.slope, self.slope
@@ -193,7 +193,7 @@ class Exponential(Surrogate):
     width: float = 0.5
     scale: float = 1.0
 
-    kernel = "exponential"
+    form = "exponential"
 
     def _numbers(self) -> tuple[float, ...]:
         return self.height * self.scale, self.width
@@ -225,7 +225,7 @@ class PeriodicExponential(Surrogate):
     width: float = 0.5
     scale: float = 1.0
 
-    kernel = "periodic_exponential"
+    form = "periodic_exponential"
 
     def _numbers(self) -> tuple[float, ...]:
         return self.height * self.scale, self.width
@@ -261,7 +261,7 @@ class Gaussian(Surrogate):
     mu: float = 0.0
     scale: float = 1.0
 
-    kernel = "gaussian"
+    form = "gaussian"
     _signed = ("mu",)
 
     def _numbers(self) -> tuple[float, ...]:
@@ -303,7 +303,7 @@ class MultiGaussian(Surrogate):
     mu: float = 0.0
     scale: float = 1.0
 
-    kernel = "multi_gaussian"
+    form = "multi_gaussian"
     _signed = ("mu",)
 
     def _numbers(self) -> tuple[float, ...]:
@@ -337,7 +337,7 @@ class Triangle(Surrogate):
     width: float = 1.0
     peak: float = 1.0
 
-    kernel = "triangle"
+    form = "triangle"
 
     def _numbers(self) -> tuple[float, ...]:
         peak = self.height * self.peak
@@ -372,7 +372,7 @@ class Boxcar(Surrogate):
     peak: float = 1.0
     outside: float = 0.0
 
-    kernel = "boxcar"
+    form = "boxcar"
     _signed = ("outside",)
 
     def _numbers(self) -> tuple[float, ...]:
@@ -392,7 +392,7 @@ class StraightThrough(Surrogate):
     [1.0, 1.0]
     """
 
-    kernel = "sides"
+    form = "sides"
 
     def _numbers(self) -> tuple[float, ...]:
         return (self.height,) * 3
@@ -417,7 +417,7 @@ class Tanh(Surrogate):
 
     slope: float = 1.0
 
-    kernel = "sigmoid"  # 1 - tanh(x)^2 = 4 e / (1 + e)^2 with e = exp(-2 |x|)
+    form = "sigmoid"  # 1 - tanh(x)^2 = 4 e / (1 + e)^2 with e = exp(-2 |x|)
 
     def _numbers(self) -> tuple[float, ...]:
         return 4 * self.height, 2 * self.slope
@@ -445,7 +445,7 @@ class Erfc(Surrogate):
 
     slope: float = 1.0
 
-    kernel = "gaussian"
+    form = "gaussian"
 
     def _numbers(self) -> tuple[float, ...]:
         return self.height * 2 / sqrt(pi), self.slope, 0.0
@@ -473,7 +473,7 @@ class Circ(Surrogate):
 
     alpha: float = 0.5
 
-    kernel = "circ"
+    form = "circ"
 
     def _numbers(self) -> tuple[float, ...]:
         return self.height * self.alpha**3, self.alpha**2

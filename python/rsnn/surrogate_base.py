@@ -23,8 +23,8 @@ class Surrogate:
     height: float = field(default=1.0, kw_only=True, repr=False)
     """What the whole curve is multiplied with; see `normalised` and `scaled`."""
 
-    kernel: ClassVar[str | None] = None
-    """The form by which the native engine knows it; None: it does not, and layers with it run on the torch backend."""
+    form: ClassVar[str | None] = None
+    """The name by which the native engine knows its form; None: it does not, and layers with it run on the torch backend."""
     _signed: ClassVar[tuple[str, ...]] = ()
     """Parameters that may be zero or negative."""
 
@@ -46,8 +46,8 @@ class Surrogate:
         raise NotImplementedError
 
     @property
-    def parameters(self) -> tuple[float, ...]:
-        """The numbers of `kernel`, in the order of ``rsnn.reference.surrogate``."""
+    def numbers(self) -> tuple[float, ...]:
+        """The numbers of `form`, in the order of ``rsnn.reference.surrogate``."""
         return self._numbers()
 
     def _area(self) -> float:
@@ -96,7 +96,7 @@ class Surrogate:
         """
         from .reference.surrogate import slope
 
-        return slope(str(self.kernel), self._numbers(), v, theta, xp, exp)
+        return slope(str(self.form), self._numbers(), v, theta, xp, exp)
 
     def __call__(self, v: Any, theta: Any) -> Any:
         """Evaluate at tensors, or at numbers and arrays, which `numpy` takes as well."""

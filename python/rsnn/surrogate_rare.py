@@ -36,7 +36,7 @@ class Laplace(Surrogate):
     peak: float = 1.0
     centre: float = 0.0
 
-    kernel = "laplace"
+    form = "laplace"
     _signed = ("centre",)
 
     def _numbers(self) -> tuple[float, ...]:
@@ -66,7 +66,7 @@ class Sides(Surrogate):
     at: float = 0.0
     above: float = 1.0
 
-    kernel = "sides"
+    form = "sides"
     _signed = ("below", "at", "above")
 
     def _numbers(self) -> tuple[float, ...]:
@@ -92,7 +92,7 @@ class Window(Surrogate):
 
     width: float = 1.0
 
-    kernel = "window"
+    form = "window"
     _signed = ("width",)
 
     def _numbers(self) -> tuple[float, ...]:
@@ -121,7 +121,7 @@ class SparseFastSigmoid(Surrogate):
     slope: float = 25.0
     above: float = 1.0
 
-    kernel = "sparse_fast_sigmoid"
+    form = "sparse_fast_sigmoid"
     _signed = ("above",)
 
     def _numbers(self) -> tuple[float, ...]:
@@ -149,7 +149,7 @@ class Reciprocal(Surrogate):
 
     alpha: float = 1.0
 
-    kernel = "reciprocal"
+    form = "reciprocal"
 
     def _numbers(self) -> tuple[float, ...]:
         return self.height * self.alpha, self.alpha
@@ -177,7 +177,7 @@ class S2NN(Surrogate):
     alpha: float = 4.0
     beta: float = 1.0
 
-    kernel = "s2nn"
+    form = "s2nn"
 
     def _numbers(self) -> tuple[float, ...]:
         return self.height * self.alpha, self.alpha, self.height * self.beta
@@ -200,7 +200,7 @@ class CappedReciprocal(Surrogate):
 
     alpha: float = 0.3
 
-    kernel = "capped_reciprocal"
+    form = "capped_reciprocal"
 
     def _numbers(self) -> tuple[float, ...]:
         return self.height, self.height * self.alpha
@@ -225,7 +225,7 @@ class LogTail(Surrogate):
 
     alpha: float = 0.0
 
-    kernel = "log_tail"
+    form = "log_tail"
     _signed = ("alpha",)
 
     def _numbers(self) -> tuple[float, ...]:

@@ -48,5 +48,5 @@ def test_surrogates(case: Case) -> None:
 
         close(surrogate.numpy(y + np.asarray(theta, dtype), theta))
         if dtype == "float64":  # y + threshold has the bits of y there
-            for backend in ("torch", None if surrogate.kernel is None else "rust"):
+            for backend in ("torch", None if surrogate.form is None else "rust"):
                 close(used(surrogate, y + (theta or 1.0), theta or 1.0, backend))

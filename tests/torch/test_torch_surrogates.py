@@ -18,7 +18,7 @@ from rsnn.presets.surrogates import TABLE
 from rsnn.surrogate import ATan, Custom, FastSigmoid, QPseudoSpike, Surrogate
 
 EACH = [getattr(surrogate, name) for name in surrogate.__all__ if name not in ("Surrogate", "Custom")]
-NATIVE = [make() for make in EACH if make.kernel] + [
+NATIVE = [make() for make in EACH if make.form] + [
     surrogate.ATan(0.7),
     surrogate.FastSigmoid(3.0, height=0.5),
     surrogate.Exponential(0.3, 1.5),
@@ -54,8 +54,8 @@ def native(spec: str, form: Surrogate, v: np.ndarray[Any, Any], theta: float, le
     kept = np.zeros((1, len(states), 1, v.size), v.dtype)
     _rsnn.scan_backward(
         spec,
-        str(form.kernel),
-        list(form.parameters),
+        str(form.form),
+        list(form.numbers),
         x,
         coefficients,
         kept,

@@ -73,7 +73,7 @@ class Options:
                     "or a callable of (v, theta)"
                 )
             surrogate = Custom(surrogate)
-        if surrogate.kernel is None and backend == "rust":
+        if surrogate.form is None and backend == "rust":
             raise InvalidValueError(
                 f'backend="rust" does not have surrogate={arguments.shown(surrogate)}: leave backend out, or say backend="torch"'
             )
@@ -84,7 +84,7 @@ class Options:
             None if checkpoint is None else arguments.count("checkpoint", checkpoint, 1),
             arguments.flag("batch_first", batch_first),
             None if backend is None else arguments.choice("backend", backend, ("rust", "torch")),
-            None if surrogate.kernel is None else (surrogate.kernel, list(surrogate.parameters)),
+            None if surrogate.form is None else (surrogate.form, list(surrogate.numbers)),
         )
 
 
