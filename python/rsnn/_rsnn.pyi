@@ -331,7 +331,7 @@ def encode_delta(
 def encode_up_down(x: _Array, thr_up: _Array, thr_down: _Array, reached: _Array, out: _Array) -> None: ...
 def decode_times(spikes: _Array, out: _Array, *, packed: bool = False, threads: int = 1) -> None: ...
 
-# Synapses that change. rule: words and numbers of `rsnn.plasticity.STDP.kernel`; sizes: channels in and out, then rows and columns of an
+# Synapses that change. rule: words and numbers of `rsnn.plasticity.STDP.described`; sizes: channels in and out, then rows and columns of an
 # image, of the kernel, the stride, the padding; pre (T, B, entries), images in raster order, weight (kernel row, kernel column and channel;
 # output), traces (B, entries): pre, post, and the slow ones of both. Either post (T, B, entries), or neurons: spec, coefficients, state
 # (fields, B, entries), out (T, B, entries). modulated: decay, eligibilities (B, *weight), reward (T, B); kept: the weights of every so many

@@ -25,9 +25,9 @@ RESULTS = """
     neurons.Kernel network.stream.Stream
 """
 HOOKS = """
-    *.kernel *.coefficients *.start *.table *.compute *.fan_out *.advance *.check_state *.check_size *.operands Network.shape_before
-    Network.at [CLR]*.weights Spikes.unpack_block stages.*.check stages.*.hint stages.*.parameters stages.*.ranges stages.*.recipe
-    stages.*.terms stages.*.after_fire stages.*.steps surrogate.*.of chip.ChipNetwork.batch_axis chip.ChipNetwork.build
+    *.kernel *.described *.coefficients *.start *.table *.compute *.fan_out *.advance *.check_state *.check_size *.operands
+    Network.shape_before Network.at [CLR]*.weights Spikes.unpack_block stages.*.check stages.*.hint stages.*.parameters stages.*.ranges
+    stages.*.recipe stages.*.terms stages.*.after_fire stages.*.steps surrogate.*.of chip.ChipNetwork.batch_axis chip.ChipNetwork.build
     chip.ChipNetwork.enter chip.ChipNetwork.gather chip.ChipNetwork.in_float chip.ChipNetwork.layout chip.ChipNetwork.parts
     chip.ChipNetwork.ranges chip.ChipNetwork.restore chip.ChipNetwork.row chip.ChipNetwork.rungs chip.ChipNetwork.take_in
     chip.IntegerNeuron.numbers chip.loihi.LIF.line chip.loihi.Dense.sums plasticity.RewardModulated.decay torch.losses.*.term

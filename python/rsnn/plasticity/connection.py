@@ -103,7 +103,7 @@ class Learning:
     def arguments(self, reward: Array | None) -> dict[str, Any]:
         """Give what the native call needs of the rule."""
         arguments: dict[str, Any] = {
-            "rule": stdp_of(self.rule).kernel(),
+            "rule": stdp_of(self.rule).described(),
             "sizes": self.connection.sizes,
             "weight": self.rows,
             "traces": [self.held[name] for name in stdp_of(self.rule).states],

@@ -121,7 +121,7 @@ def learn(
     1.95
     """
     stdp: STDP = rule.rule if isinstance(rule, RewardModulated) else rule
-    words, numbers = stdp.kernel()
+    words, numbers = stdp.described()
     p: dict[str, Any] = {name: weight.dtype.type(value) for name, value in numbers.items()} | {"mu_wide": numbers["mu"]}
     w, at, pairing, coincidence = weight.copy(), {name: one.copy() for name, one in state.items()}, words["pairing"], words["coincidence"]
     for t in range(len(pre)):

@@ -156,7 +156,7 @@ class STDP(Description):
         for amplitude, tau in (("a3_plus", "tau_y"), ("a3_minus", "tau_x")):
             if getattr(self, amplitude) != 0.0 and getattr(self, tau) is None:
                 raise InvalidValueError(f"{amplitude}={getattr(self, amplitude):g}: give {tau}= as well, the time constant of its trace")
-        self.kernel()
+        self.described()
 
     @property
     def triplet(self) -> bool:
@@ -168,13 +168,13 @@ class STDP(Description):
         """The state fields: ``pre`` and ``post``, the traces; ``pre_slow`` and ``post_slow`` of the triplet rule."""
         return ("pre", "post", "pre_slow", "post_slow") if self.triplet else ("pre", "post")
 
-    def kernel(self) -> tuple[dict[str, str], dict[str, float]]:
+    def described(self) -> tuple[dict[str, str], dict[str, float]]:
         """Describe the rule to an engine: its words, and its numbers, to be rounded to the dtype of the data.
 
         Examples
         --------
         >>> import rsnn
-        >>> rsnn.plasticity.STDP(tau_plus=20.0, discretization="euler").kernel()[1]["decay_plus"]
+        >>> rsnn.plasticity.STDP(tau_plus=20.0, discretization="euler").described()[1]["decay_plus"]
         0.95
         """
 
