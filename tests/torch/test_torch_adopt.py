@@ -98,7 +98,7 @@ def test_a_layer_that_does_something_else_is_an_error_that_says_where() -> None:
 
     Wrong.__name__ = "Leaky"
     net, data = nn.Sequential(nn.Linear(6, 8), Leaky(0.8), Wrong(0.8)), x(30, 3, 6) * 3
-    with pytest.raises(rt.AdoptionError, match=r"2 \(Leaky\): [\d,]+ of 720 spikes differ, first at \((\d+), \d, \d\)") as caught:
+    with pytest.raises(rt.AdoptionError, match=r"2 \(Leaky\): [\d,]+ of 720 entries differ, first at \((\d+), \d, \d\)") as caught:
         rt.adopt(net, check=data)
     report = caught.value.adoption
     assert [one.flipped > 0 for one in report.layers] == [False, False, True]

@@ -74,7 +74,7 @@ class AdoptedLayer:
             if not self.difference <= CLOSE:
                 return f"what it sends on differs by {self.difference:.2g} of the largest number"
         elif self.flipped > flips * self.entries:
-            text = f"{self.flipped:,} of {self.entries:,} spikes differ, first at {self.first}"
+            text = f"{self.flipped:,} of {self.entries:,} entries differ, first at {self.first}"
             cure = ": its recurrent sums may be rounded otherwise; flips= lets some pass"
             return text + cure * self.recurrent
         if self.gradient_difference is not None and not self.gradient_difference <= CLOSE_GRADIENT:
