@@ -1,7 +1,7 @@
 //! `y[r, o] = (sum over the events i of row r, ascending, of x[r, i] * w[o, i]) + bias[o]`: a row of the transposed weight for each event.
 //!
-//! Layout: the weight is a [`Table`], cut into tiles of columns as wide as half the registers, `[tile][input][column]`, so that an event
-//! reads one run of memory and its sums stay in registers. Tasks are blocks of rows; within one a tile is used for all rows, before the
+//! Layout: the weight is a [`Table`], cut into panels of columns as wide as half the registers, `[panel][input][column]`, so that an event
+//! reads one run of memory and its sums stay in registers. Tasks are blocks of rows; within one a panel is used for all rows, before the
 //! next one comes into the cache.
 
 use fearless_simd::{Level, Simd, SimdBase, dispatch};
@@ -33,24 +33,24 @@ fn widest<E: Elem>(level: Level) -> usize {
     if dispatch!(level, simd => lanes_of::<E, _>(simd)) * size_of::<E>() >= 64 { 16 } else { 8 }
 }
 
-/// Numbers (inputs, outputs) in tiles of columns, `[tile][input][column]`; what fills up the last tile is 0.
+/// Numbers (inputs, outputs) in panels of columns, `[panel][input][column]`; what fills up the last panel is 0.
 pub struct Table<E> {
     values: Aligned<E>,
-    /// Of each tile: the first column, and how many registers it is wide.
-    tiles: Vec<(usize, usize)>,
+    /// Of each panel: the first column, and how many registers it is wide.
+    panels: Vec<(usize, usize)>,
     lanes: usize,
     inputs: usize,
     outputs: usize,
 }
 
 impl<E: Elem> Table<E> {
-    /// All 0, in tiles of at most `widest` registers, a power of two up to 16.
+    /// All 0, in panels of at most `widest` registers, a power of two up to 16.
     pub fn zeros(level: Level, name: &str, inputs: usize, outputs: usize, widest: usize) -> Result<Self> {
         let lanes = dispatch!(level, simd => lanes_of::<E, _>(simd));
-        let tiles = tiles(outputs, lanes, widest);
+        let panels = tiles(outputs, lanes, widest);
         let columns = outputs.div_ceil(lanes).checked_mul(lanes);
         let values = Aligned::zeros(columns.and_then(|columns| columns.checked_mul(inputs)), name)?;
-        Ok(Self { values, tiles, lanes, inputs, outputs })
+        Ok(Self { values, panels, lanes, inputs, outputs })
     }
 
     /// A weight (outputs, inputs), transposed.
@@ -59,7 +59,7 @@ impl<E: Elem> Table<E> {
         finite("weight", weight)?;
         let mut made = Self::zeros(level, "weight", inputs, outputs, widest::<E>(level))?;
         if !weight.is_empty() {
-            let tasks = made.tiles_mut();
+            let tasks = made.panels_mut();
             for_each(context, tasks, |(first, width, panel), _| {
                 let columns = weight[first * inputs..].chunks_exact(inputs).take(width).enumerate();
                 for from in (0..inputs).step_by(STRIP) {
@@ -84,14 +84,14 @@ impl<E: Elem> Table<E> {
         }
         let mut rest = to;
         let mut tasks = Vec::new();
-        for (number, (first, _)) in self.tiles.iter().enumerate() {
-            let end = self.tiles.get(number + 1).map_or(self.outputs, |next| next.0);
+        for (number, (first, _)) in self.panels.iter().enumerate() {
+            let end = self.panels.get(number + 1).map_or(self.outputs, |next| next.0);
             let (part, after) = rest.split_at_mut((end - first) * inputs);
             tasks.push((number, part));
             rest = after;
         }
         for_each(context, tasks, |(number, rows), _| {
-            let (panel, width) = self.tile(number);
+            let (panel, width) = self.panel(number);
             for from in (0..inputs).step_by(STRIP) {
                 let strip = from..inputs.min(from + STRIP);
                 for (column, row) in rows.chunks_exact_mut(inputs).enumerate() {
@@ -109,17 +109,17 @@ impl<E: Elem> Table<E> {
         (self.inputs, self.outputs)
     }
 
-    /// The numbers of a tile, and how many columns it has.
-    fn tile(&self, number: usize) -> (&[E], usize) {
-        let (first, width) = self.tiles[number];
+    /// The numbers of a panel, and how many columns it has.
+    fn panel(&self, number: usize) -> (&[E], usize) {
+        let (first, width) = self.panels[number];
         (&self.values[first * self.inputs..][..width * self.lanes * self.inputs], width * self.lanes)
     }
 
-    /// The first column, the columns and the numbers of each tile.
-    pub(super) fn tiles_mut(&mut self) -> Vec<(usize, usize, &mut [E])> {
+    /// The first column, the columns and the numbers of each panel.
+    pub(super) fn panels_mut(&mut self) -> Vec<(usize, usize, &mut [E])> {
         let mut rest = &mut self.values[..];
         let mut all = Vec::new();
-        for (first, width) in &self.tiles {
+        for (first, width) in &self.panels {
             let columns = width * self.lanes;
             let (panel, after) = rest.split_at_mut(columns * self.inputs);
             all.push((*first, columns, panel));
@@ -154,14 +154,14 @@ pub fn linear<E: Elem>(
     let block = rows.div_ceil(usize::try_from((work / TASK).clamp(1, TASKS)).unwrap_or(1));
     let tasks: Vec<_> = out.chunks_mut(block * outputs).enumerate().map(|(number, out)| (number * block, out)).collect();
     for_each(context, tasks, |(first, out), stop| {
-        for number in 0..table.tiles.len() {
-            let job = Job { events, first, table: table.tile(number).0, column: table.tiles[number].0, bias, stop };
-            on_level!(level, simd => with_width!(table.tiles[number].1, K => job.run::<_, K>(simd, out, outputs)));
+        for number in 0..table.panels.len() {
+            let job = Job { events, first, table: table.panel(number).0, column: table.panels[number].0, bias, stop };
+            on_level!(level, simd => with_width!(table.panels[number].1, K => job.run::<_, K>(simd, out, outputs)));
         }
     })
 }
 
-/// One tile of columns of some rows.
+/// One panel of columns, of some rows.
 struct Job<'a, E> {
     events: &'a Events<'a, E>,
     first: usize,

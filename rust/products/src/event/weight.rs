@@ -46,7 +46,7 @@ pub fn weight_gradient<E: Elem>(
     let worth = (WORTH / average.max(1e-3)) as usize;
     let mut rest = grad_bias;
     let mut pieces = Vec::new();
-    for (column, columns, panel) in table.tiles_mut() {
+    for (column, columns, panel) in table.panels_mut() {
         let (bias, after) = rest.split_at_mut(columns.min(rest.len()));
         rest = after;
         let mut bias = Some(bias);
