@@ -130,7 +130,7 @@ def general(draw: Callable[..., Any], n: int, *, recurrent: bool = False) -> rsn
 
 @st.composite
 def wholes(draw: Callable[..., Any], n: int) -> rsnn.Neuron:
-    """Any neuron that is no chain of stages."""
+    """Any neuron that is no row of stages."""
 
     def number(values: st.SearchStrategy[float]) -> Any:
         return draw(per_neuron(values, n))

@@ -218,9 +218,9 @@ def network(seed: int, sparse: bool) -> rsnn.Network:
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize("chunk", [1, 500, 1 << 22])
-def test_the_workload_equals_a_count_layer_by_layer(sparse: bool, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(neurobench, "CHUNK", chunk)
+@pytest.mark.parametrize("block", [1, 500, 1 << 22])
+def test_the_workload_equals_a_count_layer_by_layer(sparse: bool, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neurobench, "BLOCK", block)
     net, steps, batch = network(11, sparse), 12, 3
     x = spikes(13, (steps, batch, 1, 4, 4), 0.4, most=2)
     x[: steps // 2] = x[: steps // 2] != 0

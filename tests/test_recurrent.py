@@ -161,7 +161,7 @@ WHOLE = {
     "coba": presets.norse.CobaLIF(dt=0.125, v_thresh=0.5, v_reset=0.0, v_rest=0.0, e_rev_I=-2.0, e_rev_E=4.0),
     "glif3": rsnn.GLIF3(tau_mem=5.0, v_threshold=0.5, v_leak=0.0, v_reset=-0.125, r=2.0, jump_1=-0.25, jump_2=0.125),
 }
-"""Neurons that do not spike, and those that are no chain of stages; what comes back to them joins the input in one place."""
+"""Neurons that do not spike, and those that are no row of stages; what comes back to them joins the input in one place."""
 DRIVE = {"izhikevich": 12.0, "izhikevich-carried": 12.0}
 
 

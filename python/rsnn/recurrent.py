@@ -30,7 +30,7 @@ class Recurrent(Weights):
         r[n]    = weight[n] * s[n] + bias[n]                                                 one weight for each neuron
 
     joins the input x as a term of its own, after it: ``i <- (alpha i + x) + r``, without a synapse ``u = (beta v + z) + r``. In the
-    neurons of sinabs, and in those that are no chain of stages, as Izhikevich's, x + r is formed first.
+    neurons of sinabs, and in those that are no row of stages, as Izhikevich's, x + r is formed first.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ from .sparsity import connection_sparsity
 
 Array = npt.NDArray[Any]
 
-CHUNK = 1 << 22
+BLOCK = 1 << 22
 """Entries of all layers that are held at once."""
 
 
@@ -192,7 +192,7 @@ def workload(
     time_first = dataclasses.replace(network, batch_first=False)
     tally = _Tally(time_first)
     held = max(1, math.prod(given.lead[1:]) * (given.size + sum(math.prod(shape) for shape in network.shapes)))
-    stretch = max(1, CHUNK // held)
+    stretch = max(1, BLOCK // held)
     batch = given.lead[1] if len(given.lead) == 2 else None
     current: Any = checked_state(network, state, batch, given.dtype)
     for first in range(0, whole, stretch):
@@ -202,7 +202,7 @@ def workload(
 
 
 class _Tally:
-    """What is counted, chunk by chunk of time."""
+    """What is counted, block by block of time."""
 
     def __init__(self, network: Network) -> None:
         self.network = network

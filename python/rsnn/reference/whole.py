@@ -1,4 +1,4 @@
-"""The steps of the neurons that are no chain of stages. To add one, write its class here and a line in `WHOLES`."""
+"""The steps of the neurons that are no row of stages. To add one, write its class here and a line in `WHOLES`."""
 
 from __future__ import annotations
 
@@ -175,4 +175,4 @@ class Merged:
 
 
 WHOLES: dict[str, Callable[..., Any]] = {"izhikevich": Izhikevich, "alpha": Alpha, "coba": Coba, "glif3": Glif3}
-"""Every neuron that is no chain of stages, by the name the engines know it by."""
+"""Every neuron that is no row of stages, by the name the engines know it by."""

@@ -5,7 +5,7 @@ words need, the recipe from its numbers to the coefficients, the range of each n
 with them is written once, in `rsnn.reference`.
 
 To add a stage, write a class in the file of its kind (numbers, words, reads, states) and its step in `rsnn.reference` and in the Rust
-core. A neuron that is no chain of stages is a `Whole`.
+core. A neuron that is no row of stages is a `Whole`.
 """
 
 from __future__ import annotations

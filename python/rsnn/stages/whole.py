@@ -1,4 +1,4 @@
-"""Neurons that are no chain of stages. They take the place of the membrane, and bring synapse, adaptation and reset of their own.
+"""Neurons that are no row of stages. They take the place of the membrane, and bring synapse, adaptation and reset of their own.
 
 To add one, write its class here, a line in `WHOLES`, its step in `rsnn.reference`, and its file in the Rust core.
 """
