@@ -48,7 +48,7 @@ def neurons(rounds: int) -> dict[str, float]:
 
 
 def core(rounds: int) -> tuple[float, float]:
-    """Run a Xylo core of 16 inputs, 992 hidden and 8 output neurons with 8 targets each; seconds, and the density of its spikes."""
+    """Run a Xylo core of 16 inputs, 992 hidden and 8 output neurons with 8 synapses each; seconds, and the density of its spikes."""
     rng = np.random.default_rng(0)
     w_rec = np.zeros((HIDDEN, HIDDEN), int)
     for row in w_rec:

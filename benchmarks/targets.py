@@ -122,7 +122,7 @@ class Aim(Enum):
 
     LOIHI = Target("chips", "Loihi LIF without synapses", COST, {"(1000, 4096)": 1.0})
     LOIHI_COPY = Target("chips", "Loihi LIF beside copying its input", "time / `np.copyto` of int32", {"(1000, 4096)": 2.5})
-    XYLO = Target("chips", "Xylo core 16-992-8, 8 targets each", COST, {"2000 steps": 4.0})
+    XYLO = Target("chips", "Xylo core 16-992-8, 8 synapses each", COST, {"2000 steps": 4.0})
 
     PEERS = Target("peers", "the fastest other spiking library, forward", "its time / rsnn", {LONG: 20.0, BATCH: 8.0}, at_least=True)
     PEERS_TRAIN = Target(
