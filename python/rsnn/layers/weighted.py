@@ -179,7 +179,7 @@ class Linear(Weighted):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Conv1d(Weighted):
-    """A convolution over sequences side by side (a correlation, as everywhere in deep learning): over space, not over time.
+    """A convolution over one axis of space (a correlation, as everywhere in deep learning), not over time.
 
     With 0 outside, by kernel column i, then channel c, the bias last::
 
@@ -250,7 +250,7 @@ class Conv1d(Weighted):
         return np.broadcast_to(len(self.weight) * self._axis(shape[1:]).reach(), shape)
 
     def _axis(self, size: Shape) -> Axis:
-        return _axes("a sequence", size, self.weight.shape[2:], (self.stride,), (self.padding,))[0]
+        return _axes("a row", size, self.weight.shape[2:], (self.stride,), (self.padding,))[0]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
