@@ -89,7 +89,7 @@ def _constants(neuron: Any, layer: ChipLayer) -> tuple[TimeConstant, ...]:
             tau = np.where(part <= 0, 0.0, -dt / np.minimum(np.log(np.maximum(part, 1e-300)), -0.0))
         return float(tau.min(initial=np.inf)), float(tau.max(initial=0.0))
 
-    return tuple(TimeConstant(_TAUS[name], span(own[name]), span(kept)) for name, kept in layer.kept.items() if name in own)
+    return tuple(TimeConstant(_TAUS[name], span(own[name]), span(kept)) for name, kept in layer.coefficients.items() if name in own)
 
 
 def _layer(

@@ -74,7 +74,7 @@ class DynapcnnLayer:
         return 0
 
     @property
-    def kept(self) -> Mapping[str, Array]:
+    def coefficients(self) -> Mapping[str, Array]:
         """Nothing decays."""
         return {}
 

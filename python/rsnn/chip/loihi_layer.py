@@ -64,7 +64,7 @@ class LoihiLayer:
         return self.bias_mant << self.bias_exp
 
     @property
-    def kept(self) -> Mapping[str, Array]:
+    def coefficients(self) -> Mapping[str, Array]:
         """The parts of current and membrane that are kept in a step."""
         return {"alpha": np.array((4095 - self.du) / 4096), "beta": np.array((4096 - self.dv) / 4096)}
 

@@ -154,11 +154,11 @@ class LoihiTarget(ChipNetwork):
         places = {}
         for layer in self.layers:
             neuron: Any = self.source.layers[layer.neuron_index]
-            kept = layer.kept if decays else neuron.coefficients()
+            c = layer.coefficients if decays else neuron.coefficients()
             # Above an integer is at the next half: between two values that the membrane can have.
-            own: dict[str, Any] = {"beta": kept.get("beta", 1.0), "v_threshold": (layer.v_threshold + 0.5) / (64 * layer.scale)}
+            own: dict[str, Any] = {"beta": c.get("beta", 1.0), "v_threshold": (layer.v_threshold + 0.5) / (64 * layer.scale)}
             if layer.du != 4095:
-                own["alpha"] = kept["alpha"]
+                own["alpha"] = c["alpha"]
             if layer.refractory > 1:
                 own["refractory"] = (layer.refractory - 1) * neuron.stages.dt
             form = FloatLIF(**own, bias=layer.bias / (64 * layer.scale), reset="zero", gain="unit", dt=neuron.stages.dt)

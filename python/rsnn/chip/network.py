@@ -55,7 +55,7 @@ class ChipLayer(Protocol):
         """By how many steps it answers later than in the float network."""
 
     @property
-    def kept(self) -> Mapping[str, Array]:
+    def coefficients(self) -> Mapping[str, Array]:
         """The part of each state that is kept in a step, by the name of its coefficient: ``alpha`` of currents, ``beta`` of membranes."""
 
 

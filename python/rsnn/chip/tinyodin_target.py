@@ -77,7 +77,7 @@ class TinyodinLayer:
         return slice(self.first, self.first + self.size)
 
     @property
-    def kept(self) -> Mapping[str, Array]:
+    def coefficients(self) -> Mapping[str, Array]:
         """Nothing decays by parts."""
         return {}
 

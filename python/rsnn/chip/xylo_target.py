@@ -109,7 +109,7 @@ class XyloLayer:
         return slice(self.first, self.first + self.size)
 
     @property
-    def kept(self) -> Mapping[str, Array]:
+    def coefficients(self) -> Mapping[str, Array]:
         """The parts of current and membrane that are kept in a step."""
         return {"alpha": 1 - 0.5 ** self.dash_syn.astype(np.float64), "beta": 1 - 0.5 ** self.dash_mem.astype(np.float64)}
 
@@ -339,10 +339,10 @@ class XyloNetwork(ChipNetwork):
 def _float_neuron(neuron: Any, layer: XyloLayer, decays: bool) -> tuple[LIF, Array]:
     """Give the float neuron of the rounded parameters, and by what integer weights are multiplied for it."""
     c = neuron.coefficients()
-    alpha, beta = (layer.kept[key] if decays else np.broadcast_to(c[key], layer.size) for key in ("alpha", "beta"))
+    alpha, beta = (layer.coefficients[key] if decays else np.broadcast_to(c[key], layer.size) for key in ("alpha", "beta"))
     # The chip's current decays after a spike has arrived, that of LIF before: a spike is smaller by that factor. Of a neuron that decays
     # as LIF does the quantised weights hold the chip's factor already.
-    falls = layer.kept["alpha"] if neuron.stages.synapse.order == "decay_jump_use" else alpha
+    falls = layer.coefficients["alpha"] if neuron.stages.synapse.order == "decay_jump_use" else alpha
     form = LIF(
         beta=beta, alpha=alpha, v_threshold=layer.threshold / layer.scale, bias=layer.bias / layer.scale, gain="unit",
         fire="single" if layer.output else "multi", max_spikes=None if layer.output else 31, dt=neuron.stages.dt,
