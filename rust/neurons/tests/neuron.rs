@@ -52,7 +52,7 @@ fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
     let text = &run.spec;
     let (outer, time, inner) = run.shape;
     let names: Vec<_> = spec.coefficients().into_iter().map(|c| c.1).collect();
-    let kept = spec.states().len();
+    let n_states = spec.states().len();
     let slot = |s: State| spec.states().iter().position(|k| k.0 == s);
     let mut came = Came { out: vec![E::ZERO; run.x.len()], u: vec![E::ZERO; run.x.len()], state: run.state.clone(), bits: Vec::new() };
     let count = |u: E, theta: E, most: E| spikes(text, u, theta, most);
@@ -135,7 +135,7 @@ fn twin<E: Elem>(run: &Run<E>) -> Came<E> {
             }
         }
     }
-    assert_eq!(came.state.len(), kept * outer * inner);
+    assert_eq!(came.state.len(), n_states * outer * inner);
     for row in came.out.chunks(inner.max(1)).take(outer * time) {
         for word in row.chunks(64) {
             came.bits.push(word.iter().enumerate().fold(0, |bits, (k, s)| bits | (u64::from(*s != E::ZERO) << k)));

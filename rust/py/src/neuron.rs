@@ -125,12 +125,12 @@ fn scan_typed<E: Kernels + Element>(
     let (neuron, level, shape) = (neuron(request.spec)?, level(request.level)?, shape_of(request.x)?);
     let Shape { outer, time, inner } = shape;
     let full = [outer, time, inner];
-    let kept = neuron.states().len();
+    let n_states = neuron.states().len();
     let x = read::<E>("x", request.x)?;
     let coefficients = read::<E>("coefficients", request.coefficients)?;
     let period = period(&neuron, coefficients.shape())?;
     let mut state = write::<E>("state", state)?;
-    expect_shape("state", state.shape(), &[kept, outer, inner])?;
+    expect_shape("state", state.shape(), &[n_states, outer, inner])?;
     let (mut dense, mut words) = (None, None);
     if let Some(out) = out {
         if packed {
@@ -154,7 +154,7 @@ fn scan_typed<E: Kernels + Element>(
     let mut checkpoints = checkpoints.map(|c| write::<E>("checkpoints", c)).transpose()?;
     if let Some(array) = &checkpoints {
         let blocks = if every == 0 { 0 } else { time.div_ceil(every) };
-        expect_shape("checkpoints", array.shape(), &[blocks, kept, outer, inner])?;
+        expect_shape("checkpoints", array.shape(), &[blocks, n_states, outer, inner])?;
     }
     let job = Forward {
         neuron,
@@ -243,7 +243,7 @@ fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Rev
     let (neuron, level, shape) = (neuron(request.spec)?, level(request.level)?, shape_of(request.x)?);
     let Shape { outer, time, inner } = shape;
     let full = [outer, time, inner];
-    let kept = neuron.states().len();
+    let n_states = neuron.states().len();
     let (name, numbers) = reverse.surrogate;
     let slopes = Surrogate::named(name, numbers).map_err(|e| to_python(&e))?;
     let detach = Detach::named(reverse.detach).map_err(|e| to_python(&e))?;
@@ -252,7 +252,7 @@ fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Rev
     let period = period(&neuron, coefficients.shape())?;
     let checkpoints = read::<E>("checkpoints", reverse.checkpoints)?;
     let blocks = if reverse.every == 0 { 0 } else { time.div_ceil(reverse.every) };
-    expect_shape("checkpoints", checkpoints.shape(), &[blocks, kept, outer, inner])?;
+    expect_shape("checkpoints", checkpoints.shape(), &[blocks, n_states, outer, inner])?;
     let grad_out = reverse.grad_out.map(|g| read::<E>("grad_out", g)).transpose()?;
     if let Some(array) = &grad_out {
         expect_shape("grad_out", array.shape(), &full)?;
@@ -264,7 +264,7 @@ fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Rev
         arriving.push((Trace::named(&neuron, name).map_err(|e| to_python(&e))?, array));
     }
     let mut grad_state = write::<E>("grad_state", reverse.grad_state)?;
-    expect_shape("grad_state", grad_state.shape(), &[kept, outer, inner])?;
+    expect_shape("grad_state", grad_state.shape(), &[n_states, outer, inner])?;
     let mut grad_x = write::<E>("grad_x", reverse.grad_x)?;
     expect_shape("grad_x", grad_x.shape(), &full)?;
     let mut grad_coefficients: PyReadwriteArrayDyn<'_, f64> = write("grad_coefficients", reverse.grad_coefficients)?;

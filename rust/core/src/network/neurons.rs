@@ -23,8 +23,8 @@ pub struct Neurons<E> {
     pub len: usize,
     /// The length of a row of states, padded.
     pub pitch: usize,
-    /// The states they keep.
-    pub kept: usize,
+    /// How many states they keep.
+    pub n_states: usize,
     /// Whether they send spikes.
     pub spiking: bool,
     coefficients: Vec<E>,
@@ -64,14 +64,14 @@ impl<E: Kernels> Neurons<E> {
             (None, None) => Visitor::new(&neuron, &Table { values: &coefficients, period }, len)?,
             _ => None,
         };
-        let kept = neuron.states().len();
+        let n_states = neuron.states().len();
         let pitch = len.next_multiple_of(PADDING);
-        let neurons = Self { neuron, len, pitch, kept, spiking, coefficients, period, recurrent, group, visitor };
+        let neurons = Self { neuron, len, pitch, n_states, spiking, coefficients, period, recurrent, group, visitor };
         // The loop over time knows best what fits: no steps are run.
         let mut nothing = Signal::new(len);
         nothing.begin_dense(0);
         let mut membranes = Membranes::default();
-        membranes.state.reset(kept * pitch);
+        membranes.state.reset(n_states * pitch);
         neurons.scan(&Context::serial(), rsnn_base::elem::levels()[0].1, &nothing, &mut membranes, Vec::new(), &mut Signal::new(len))?;
         Ok(neurons)
     }
@@ -188,7 +188,7 @@ impl<E: Kernels> Neurons<E> {
 
     /// Begin from a state, `(states, neurons)`.
     pub fn begin(&self, membranes: &mut Membranes<E>, state: &[E]) {
-        membranes.state.reset(self.kept * self.pitch);
+        membranes.state.reset(self.n_states * self.pitch);
         for (row, from) in membranes.state.chunks_exact_mut(self.pitch.max(1)).zip(state.chunks_exact(self.len.max(1))) {
             row[..self.len].copy_from_slice(from);
         }

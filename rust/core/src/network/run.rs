@@ -115,7 +115,7 @@ impl<E: Kernels> Run<E> {
     /// The entries of all states of a node together, of one sample.
     pub fn width(&self, node: usize) -> Result<usize> {
         match self.plan.nodes.get(node).map(|node| (&node.op, node.len)) {
-            Some((Op::Neurons(neurons), len)) => Ok(neurons.kept * len),
+            Some((Op::Neurons(neurons), len)) => Ok(neurons.n_states * len),
             Some((Op::Delay(steps), len)) => Ok(steps * len),
             _ => Err(Error::value(format!("node {node} has no state"))),
         }

@@ -80,7 +80,7 @@ pub(super) struct Tile<'a, E> {
 pub(super) struct Common<'a, E> {
     pub rows: &'a Rows<E>,
     pub slots: [Option<usize>; STATES],
-    pub kept: usize,
+    pub n_states: usize,
     pub shape: Shape,
     pub every: usize,
     pub x: &'a [E],
@@ -100,8 +100,8 @@ impl<E: Elem> Common<'_, E> {
 
     /// Where the state before a block of steps is kept.
     #[inline(always)]
-    pub fn kept_at(&self, block: usize, k: usize, outer: usize) -> usize {
-        ((block * self.kept + k) * self.shape.outer + outer) * self.shape.inner
+    pub fn checkpoint_at(&self, block: usize, k: usize, outer: usize) -> usize {
+        ((block * self.n_states + k) * self.shape.outer + outer) * self.shape.inner
     }
 
     /// The gradients that arrive at a step from outside, of its output and of the membrane before the reset; those of recorded states
@@ -133,7 +133,7 @@ impl<E: Elem> Common<'_, E> {
         let mut states = [[V::<E, S>::splat(simd, E::ZERO); K]; STATES];
         for_each_state!(N => {
             if let Some(k) = self.slots[N] {
-                let row = self.kept_at(block, k, outer);
+                let row = self.checkpoint_at(block, k, outer);
                 states[N] = load(simd, &self.checkpoints[row + from..row + to]);
             }
         });
@@ -368,10 +368,10 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
     let Shape { outer, time, inner } = shape;
     let rows = Rows::new(&neuron, &coefficients, inner)?;
     let size = group::checked(&neuron, recurrent.as_ref(), group, inner)?;
-    let kept = neuron.states().len();
+    let n_states = neuron.states().len();
     let ranges = size.map_or_else(|| layout::ranges(inner), |size| backward_group::ranges(inner, size, recurrent.as_ref()));
     let mut sums = vec![E::ZERO; wanted.len() * outer * inner];
-    let mut grad_states = layout::deal("grad_state", grad_state, (kept, outer, 1, inner), &ranges)?.into_iter();
+    let mut grad_states = layout::deal("grad_state", grad_state, (n_states, outer, 1, inner), &ranges)?.into_iter();
     let mut grad_xs = layout::deal("grad_x", grad_x, (1, outer, time, inner), &ranges)?.into_iter();
     let mut sum_rows = layout::deal("sums", &mut sums, (wanted.len(), outer, 1, inner), &ranges)?.into_iter();
     let mut shares: Vec<Share<E>> = Vec::new();
@@ -399,7 +399,7 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> R
     let common = Common {
         rows: &rows,
         slots: slots(&neuron),
-        kept,
+        n_states,
         shape,
         every,
         x,

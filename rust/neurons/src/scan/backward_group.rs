@@ -172,12 +172,12 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
         let Self { common, groups, .. } = self;
         let width = group::abreast(groups.size).saturating_mul(groups.size).min(tile.width);
         let stride = width.next_multiple_of(K * V::<E, S>::LEN);
-        let rows = common.kept + usize::from(self.operand.is_some()) + usize::from(self.allowed.is_some());
+        let rows = common.n_states + usize::from(self.operand.is_some()) + usize::from(self.allowed.is_some());
         let mut room = Room {
             stride,
             rows,
             tape: vec![E::ZERO; common.every.min(common.shape.time) * rows * stride],
-            d: vec![E::ZERO; common.kept * stride],
+            d: vec![E::ZERO; common.n_states * stride],
             dr: vec![E::ZERO; stride],
             lead: vec![E::ZERO; if self.allowed.is_some() { stride } else { 0 }],
             fired: Vec::new(),
@@ -233,8 +233,8 @@ impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
         let wide = K * V::<E, S>::LEN;
         let zero = [V::<E, S>::splat(simd, E::ZERO); K];
         let width = part.len();
-        for k in 0..common.kept {
-            let at = common.kept_at(block, k, tile.outer) + tile.first + part.start;
+        for k in 0..common.n_states {
+            let at = common.checkpoint_at(block, k, tile.outer) + tile.first + part.start;
             let row = room.row(0, k).start;
             room.tape[row..row + width].copy_from_slice(&common.checkpoints[at..at + width]);
         }
@@ -436,8 +436,8 @@ pub(super) fn enter<E: Elem, M: Model, H: Slopes<E>>(
     tile: &mut Tile<'_, E>,
     stop: &Stop<'_>,
 ) {
-    let operand = groups.recurrent.map(|_| common.kept);
-    let allowed = model.competes().then(|| common.kept + usize::from(operand.is_some()));
+    let operand = groups.recurrent.map(|_| common.n_states);
+    let allowed = model.competes().then(|| common.n_states + usize::from(operand.is_some()));
     let run = Run { level, model, convention, common, groups, stop, operand, allowed };
     on_level!(level, simd => run.task::<_, 4>(simd, tile));
 }

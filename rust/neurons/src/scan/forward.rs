@@ -312,7 +312,7 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
     refill: impl Fn(&mut C, usize),
 ) {
     let wide = K * V::<E, S>::LEN;
-    let kept = tile.state.len();
+    let n_states = tile.state.len();
     // Steps of the next block are asked for while this one is worked on; of groups the next few.
     let ahead = if model.keeps(State::S) || model.competes() { 2 } else { common.block } * common.inner;
     tile.sink.begin((t0, t1));
@@ -323,7 +323,7 @@ fn advance<E: Elem, S: Simd, M: Model, O: Sink<E>, C: Coefficients<E, S, K>, con
         let mut states: States<E, S, K> = load_states(simd, &common.slots, &tile.state, from, to);
         if !tile.checkpoints.is_empty() && t0.is_multiple_of(common.every) {
             let b = t0 / common.every;
-            store_states(&common.slots, &states, &mut tile.checkpoints[b * kept..(b + 1) * kept], from, to);
+            store_states(&common.slots, &states, &mut tile.checkpoints[b * n_states..(b + 1) * n_states], from, to);
         }
         let mut r = [V::<E, S>::splat(simd, E::ZERO); K];
         if model.keeps(State::S) && !operand.is_empty() {
@@ -479,11 +479,11 @@ pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Re
     let rows = Rows::new(&neuron, &coefficients, inner)?;
     let size = group::checked(&neuron, recurrent.as_ref(), group, inner)?;
     let ranges = size.map_or_else(|| layout::ranges(inner), |size| group::ranges(inner, size));
-    let kept = neuron.states().len();
-    let mut states = layout::deal("state", state, (kept, outer, 1, inner), &ranges)?.into_iter();
+    let n_states = neuron.states().len();
+    let mut states = layout::deal("state", state, (n_states, outer, 1, inner), &ranges)?.into_iter();
     let (every, mut marks) = match checkpoints {
         Some((0, _)) => return Err(Error::value("every: 0 steps between checkpoints; give at least 1")),
-        Some((every, array)) => (every, layout::deal("checkpoints", array, (time.div_ceil(every) * kept, outer, 1, inner), &ranges)?),
+        Some((every, array)) => (every, layout::deal("checkpoints", array, (time.div_ceil(every) * n_states, outer, 1, inner), &ranges)?),
         None => (usize::MAX, (0..outer * ranges.len()).map(|_| Vec::new()).collect()),
     };
     let mut marks = marks.drain(..);

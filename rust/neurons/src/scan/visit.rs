@@ -60,8 +60,6 @@ pub struct Visitor<E> {
     spec: Spec,
     plain: Plain,
     rows: Rows<E>,
-    /// The states they keep.
-    pub kept: usize,
     /// How many there are.
     pub len: usize,
     /// The same, padded: the length of a row of inputs or of a state.
@@ -205,8 +203,8 @@ impl<E: Elem> Visitor<E> {
         let Some(plain) = Plain::of(spec) else { return Ok(None) };
         let rows = Rows::new(neuron, table, len)?;
         let quiet = is_quiet(spec, neuron, table);
-        let (kept, pitch) = (neuron.states().len(), len.next_multiple_of(PADDING));
-        Ok(Some(Self { spec, plain, rows, kept, len, pitch, quiet, spiking: spec.fire != Fire::None }))
+        let pitch = len.next_multiple_of(PADDING);
+        Ok(Some(Self { spec, plain, rows, len, pitch, quiet, spiking: spec.fire != Fire::None }))
     }
 
     /// Take a step; the spikes are added to a list. Gives the multiplications made on the way.
