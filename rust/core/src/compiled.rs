@@ -10,7 +10,7 @@ use crate::encode::bernoulli::{self, Bernoulli};
 use crate::encode::change::{self, Delta, UpDown};
 use crate::encode::times::{self, Spikes};
 use crate::network::run::{self, Job, Run};
-use crate::plasticity::{self, Sensor, ShortTerm, Trace};
+use crate::plasticity::{self, Sensor, ShortTerm, SpikeTrace};
 
 compiled! {
     /// Everything of this crate that loops over neurons or time, for the float types it is compiled for.
@@ -23,7 +23,7 @@ compiled! {
     fn learn = plasticity::run, (context: &Context<'_>, level: Level, job: plasticity::Job<'_, Self>) -> Result<()>;
 
     /// See [`plasticity::trace`].
-    fn trace = plasticity::trace, (context: &Context<'_>, level: Level, job: Trace<'_, Self>) -> Result<()>;
+    fn trace = plasticity::trace, (context: &Context<'_>, level: Level, job: SpikeTrace<'_, Self>) -> Result<()>;
 
     /// See [`plasticity::short_term`].
     fn short_term = plasticity::short_term, (context: &Context<'_>, level: Level, job: ShortTerm<'_, Self>) -> Result<()>;

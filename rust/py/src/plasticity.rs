@@ -9,7 +9,7 @@ use rsnn_core::Loops;
 use rsnn_core::elem::Elem;
 use rsnn_core::neuron::Neuron;
 use rsnn_core::plasticity::{
-    Coincidence, Dependence, Geometry, Job, Modulated, Neurons, Pairing, Post, Recorded, Rule, Sensor, ShortTerm, Side, Trace,
+    Coincidence, Dependence, Geometry, Job, Modulated, Neurons, Pairing, Post, Recorded, Rule, Sensor, ShortTerm, Side, SpikeTrace,
 };
 use rsnn_core::product::Conv2d;
 use rsnn_core::scan::{Table, forward};
@@ -223,7 +223,7 @@ fn trace_typed<E: Loops + Element>(
     let [_, n] = lengths("x", x.shape())?;
     expect_shape("state", state.shape(), &[n])?;
     expect_shape("out", out.shape(), x.shape())?;
-    let job = Trace {
+    let job = SpikeTrace {
         x: x.as_slice()?,
         decay: decay.as_slice()?,
         gain: gain.as_slice()?,

@@ -113,8 +113,8 @@ impl<E: Kernels> Plan<E> {
         Ok(self.nodes.len() - 1)
     }
 
-    /// Whether node `k` is computed in the place of its only consumer, neurons that are visited.
-    fn is_merged(&self, k: usize, consumer: usize) -> bool {
+    /// Whether node `k` is absorbed: computed in the place of its only consumer, neurons that are visited.
+    fn is_absorbed(&self, k: usize, consumer: usize) -> bool {
         let Node { op, consumers, .. } = &self.nodes[k];
         matches!((op, &self.nodes[consumer].op), (Op::Product(_), Op::Neurons(neurons)) if neurons.can_be_visited() && *consumers == 1)
     }
@@ -126,14 +126,14 @@ impl<E: Kernels> Plan<E> {
             Op::Neurons(neurons) => !neurons.can_be_visited() || !neurons.spiking,
             _ => false,
         };
-        let merged: Vec<usize> = self
+        let absorbed: Vec<usize> = self
             .nodes
             .iter()
             .enumerate()
-            .filter(|(k, node)| node.inputs.iter().any(|i| self.is_merged(*i, *k)))
+            .filter(|(k, node)| node.inputs.iter().any(|i| self.is_absorbed(*i, *k)))
             .map(|(_, n)| n.inputs[0])
             .collect();
-        let standing = self.nodes.iter().enumerate().filter(|(k, _)| !merged.contains(k)).map(|(_, node)| node);
+        let standing = self.nodes.iter().enumerate().filter(|(k, _)| !absorbed.contains(k)).map(|(_, node)| node);
         let longest = standing.filter(is_dense).map(|node| node.len).max().unwrap_or(0);
         (CACHED / longest.max(1)).clamp(1, BLOCK)
     }

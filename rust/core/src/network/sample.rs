@@ -128,13 +128,13 @@ impl<E: Kernels> Sample<E> {
             recorded[*k] = true;
         }
         // Products that the neurons after them compute.
-        let mut merged = vec![false; plan.nodes.len()];
+        let mut absorbed = vec![false; plan.nodes.len()];
         for (k, node) in plan.nodes.iter().enumerate() {
             if !recorded[k]
                 && let [input] = node.inputs[..]
-                && plan.is_merged(input, k)
+                && plan.is_absorbed(input, k)
             {
-                merged[input] = true;
+                absorbed[input] = true;
             }
         }
         for (k, node) in plan.nodes.iter().enumerate() {
@@ -144,11 +144,11 @@ impl<E: Kernels> Sample<E> {
             let input = node.inputs.first().copied().unwrap_or(0);
             match &node.op {
                 Op::Input => {}
-                Op::Product(_) if merged[k] => {}
+                Op::Product(_) if absorbed[k] => {}
                 Op::Product(_) => self.product(plan, path, k, input, stop),
                 Op::Neurons(_) if recorded[k] => self.scan(plan, k, input, first, rows)?,
                 Op::Neurons(neurons) if !neurons.can_be_visited() => self.scan(plan, k, input, first, rows)?,
-                Op::Neurons(_) => self.visit(plan, path, k, if merged[input] { Some(input) } else { None }, stop),
+                Op::Neurons(_) => self.visit(plan, path, k, if absorbed[input] { Some(input) } else { None }, stop),
                 Op::Map(map) => {
                     let (before, out) = self.signals.split_at_mut(k);
                     if let Memory::Cells(cells) = &mut self.memory[k] {
@@ -249,19 +249,19 @@ impl<E: Kernels> Sample<E> {
         Ok(())
     }
 
-    /// Visit neurons, through the product `merged` where there is one.
-    fn visit(&mut self, plan: &Plan<E>, path: Path, k: usize, merged: Option<usize>, stop: &Stop<'_>) {
-        let input = merged.map_or(plan.nodes[k].inputs[0], |product| plan.nodes[product].inputs[0]);
-        let dense = match merged {
+    /// Visit neurons, through the product `absorbed` where there is one.
+    fn visit(&mut self, plan: &Plan<E>, path: Path, k: usize, absorbed: Option<usize>, stop: &Stop<'_>) {
+        let input = absorbed.map_or(plan.nodes[k].inputs[0], |product| plan.nodes[product].inputs[0]);
+        let dense = match absorbed {
             Some(product) => self.choose(plan, path, product, input),
             None => self.signals[input].is_dense(),
         };
         let Op::Neurons(neurons) = &plan.nodes[k].op else { return };
         let Memory::Membranes(membranes) = &mut self.memory[k] else { return };
-        let product = merged.and_then(|k| if let Op::Product(product) = &plan.nodes[k].op { Some(product) } else { None });
+        let product = absorbed.and_then(|k| if let Op::Product(product) = &plan.nodes[k].op { Some(product) } else { None });
         let (before, out) = self.signals.split_at_mut(k);
         let made = neurons.visit(plan.level, product, (&before[input], dense), membranes, &mut out[0], stop);
-        if let Some(product) = merged {
+        if let Some(product) = absorbed {
             self.counts[product].operations += made;
         }
     }

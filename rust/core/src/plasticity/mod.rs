@@ -22,7 +22,7 @@ pub use run::{Job, Neurons, Post, Recorded, run};
 pub use sensor::{Sensor, sensor};
 pub use short_term::{ShortTerm, short_term};
 pub use synapses::Modulated;
-pub use trace::{Trace, trace};
+pub use trace::{SpikeTrace, trace};
 
 #[cfg(test)]
 mod tests;

@@ -13,8 +13,8 @@ use rsnn_base::error::Result;
 use rsnn_base::pool::{Context, for_each};
 use rsnn_products::product::length;
 
-/// A trace over time of neurons side by side.
-pub struct Trace<'a, E> {
+/// A spike trace over time, of neurons side by side.
+pub struct SpikeTrace<'a, E> {
     /// Spikes (steps, n).
     pub x: &'a [E],
     /// Of each step, (n,) or one for all.
@@ -53,7 +53,7 @@ fn joined<E: Elem>(a: E, z: E, gain: E, pairing: Pairing) -> E {
 }
 
 /// Run a trace over time.
-pub fn trace<E: Elem>(context: &Context<'_>, level: Level, job: Trace<'_, E>) -> Result<()> {
+pub fn trace<E: Elem>(context: &Context<'_>, level: Level, job: SpikeTrace<'_, E>) -> Result<()> {
     let n = job.state.len();
     for (name, values) in [("decay", job.decay), ("gain", job.gain)] {
         length(name, values, &[if values.len() == 1 { 1 } else { n }])?;
@@ -63,7 +63,7 @@ pub fn trace<E: Elem>(context: &Context<'_>, level: Level, job: Trace<'_, E>) ->
         return Ok(());
     }
     let at = |values: &[E], k: usize| if values.len() == 1 { values[0] } else { values[k] };
-    let Trace { x, decay, gain, pairing, state, out } = job;
+    let SpikeTrace { x, decay, gain, pairing, state, out } = job;
     let serial = Context { threads: 1, poll: context.poll };
     for_each(&serial, vec![(state, out)], |(state, out), stop| {
         for (t, (x, out)) in x.chunks_exact(n).zip(out.chunks_exact_mut(n)).enumerate() {

@@ -20,7 +20,7 @@
 
 use fearless_simd::prelude::*;
 
-use super::spec::{Clip, Operand, Plan};
+use super::spec::{Clip, Operand, Stages};
 use super::{Arriving, Convention, Inputs, Model, State, States, Step};
 use crate::stage::adaptation::Adaptation;
 use crate::stage::fire::{Fire, graded_adjoint, product};
@@ -49,7 +49,7 @@ struct Evaluation<E: Elem, S: Simd, const K: usize> {
     step: Step<E, S, K>,
 }
 
-impl<P: Plan> Composed<P> {
+impl<P: Stages> Composed<P> {
     #[inline(always)]
     fn evaluate<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
         self,
@@ -129,7 +129,7 @@ impl<P: Plan> Composed<P> {
     }
 }
 
-impl<P: Plan> Composed<P> {
+impl<P: Stages> Composed<P> {
     /// Adds to the gradient of the spikes what comes from where they were sent and masked, and takes what never fired out of it.
     #[inline(always)]
     #[expect(clippy::too_many_arguments, reason = "what leaves the step, and where its gradients go")]
@@ -180,7 +180,7 @@ impl<P: Plan> Composed<P> {
     }
 }
 
-impl<P: Plan> Composed<P> {
+impl<P: Stages> Composed<P> {
     /// Adjoint of a mask m that has a slope, by what leaves the step: `dv` of the membrane, `ds` of the spikes, `drest` of the rest:
     ///
     /// ```text
@@ -305,7 +305,7 @@ fn fire_adjoint<E: Elem, S: Simd, const K: usize>(
     }
 }
 
-impl<P: Plan> Model for Composed<P> {
+impl<P: Stages> Model for Composed<P> {
     const EVERYDAY: bool = P::EVERYDAY;
 
     #[inline(always)]

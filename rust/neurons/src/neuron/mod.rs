@@ -20,7 +20,7 @@ pub mod spec;
 
 use composed::Composed;
 use merged::Merged;
-use spec::{Everyday, Plain, Plan, Spec, Words};
+use spec::{Everyday, Plain, Spec, Stages, Words};
 
 /// The states a neuron can have, in the order every interface lists them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use crate::stage::Coefficient;
 use crate::stage::adaptation::Adaptation;
 use crate::stage::fire::Fire;
 use crate::stage::membrane::{Form, Membrane};
-use crate::stage::reset::{Reset, Rule, Timing};
+use crate::stage::reset::{Reset, Resetting, Timing};
 use crate::stage::synapse::Synapse;
 use rsnn_base::error::{Error, Result};
 
@@ -52,7 +52,7 @@ pub struct Spec {
     /// What a step sends on.
     pub fire: Fire,
     /// What a spike does to the membrane, and when.
-    pub rule: Rule,
+    pub rule: Resetting,
     /// Whether a spike silences the neuron for some steps.
     pub refractory: bool,
     /// Whether the test for resting has the slope of a spike (Norse): forward it is the same.
@@ -226,7 +226,7 @@ impl Spec {
             membrane,
             adaptation,
             fire,
-            rule: Rule { reset, timing },
+            rule: Resetting { reset, timing },
             refractory,
             masked,
             clip,
@@ -238,7 +238,7 @@ impl Spec {
     }
 
     fn contradiction(&self) -> Option<&'static str> {
-        let Rule { reset, timing } = self.rule;
+        let Resetting { reset, timing } = self.rule;
         if self.fire == Fire::None && (reset != Reset::None || self.refractory) {
             return Some("fire=none takes reset=none and no refractory: it resets or rests without firing");
         }
@@ -316,7 +316,7 @@ impl Spec {
 }
 
 /// Where a kernel finds its stages: in a [`Spec`] at run time, or fixed when it is compiled.
-pub trait Plan: Copy + Send + Sync {
+pub trait Stages: Copy + Send + Sync {
     /// See [`super::Model::EVERYDAY`].
     const EVERYDAY: bool = false;
 
@@ -324,7 +324,7 @@ pub trait Plan: Copy + Send + Sync {
     fn spec(self) -> Spec;
 }
 
-impl Plan for Spec {
+impl Stages for Spec {
     #[inline(always)]
     fn spec(self) -> Spec {
         self
@@ -338,7 +338,7 @@ pub struct Everyday<const SYNAPSE: bool, const RECURRENT: bool> {
     pub gain: bool,
 }
 
-impl<const SYNAPSE: bool, const RECURRENT: bool> Plan for Everyday<SYNAPSE, RECURRENT> {
+impl<const SYNAPSE: bool, const RECURRENT: bool> Stages for Everyday<SYNAPSE, RECURRENT> {
     const EVERYDAY: bool = true;
 
     #[inline(always)]
@@ -348,7 +348,7 @@ impl<const SYNAPSE: bool, const RECURRENT: bool> Plan for Everyday<SYNAPSE, RECU
             membrane: Membrane { form: Form::Leaky, leak: false, bias: false, gain: self.gain },
             adaptation: Adaptation::None,
             fire: Fire::Single,
-            rule: Rule { reset: Reset::Subtract, timing: Timing::Same },
+            rule: Resetting { reset: Reset::Subtract, timing: Timing::Same },
             refractory: false,
             masked: false,
             clip: Clip::None,
@@ -374,7 +374,7 @@ impl Plain {
     }
 }
 
-impl Plan for Plain {
+impl Stages for Plain {
     #[inline(always)]
     fn spec(self) -> Spec {
         let synapse = if self.0.synapse == Synapse::Dual { Synapse::None } else { self.0.synapse };

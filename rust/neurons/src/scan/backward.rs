@@ -156,7 +156,7 @@ fn columns<E: Elem, S: Simd, M: Model, H: Slopes<E>, const K: usize>(
         wanted[*which as usize] = true;
     }
     let time = common.shape.time;
-    // Only what the neuron keeps is written: a compiled plan drops the rest.
+    // Only what the neuron keeps is written: compiled stages drop the rest.
     let mut keeps = [false; STATES];
     for_each_state!(N => {
         keeps[N] = model.keeps(State::ALL[N].0);

@@ -146,7 +146,7 @@ struct Run<'a, 'b, E, M, H> {
 }
 
 impl<E: Elem, M: Model, H: Slopes<E>> Run<'_, '_, E, M, H> {
-    /// Where a state lies; a compiled plan drops those that it does not keep.
+    /// Where a state lies; compiled stages drop those that are not kept.
     #[inline(always)]
     fn slot(&self, state: usize) -> Option<usize> {
         if self.model.keeps(State::ALL[state].0) { self.common.slots[state] } else { None }

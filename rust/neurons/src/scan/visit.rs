@@ -14,12 +14,12 @@ use fearless_simd::{Level, prelude::*};
 
 use super::{Rows, Table, load_full, store_full};
 use crate::neuron::composed::Composed;
-use crate::neuron::spec::{Clip, Everyday, Operand, Plain, Plan, Spec};
+use crate::neuron::spec::{Clip, Everyday, Operand, Plain, Spec, Stages};
 use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, for_each_state, is_left_out};
 use crate::stage::adaptation::Adaptation;
 use crate::stage::fire::Fire;
 use crate::stage::membrane::{Form, Membrane};
-use crate::stage::reset::{Reset, Rule, Timing};
+use crate::stage::reset::{Reset, Resetting, Timing};
 use crate::stage::synapse::Synapse;
 use crate::stage::{Coefficient, Coefficients, Column};
 use rsnn_base::elem::{Elem, V, on_level, runs_old};
@@ -34,7 +34,7 @@ pub const PADDING: usize = 64;
 #[derive(Clone, Copy, Debug)]
 struct Integrator<const MULTI: bool>;
 
-impl<const MULTI: bool> Plan for Integrator<MULTI> {
+impl<const MULTI: bool> Stages for Integrator<MULTI> {
     const EVERYDAY: bool = true;
 
     #[inline(always)]
@@ -44,7 +44,7 @@ impl<const MULTI: bool> Plan for Integrator<MULTI> {
             membrane: Membrane { form: Form::Leaky, leak: false, bias: false, gain: false },
             adaptation: Adaptation::None,
             fire: if MULTI { Fire::Multi } else { Fire::Single },
-            rule: Rule { reset: Reset::Subtract, timing: Timing::Same },
+            rule: Resetting { reset: Reset::Subtract, timing: Timing::Same },
             refractory: false,
             masked: false,
             clip: Clip::None,
@@ -234,19 +234,19 @@ impl<E: Elem> Visitor<E> {
     }
 
     #[inline(never)]
-    fn enter<P: Plan>(&self, level: Level, plan: P, visit: Visit<'_, E>, sink: impl Sink<E>) -> u64 {
+    fn enter<P: Stages>(&self, level: Level, stages: P, visit: Visit<'_, E>, sink: impl Sink<E>) -> u64 {
         let mut made = 0;
-        on_level!(level, simd => made = self.step(simd, plan, visit, sink));
+        on_level!(level, simd => made = self.step(simd, stages, visit, sink));
         made
     }
 
     #[inline(always)]
-    fn step<S: Simd, P: Plan>(&self, simd: S, plan: P, visit: Visit<'_, E>, sink: impl Sink<E>) -> u64 {
+    fn step<S: Simd, P: Stages>(&self, simd: S, stages: P, visit: Visit<'_, E>, sink: impl Sink<E>) -> u64 {
         if const { is_left_out::<S, Composed<P>>() } {
             unreachable!("old instruction sets run everyday neurons as all others");
         }
         let Visit { state, x, bias, touched, feed } = visit;
-        let mut work = Work { visitor: self, plan, state, x, bias, sink };
+        let mut work = Work { visitor: self, stages, state, x, bias, sink };
         if self.rows.shared {
             let mut shared = self.rows.shared(simd);
             work.all(
@@ -274,14 +274,14 @@ impl<E: Elem> Visitor<E> {
 /// A step under way.
 struct Work<'a, E, P, T> {
     visitor: &'a Visitor<E>,
-    plan: P,
+    stages: P,
     state: &'a mut [E],
     x: &'a mut [E],
     bias: Option<&'a [E]>,
     sink: T,
 }
 
-impl<E: Elem, P: Plan, T: Sink<E>> Work<'_, E, P, T> {
+impl<E: Elem, P: Stages, T: Sink<E>> Work<'_, E, P, T> {
     /// Feed and visit, row after row where rows are whole registers, else one after the other.
     #[inline(always)]
     fn all<S: Simd, C: Coefficients<E, S, 1>>(
@@ -381,7 +381,7 @@ impl<E: Elem, P: Plan, T: Sink<E>> Work<'_, E, P, T> {
         refill: &impl Fn(&mut C, usize),
         mut over: impl FnMut(usize),
     ) {
-        let spec = self.plan.spec();
+        let spec = self.stages.spec();
         let lanes = V::<E, S>::LEN;
         let zero = [V::<E, S>::splat(simd, E::ZERO); 1];
         let mut rows: [&mut [E]; STATES] = Default::default();
@@ -410,7 +410,7 @@ impl<E: Elem, P: Plan, T: Sink<E>> Work<'_, E, P, T> {
             if let Some(bias) = self.bias {
                 x[0] += V::<E, S>::from_slice(simd, &bias[from..from + lanes]);
             }
-            let step = Composed(self.plan).step(simd, k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero });
+            let step = Composed(self.stages).step(simd, k, &Inputs { states: &states, x: &x, operand: &zero, allowed: &zero });
             for_each_state!(N => {
                 if spec.keeps(State::ALL[N].0) {
                     store_full(&step.after[N], &mut rows[N][at..at + lanes]);

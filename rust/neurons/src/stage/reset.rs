@@ -52,14 +52,14 @@ pub enum Timing {
 
 /// The reset stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub struct Resetting {
     /// What.
     pub reset: Reset,
     /// When.
     pub timing: Timing,
 }
 
-impl Rule {
+impl Resetting {
     /// Whether spikes are read off the membrane carried in.
     #[inline(always)]
     #[must_use]
@@ -102,7 +102,7 @@ impl Rule {
         to
     }
 
-    /// Adjoint of [`Rule::to_value`]: `(dv, ds)`.
+    /// Adjoint of [`Resetting::to_value`]: `(dv, ds)`.
     #[inline(always)]
     fn to_value_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
         self,
@@ -199,7 +199,7 @@ impl Rule {
         v
     }
 
-    /// Adjoint of [`Rule::after`]: from the gradient of `v`, `[du, ds, dr, dtheta]`; `ds` and `dr` are 0 where `detach`.
+    /// Adjoint of [`Resetting::after`]: from the gradient of `v`, `[du, ds, dr, dtheta]`; `ds` and `dr` are 0 where `detach`.
     #[inline(always)]
     pub fn after_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
         self,
@@ -264,7 +264,7 @@ impl Rule {
         [du, ds, dr, dtheta]
     }
 
-    /// Adjoint of [`Rule::between`], where `late` is the membrane before it; changes `du`, adds to `dr`.
+    /// Adjoint of [`Resetting::between`], where `late` is the membrane before it; changes `du`, adds to `dr`.
     #[inline(always)]
     pub fn between_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
         self,
@@ -288,7 +288,7 @@ impl Rule {
         }
     }
 
-    /// Adjoint of [`Rule::before`]: from the gradient of the membrane that decays to the one carried in; adds to `dr`.
+    /// Adjoint of [`Resetting::before`]: from the gradient of the membrane that decays to the one carried in; adds to `dr`.
     #[inline(always)]
     pub fn before_adjoint<E: Elem, S: Simd, C: Coefficients<E, S, K>, const K: usize>(
         self,
