@@ -385,8 +385,8 @@ def plasticity_sensor(
 
 # A network as a list of nodes, the input of len entries the first; every method adds one and gives its number. weight (outputs, inputs)
 # or (outputs, channels, kernel rows, kernel columns), of the dtype of the engine; linear acts on each of `rows` rows of a sample; images
-# are in raster order; table: where each cell of unit entries goes, -1 for nowhere; join "sum", "mean" or "largest" of what meets there,
-# of cells of so many.
+# are in raster order; table: where each piece of unit entries goes, -1 for nowhere; join "sum", "mean" or "largest" of what meets there,
+# of windows of so many.
 @final
 class Engine:
     def __new__(cls, dtype: str, len: int, *, level: str | None = None) -> Engine: ...
@@ -411,7 +411,7 @@ class Engine:
         recurrent: tuple[_Array, _Array | None] | None = None,
         group: int | None = None,
     ) -> int: ...
-    def map(self, inputs: Sequence[int], table: npt.NDArray[np.int64] | None, unit: int, len: int, join: str, cell: int) -> int: ...
+    def map(self, inputs: Sequence[int], table: npt.NDArray[np.int64] | None, unit: int, len: int, join: str, window: int) -> int: ...
     def delay(self, input: int, steps: int, len: int) -> int: ...
     def start(self, samples: int, kept: Sequence[int]) -> Session: ...
 

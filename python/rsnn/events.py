@@ -139,14 +139,14 @@ def conv2d(
     dense = np.require(array, dtype, ["C", "A"])
     workers = resolve(threads) if threads is not None or dense.size >= SHARED else 1
     lead, image = dense.shape[:-3], dense.shape[-3:]
-    network, frames = Network([layer], image), dense.reshape(math.prod(lead), *image)
+    network, images = Network([layer], image), dense.reshape(math.prod(lead), *image)
     # Samples go side by side, the images of one after each other; those that are left over come last.
-    abreast = max(1, min(workers, len(frames)))
-    whole = len(frames) - len(frames) % abreast
-    out = network.run(frames[:whole].reshape(whole // abreast, abreast, *image), path=path, threads=abreast).output
+    abreast = max(1, min(workers, len(images)))
+    whole = len(images) - len(images) % abreast
+    out = network.run(images[:whole].reshape(whole // abreast, abreast, *image), path=path, threads=abreast).output
     out = out.reshape(whole, *out.shape[2:])
-    if whole < len(frames):
-        out = np.concatenate([out, network.run(frames[whole:], path=path, threads=1).output])
+    if whole < len(images):
+        out = np.concatenate([out, network.run(images[whole:], path=path, threads=1).output])
     return out.reshape(*lead, *out.shape[1:])
 
 

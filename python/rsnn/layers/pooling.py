@@ -1,4 +1,4 @@
-"""Layers that pool images: the sum, the mean or the largest over cells that lie side by side."""
+"""Layers that pool images: the sum, the mean or the largest over windows that lie side by side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Pool2d(Layer):
 
     kernel: int | tuple[int, int]
     kind: ClassVar[str]
-    """The word by which the engine knows what is done with a cell."""
+    """The word by which the engine knows what is done with a window."""
 
     def __post_init__(self) -> None:
         """Check the kernel; it is kept as a pair."""
@@ -41,12 +41,12 @@ class Pool2d(Layer):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SumPool2d(Pool2d):
-    """The sum over cells of an image, in raster order from +0: how neuromorphic chips pool spikes.
+    """The sum over windows of an image, in raster order from +0: how neuromorphic chips pool spikes.
 
     Parameters
     ----------
     kernel : int or (rows, columns)
-        The size of a cell, which is the stride too. Rows and columns that do not fill a cell are dropped.
+        The size of a window, which is the stride too. Rows and columns that do not fill a window are dropped.
 
     Raises
     ------
@@ -67,12 +67,12 @@ class SumPool2d(Pool2d):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AvgPool2d(Pool2d):
-    """The mean over cells of an image: the sum in raster order from +0, divided by the number of pixels.
+    """The mean over windows of an image: the sum in raster order from +0, divided by the number of pixels.
 
     Parameters
     ----------
     kernel : int or (rows, columns)
-        The size of a cell, which is the stride too. Rows and columns that do not fill a cell are dropped.
+        The size of a window, which is the stride too. Rows and columns that do not fill a window are dropped.
 
     Raises
     ------
@@ -93,15 +93,15 @@ class AvgPool2d(Pool2d):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class MaxPool2d(Pool2d):
-    """The largest of each cell of an image; of spikes, whether any neuron of the cell fired.
+    """The largest of each window of an image; of spikes, whether any neuron of the window fired.
 
-    In raster order, from the first pixel of a cell: the next one takes its place where it is larger, or NaN. So NaN is passed on, and
+    In raster order, from the first pixel of a window: the next one takes its place where it is larger, or NaN. So NaN is passed on, and
     of +0 and -0 the first.
 
     Parameters
     ----------
     kernel : int or (rows, columns)
-        The size of a cell, which is the stride too. Rows and columns that do not fill a cell are dropped.
+        The size of a window, which is the stride too. Rows and columns that do not fill a window are dropped.
 
     Raises
     ------

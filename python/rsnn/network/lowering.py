@@ -149,8 +149,8 @@ class _Lowering:
         _, *after = layer.output_shape(shape)
         row, column = np.ix_(*(np.arange(n) // k for n, k in zip(size, layer.kernel, strict=True)))
         table = np.where((row < after[0]) & (column < after[1]), row * after[1] + column, -1).ravel()
-        join, cell = {"sum": "sum", "average": "mean", "max": "largest"}[layer.kind], layer.kernel[0] * layer.kernel[1]
-        return Place(self._add(self.engine.map([node], table, channels, channels * math.prod(after), join, cell)), True)
+        join, window = {"sum": "sum", "average": "mean", "max": "largest"}[layer.kind], layer.kernel[0] * layer.kernel[1]
+        return Place(self._add(self.engine.map([node], table, channels, channels * math.prod(after), join, window)), True)
 
     def _neurons(self, k: int, layer: Any, shape: Shape, came: list[Place]) -> Place:
         kernel, table = layer.kernel(), layer.stages.table(self.dtype, shape)

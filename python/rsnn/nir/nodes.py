@@ -1,7 +1,7 @@
 """NIR nodes that every source means alike, as layers: weights, convolutions, pooling, shapes, delays.
 
 What rsnn has no field for is written out in weights, which changes no sum: a dilated kernel gets zeros between its taps, groups get zeros
-between them, a pooling whose cells overlap or are padded is a convolution, ``padding="same"`` is zeros around the kernel.
+between them, a pooling whose windows overlap or are padded is a convolution, ``padding="same"`` is zeros around the kernel.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def _pool(node: Node, shape: Shape, told: Told) -> Any:
         return AvgPool2d(kernel) if average else SumPool2d(kernel)
     if len(shape) != 3:
         raise node.error(f"a sample of shape {shape} comes in: must be an image (channels, height, width)")
-    cell = np.full((shape[0], 1, *kernel), 1.0 / (kernel[0] * kernel[1]) if average else 1.0, np.float32)
-    return Conv2d(_ungrouped(cell, shape[0]), None, stride, padding)
+    window = np.full((shape[0], 1, *kernel), 1.0 / (kernel[0] * kernel[1]) if average else 1.0, np.float32)
+    return Conv2d(_ungrouped(window, shape[0]), None, stride, padding)
 
 
 def _flatten(node: Node, shape: Shape, told: Told) -> Any:

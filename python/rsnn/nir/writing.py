@@ -188,7 +188,7 @@ def _nodes(nir: Any, layer: Any, place: str, before: Shape, after: Shape, dt: fl
         kind = nir.AvgPool2d if isinstance(layer, AvgPool2d) else nir.SumPool2d
         size = np.array(layer.kernel)
         node = kind(kernel_size=size, stride=size.copy(), padding=np.zeros(2, int))
-        return {place: node}, ["that it takes the largest of a cell, not the sum"] if isinstance(layer, MaxPool2d) else []
+        return {place: node}, ["that it takes the largest of a window, not the sum"] if isinstance(layer, MaxPool2d) else []
     if isinstance(layer, Flatten):
         return {place: nir.Flatten(input_type={"input": np.array(before, int)}, start_dim=0, end_dim=-1)}, []
     if isinstance(layer, Delay):

@@ -105,14 +105,14 @@ def conv2d(
 
 
 def pool2d(x: Array, kernel: tuple[int, int], kind: str = "sum") -> Array:
-    """Sum over cells in raster order from +0; the average divides that sum by the number of pixels.
+    """Sum over windows in raster order from +0; the average divides that sum by the number of pixels.
 
-    The largest begins with the first pixel of a cell; in raster order, one that is larger, or NaN, takes its place.
+    The largest begins with the first pixel of a window; in raster order, one that is larger, or NaN, takes its place.
 
     Parameters
     ----------
     x : (rows, channels, height, width)
-    kernel : (rows, columns) of a cell; what does not fill a cell is dropped
+    kernel : (rows, columns) of a window; what does not fill a window is dropped
     kind : ``"sum"``, ``"average"`` or ``"max"``
 
     Returns

@@ -69,7 +69,7 @@ def position(index: Any, modules: int) -> int:
 
 
 def pair(name: str, value: Any, least: int) -> tuple[int, int]:
-    """Check a whole number for both axes of a frame, or one for each."""
+    """Check a whole number for both axes of an image, or one for each."""
     given = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(given) != 2:
         raise InvalidValueError(f"{name}={arguments.shown(value)}: must be a whole number or two, (y, x)")

@@ -109,7 +109,7 @@ class LinearBackward(torch.autograd.Function):
 
 
 class Conv2d(torch.autograd.Function):
-    """A two-dimensional convolution over frames, kept as `Linear` keeps rows."""
+    """A two-dimensional convolution over images, kept as `Linear` keeps rows."""
 
     generate_vmap_rule = True
 
@@ -242,7 +242,7 @@ def apply_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def apply_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: list[int], padding: list[int]) -> Tensor:
-    """Convolve frames, keeping for backward only what it needs."""
+    """Convolve images, keeping for backward only what it needs."""
     output: Tensor = Conv2d.apply(x, _place(x, weight), weight, bias, stride, padding)[0]
     return output
 

@@ -6,7 +6,7 @@ rsnn::linear_kept       the same, and what backward needs of x: words (rows, cei
                         that is traced may call it. Over a batch (vmap) there are no words: members would differ.
 rsnn::linear_backward   -> gradients of x, weight and bias, empty where not in `needs`; x is read only where there are no words
 rsnn::unpacked          the dense rows that words and values stand for, like x
-rsnn::conv2d, rsnn::conv2d_kept, rsnn::conv2d_backward    the same of frames x (rows, channels, height, width): a row of words for each
+rsnn::conv2d, rsnn::conv2d_kept, rsnn::conv2d_backward    the same of images x (rows, channels, height, width): a row of words for each
 rsnn::pool2d
 """
 

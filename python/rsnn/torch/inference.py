@@ -32,7 +32,7 @@ SPARSE = 0.05
 """The share of entries that are not 0, at most, at which the engine is surely faster (benchmarks/inference.py)."""
 
 _WORTH = (Conv1d, Conv2d, SumPool2d, AvgPool2d)
-"""Frames are large and their events few; between linear layers alone the modules are as fast (benchmarks/mlp.py's network: faster)."""
+"""Images are large and their events few; between linear layers alone the modules are as fast (benchmarks/mlp.py's network: faster)."""
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 _networks: "WeakKeyDictionary[nn.Module, Network]" = WeakKeyDictionary()

@@ -63,7 +63,7 @@ class Linear(nn.Linear):
 
 
 class Conv2d(nn.Conv2d):
-    """A two-dimensional convolution over frames, with rsnn's ordered sums.
+    """A two-dimensional convolution over images, with rsnn's ordered sums.
 
     A drop-in for `torch.nn.Conv2d`: the same parameters, initialisation and `state_dict`. The sum runs by kernel row, kernel column,
     then channel, multiply then add, the bias last; the result has the same bits as `rsnn.Conv2d`.
@@ -112,11 +112,11 @@ class Conv2d(nn.Conv2d):
         inputs, outputs, kernel, stride, padding = convolution_sizes(2, in_channels, out_channels, kernel_size, stride, padding)
         check_making(bias, device, dtype)
         super().__init__(inputs, outputs, kernel, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
-        frame_padding(self)  # refuses an unequal "same" now rather than at the first call
+        image_padding(self)  # refuses an unequal "same" now rather than at the first call
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve the last two axes."""
-        return products.conv2d(input, self.weight, self.bias, stride=(self.stride[0], self.stride[1]), padding=frame_padding(self))
+        return products.conv2d(input, self.weight, self.bias, stride=(self.stride[0], self.stride[1]), padding=image_padding(self))
 
 
 class Conv1d(nn.Conv1d):
@@ -218,8 +218,8 @@ def check_making(bias: Any, device: Any, dtype: Any) -> None:
         ) from error
 
 
-def frame_padding(conv: nn.Conv2d) -> tuple[int, int]:
-    """Give the zeros that a convolution adds before and after each axis of a frame (y, x)."""
+def image_padding(conv: nn.Conv2d) -> tuple[int, int]:
+    """Give the zeros that a convolution adds before and after each axis of an image (y, x)."""
     py, px = side_padding(conv)
     return py, px
 

@@ -60,7 +60,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def conv2d(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int | tuple[int, int] = 1, padding: int | tuple[int, int] = 0
 ) -> Tensor:
-    """Convolve frames (a cross-correlation, as in torch), in rsnn's order.
+    """Convolve images (a cross-correlation, as in torch), in rsnn's order.
 
     Each sum runs by kernel row, kernel column, then channel, multiply then add, from zero; the bias is added last. The bits are those
     of `rsnn.Conv2d`. Gradients are torch's fast products. Half precision and other devices take torch's product forward too.
@@ -82,7 +82,7 @@ def conv2d(
     InvalidTypeError
         x is not a floating point tensor, or the dtypes differ.
     InvalidValueError
-        The shapes or devices do not fit; the frame is smaller than the kernel; a weight is not finite.
+        The shapes or devices do not fit; an image is smaller than the kernel; a weight is not finite.
 
     Examples
     --------
@@ -94,21 +94,21 @@ def conv2d(
     _checks.floating("x", x)
     _checks.axes("x", x, 3, "(..., channels, height, width)")
     _check_weights(weight, bias, ("O", "C", "kh", "kw"))
-    channels, *frame = x.shape[-3:]
+    channels, *image = x.shape[-3:]
     if channels != weight.shape[1]:
         raise InvalidValueError(
             f"x has the shape {tuple(x.shape)}: its third axis from the end must be the {weight.shape[1]} channels of the weight"
         )
-    if any(size + 2 * more < kernel for size, more, kernel in zip(frame, padding, weight.shape[2:], strict=True)):
+    if any(size + 2 * more < kernel for size, more, kernel in zip(image, padding, weight.shape[2:], strict=True)):
         raise InvalidValueError(
-            f"x has frames of {tuple(frame)}: with padding={padding} they are smaller than the kernel {tuple(weight.shape[2:])}"
+            f"x has images of {tuple(image)}: with padding={padding} they are smaller than the kernel {tuple(weight.shape[2:])}"
         )
     x = _meet(x, weight)
-    frames = x.reshape(prod(x.shape[:-3]), channels, *frame)
+    images = x.reshape(prod(x.shape[:-3]), channels, *image)
     if _native(x):
-        output = apply_conv2d(frames, weight, bias, list(stride), list(padding))
+        output = apply_conv2d(images, weight, bias, list(stride), list(padding))
     else:
-        output = torch_functional.conv2d(frames, weight, bias, stride, padding)
+        output = torch_functional.conv2d(images, weight, bias, stride, padding)
     return output.reshape(*x.shape[:-3], *output.shape[1:])
 
 
@@ -144,7 +144,7 @@ def conv1d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int = 
 
 
 def pool2d(x: Tensor, kernel: int | tuple[int, int], *, average: bool) -> Tensor:
-    """Sum, or average, non-overlapping windows of frames in raster order.
+    """Sum, or average, non-overlapping windows of images in raster order.
 
     Parameters
     ----------
@@ -175,12 +175,12 @@ def pool2d(x: Tensor, kernel: int | tuple[int, int], *, average: bool) -> Tensor
     average = arguments.flag("average", average)
     _checks.floating("x", x)
     _checks.axes("x", x, 3, "(..., channels, height, width)")
-    frames = x.reshape(prod(x.shape[:-3]), *x.shape[-3:])
+    images = x.reshape(prod(x.shape[:-3]), *x.shape[-3:])
     if _native(x):
-        output = apply_pool2d(frames, [ky, kx], average)
+        output = apply_pool2d(images, [ky, kx], average)
     else:
-        (height, width), lead = (frames.shape[-2] // ky, frames.shape[-1] // kx), frames.shape[:2]
-        windows = frames[..., : height * ky, : width * kx].reshape(*lead, height, ky, width, kx)
+        (height, width), lead = (images.shape[-2] // ky, images.shape[-1] // kx), images.shape[:2]
+        windows = images[..., : height * ky, : width * kx].reshape(*lead, height, ky, width, kx)
         output = windows.sum((-3, -1)) / (ky * kx if average else 1)
     return output.reshape(*x.shape[:-3], *output.shape[1:])
 

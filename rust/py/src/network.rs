@@ -170,7 +170,7 @@ impl Engine {
         typed!(&mut self.0, plan: E => neurons::<E>(plan, input, (spec, spiking, len), coefficients, recurrent, group))
     }
 
-    /// Add a layer that moves cells of `unit` entries to where `table` says, -1 for nowhere, and joins those that meet.
+    /// Add a layer that moves pieces of `unit` entries to where `table` says, -1 for nowhere, and joins those that meet.
     fn map(
         &mut self,
         inputs: Vec<usize>,
@@ -178,12 +178,12 @@ impl Engine {
         unit: u32,
         len: usize,
         join: &str,
-        cell: usize,
+        window: usize,
     ) -> PyResult<usize> {
         let join = match join {
             "sum" => Join::Sum,
-            "mean" => Join::Mean(cell),
-            "largest" => Join::Largest(cell),
+            "mean" => Join::Mean(window),
+            "largest" => Join::Largest(window),
             _ => return Err(InvalidValueError::new_err(format!("join={join:?}: must be sum, mean or largest"))),
         };
         let table = table

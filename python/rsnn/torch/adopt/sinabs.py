@@ -118,7 +118,7 @@ REFUSED = {
     "SpikingMaxPooling2dLayer": "chooses by the spikes of all steps so far; use SumPool2d, or torch.nn.MaxPool2d",
     "Merge": "takes two inputs; build a rsnn.torch.Graph with rsnn.torch.Add() of the adopted layers",
     "ChannelShift": "moves channels for a chip; leave it out, rsnn.chip.quantize maps them itself",
-    "Cropping2dLayer": "cuts frames; do it to the data, or use torch.nn.ZeroPad2d with negative sizes",
+    "Cropping2dLayer": "cuts images; do it to the data, or use torch.nn.ZeroPad2d with negative sizes",
     "Img2SpikeLayer": "encodes at random; use rsnn.encode.rate before the network",
     "Sig2SpikeLayer": "encodes at random; use rsnn.encode.rate before the network",
 }
