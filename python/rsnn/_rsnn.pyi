@@ -1,4 +1,4 @@
-"""The native half of rsnn. Arrays are C-contiguous and in native byte order; anything else is refused."""
+"""The core of rsnn. Arrays are C-contiguous and in native byte order; anything else is refused."""
 
 from collections.abc import Sequence
 from typing import Any, TypedDict, final

@@ -1,4 +1,4 @@
-"""rsnn.chip.IntegerNeuron: the native half equals the reference in Python's integers, for every knob, at every extreme."""
+"""rsnn.chip.IntegerNeuron: the Rust core equals the reference in Python's integers, for every knob, at every extreme."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Integers of a caller: checked, and laid out as the native half reads them.
+"""Integers of a caller: checked, and laid out as the Rust core reads them.
 
 Every integer dtype, bool, and floats that hold whole numbers are accepted, in any byte order and with any strides. What an integer
 cannot hold (a fraction, NaN, infinity, more than 64 bits) is refused.
@@ -21,7 +21,7 @@ from rsnn.state import State, make_state
 Array = npt.NDArray[Any]
 
 BLOCK = 1 << 18
-"""Elements of the blocks of time in which input that the native half cannot read as it lies is converted."""
+"""Elements of the blocks of time in which input that the Rust core cannot read as it lies is converted."""
 
 MOST_EVENTS = 1 << 24
 """Events of one sample that are laid out one after the other, which take some tens of bytes each on the way."""
@@ -50,7 +50,7 @@ def whole_array(name: str, value: Any) -> Array:
 
 
 def convert(name: str, array: Array, offset: int = 0) -> Array:
-    """Give a whole array as one of the dtypes of the native half, C-contiguous; an error counts the first axis from `offset`."""
+    """Give a whole array as one of the dtypes of the Rust core, C-contiguous; an error counts the first axis from `offset`."""
     kind = array.dtype.newbyteorder("=")
     if kind.kind == "f":
         wide = array.astype(np.float64)  # float16 could not be compared with the bounds
@@ -99,7 +99,7 @@ def pair(name: str, value: Any, low: int) -> tuple[int, int]:
 
 
 def blocks(name: str, array: Array) -> Iterator[tuple[slice, Array]]:
-    """Cut along time into pieces that the native half reads: one piece where it can read the array as it lies."""
+    """Cut along time into pieces that the Rust core reads: one piece where it can read the array as it lies."""
     steps = len(array)
     if array.dtype in _NATIVE and array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned:
         yield slice(0, steps), array

@@ -26,7 +26,7 @@ RESETS = ("subtract", "zero", "none")
 COMPARES = {">=": "at_least", ">": "above"}
 TRACES = ("v", "u")
 ROWS = ("bias", "v_threshold", "v_low", "v_min", "v_max", "decay_v", "decay_i", "refractory")
-"""Rows of the table that the native half reads."""
+"""Rows of the table that the Rust core reads."""
 _SCALES = ("scale", "floor")
 
 
@@ -129,7 +129,7 @@ class Register(_Plain):
 
     @property
     def spec(self) -> str:
-        """As the native half reads it."""
+        """As the Rust core reads it."""
         overflow = "error" if self.bits is None else self.overflow
         if self.decay == "none":
             return f"{self.width},{overflow}"
@@ -276,7 +276,7 @@ class IntegerNeuron(_Plain):
 
     @property
     def spec(self) -> str:
-        """Every choice in one line, as the native half reads it."""
+        """Every choice in one line, as the Rust core reads it."""
         words = [
             f"fire={self.fire}", f"reset={self.reset}", f"compare={COMPARES[self.compare]}", f"v={self.membrane.spec}",
             f"watch={self.membrane.width}",
@@ -304,7 +304,7 @@ class IntegerNeuron(_Plain):
         return dtype_of(max(one.kept for one in (self.membrane, self.current) if one is not None))
 
     def numbers(self) -> dict[str, Array]:
-        """Give the rows of the table of the native half, as they were given."""
+        """Give the rows of the table of the Rust core, as they were given."""
         shift = self.threshold_shift
         given = {
             "bias": self.bias,

@@ -1,4 +1,4 @@
-"""What an integer neuron does, in Python's integers: slow, of any size, and the definition that the native half equals.
+"""What an integer neuron does, in Python's integers: slow, of any size, and the definition that the Rust core equals.
 
 Arrays of objects hold the integers, so nothing overflows. `step` is one step of any number of neurons, `run` the loop over time.
 """

@@ -86,7 +86,7 @@ def _xylo(name: str, title: str, *unknown: str) -> Target:
         name,
         title,
         "populations of LIF with a synapse: hidden ones (fire='multi'), also recurrent, and an output (fire='single'); before each of them "
-        "any layers that are linear, which are folded; Delay where paths differ in length",
+        "any layers that are linear, which are folded; Delay where ways differ in length",
         ("rockpool_global", "rockpool_channel"),
         8,
         "xylosim 0.1.3, the maker's simulator: 24 random cores of version 2, every current, membrane and spike at every step; the rules of "

@@ -144,7 +144,7 @@ class Core:
         arrays = [value for value in self.__dict__.values() if isinstance(value, np.ndarray)]
         for array in arrays:
             array.setflags(write=False)
-        # Synapse by synapse, as the native half reads them.
+        # Synapse by synapse, as the Rust core reads them.
         self._native = _rsnn.XyloCore(
             self.version,
             [np.ascontiguousarray(w.transpose(0, 2, 1)) for w in (self.w_in, self.w_rec)] + [np.ascontiguousarray(self.w_out)],

@@ -15,7 +15,7 @@ mod neuron;
 mod plasticity;
 mod product;
 
-/// The native half of rsnn; `python/rsnn` is its only user.
+/// The core of rsnn for Python; `python/rsnn` is its only user.
 #[pymodule]
 mod _rsnn {
     use pyo3::prelude::*;

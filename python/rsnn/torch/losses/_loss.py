@@ -106,7 +106,7 @@ def _holds(wrong: Tensor) -> bool:
         return False
 
 
-class Population:
+class PopulationCode:
     """How outputs stand for classes: each for one, or several neighbours for each."""
 
     def __init__(self, population_code: Any, num_classes: Any) -> None:

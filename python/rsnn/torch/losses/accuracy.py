@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from rsnn import arguments
-from rsnn.torch.losses._loss import Population, labels, recording
+from rsnn.torch.losses._loss import PopulationCode, labels, recording
 from rsnn.torch.losses.temporal import _steps
 
 
@@ -47,7 +47,7 @@ def accuracy_rate(
     0.5
     """
     x = recording("spikes", spikes, arguments.flag("batch_first", batch_first))
-    population = Population(population_code, num_classes)
+    population = PopulationCode(population_code, num_classes)
     target = labels("targets", targets, (x.shape[1],), population.classes(x), x)
     return _part(population.together(x.detach().sum(0)).argmax(-1) == target)
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rsnn.errors import InvalidValueError
-from rsnn.torch.losses._loss import Loss, Population, number
+from rsnn.torch.losses._loss import Loss, PopulationCode, number
 
 
 class CrossEntropy(Loss):
@@ -25,7 +25,7 @@ class CrossEntropy(Loss):
         faithful: bool = False,
     ) -> None:
         super().__init__(reduction, weight, batch_first, faithful)
-        self.population = Population(population_code, num_classes)
+        self.population = PopulationCode(population_code, num_classes)
 
     def forward(self, spikes: Tensor, targets: Tensor) -> Tensor:
         """Give the loss of a recording (T, B, C) and labels (B,)."""
@@ -184,7 +184,7 @@ class mse_count_loss(Loss):
         super().__init__(reduction, weight, batch_first, faithful)
         self.correct_rate = number("correct_rate", correct_rate, 0.0)
         self.incorrect_rate = number("incorrect_rate", incorrect_rate, 0.0)
-        self.population = Population(population_code, num_classes)
+        self.population = PopulationCode(population_code, num_classes)
         refuse_weight_of_samples(self)
 
     def forward(self, spikes: Tensor, targets: Tensor) -> Tensor:
