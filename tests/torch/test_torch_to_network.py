@@ -1,4 +1,4 @@
-"""From torch to a network without torch: the same spikes, and what cannot be converted is named."""
+"""From torch to a network without torch: the same spikes, and what cannot be taken over is named."""
 
 from typing import Any
 
