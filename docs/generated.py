@@ -86,7 +86,7 @@ def write() -> None:
 
 
 NEURONS = """Every neuron is data: its equation, its numbers, nothing running. `rsnn.simulate(neuron, x)` runs it over an array,
-`rsnn.torch.Layer(neuron)` trains it. All are short for a row of stages, `rsnn.Neuron`, which takes any mix."""
+`rsnn.torch.Layer(neuron)` trains it. All are short for an `rsnn.Neuron`: a row of stages, any mix of them, or a whole model."""
 
 API = """Everything public, by where it is imported from. `rsnn` itself imports nothing but numpy, its modules come when they are used."""
 

@@ -54,7 +54,7 @@ def test_a_named_neuron_is_data(neuron: Any, more: Any) -> None:
         dataclasses.replace(neuron),
         neuron.replace(**neuron.parameters),
         neuron.stages.replace(**neuron.parameters),
-        eval(repr(neuron), vars(rsnn)),
+        eval(repr(neuron), {name: getattr(rsnn, name) for name in rsnn.__all__}),
     ):
         assert other == neuron
         assert hash(other) == hash(neuron)

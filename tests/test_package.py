@@ -1,5 +1,6 @@
 """The package as a user gets it: light to import, small, typed, and numpy its only need."""
 
+import ast
 import importlib.metadata
 import subprocess
 import sys
@@ -31,6 +32,14 @@ def test_import_costs_at_most_20_ms_beyond_numpy() -> None:
     # Time of the processor, the least of several: what else the machine does is no cost of ours.
     code = "import numpy, time; t = time.process_time(); import rsnn; print(time.process_time() - t)"
     assert min(float(python(code)) for _ in range(5)) <= 0.020
+
+
+def test_type_checkers_and_programs_find_the_same_names_in_the_same_places() -> None:
+    (block,) = [node for node in ast.parse((INSTALLED / "__init__.py").read_text()).body if isinstance(node, ast.If)]
+    seen = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert {name: module for name, module in seen.items() if module} == rsnn._ELSEWHERE
+    assert {name for name, module in seen.items() if not module} <= set(rsnn._MODULES)
+    assert set(rsnn._ELSEWHERE) <= set(rsnn.__all__)
 
 
 def test_every_documented_name_is_there_and_dir_finds_it() -> None:

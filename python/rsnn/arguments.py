@@ -113,12 +113,14 @@ def within(name: str, value: Any, low: float, high: float, hint: str = "") -> No
     """Refuse a parameter outside its closed range."""
     if np.all((value >= low) & (value <= high)):
         return
+    # As short as may be, but never a bound that would be refused itself.
+    least, most = (f"{bound:.8g}" if float(f"{bound:.8g}") == bound else repr(float(bound)) for bound in (low, high))
     if low == -LARGEST:
-        accepted = f"at most {high:.8g} in size"
+        accepted = f"at most {most} in size"
     elif high == LARGEST:
-        accepted = "positive" if low == SMALLEST else f"at least {low:.8g}"
+        accepted = "positive" if low == SMALLEST else f"at least {least}"
     else:
-        accepted = f"between {low:.8g} and {high:.8g}"
+        accepted = f"between {least} and {most}"
     raise InvalidValueError(f"{name}={shown(value)}: must be {accepted}{'; ' + hint if hint else ''}")
 
 

@@ -104,7 +104,7 @@ class AnyNeuron(Description):
         Parameters
         ----------
         values : parameters to use in place of the neuron's own, by name (float64 arrays or tensors)
-        xp : the namespace to compute in, `numpy` or `torch`
+        xp : the namespace to compute in, `numpy` or one for tensors
 
         Returns
         -------

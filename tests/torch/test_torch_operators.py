@@ -1,13 +1,16 @@
-"""The operators as torch sees them: schemas, shapes, aliasing, and the bits of exp."""
+"""The operators as torch sees them: schemas, shapes, aliasing, and the bits of what recipes use."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch_neurons import NEURONS, data
 
-from rsnn.torch import _autograd, _ops
+from rsnn.neurons import NAMED
+from rsnn.torch import _ops, functional
 from rsnn.torch import _product_ops as products
 
 STEPS, N = 20, 5
@@ -57,10 +60,26 @@ def test_the_operators_of_the_products_pass_opcheck() -> None:
             torch.library.opcheck(products.conv2d_backward, back)
     for average in (True, False):
         torch.library.opcheck(products.pool2d, (frames, [2, 3], average))
-    torch.library.opcheck(_ops.exp, (torch.randn(5, generator=generator, dtype=torch.float64),))
+    torch.library.opcheck(_ops.as_numpy, ("exp", torch.randn(5, generator=generator, dtype=torch.float64)))
 
 
-def test_exp_has_the_bits_of_numpy() -> None:
-    x = np.linspace(-30.0, 0.0, 4001)
-    assert np.array_equal(_ops.exp(torch.from_numpy(x)).numpy(), np.exp(x))
-    assert np.array_equal(_autograd.exp(torch.from_numpy(x)).numpy(), np.exp(x))
+@pytest.mark.parametrize("name", functional.FUNCTIONS)
+def test_what_a_recipe_uses_has_the_bits_of_numpy(name: str) -> None:
+    x = np.linspace(-30.0, 0.0, 4001) if name in ("exp", "expm1", "sin", "cos", "tanh") else np.linspace(1e-3, 30.0, 4001)
+    assert np.array_equal(_ops.as_numpy(name, torch.from_numpy(x)).numpy(), getattr(np, name)(x))
+    leaf = torch.from_numpy(x).requires_grad_()
+    value = getattr(functional._NAMESPACE, name)(leaf)
+    assert np.array_equal(value.detach().numpy(), getattr(np, name)(x))
+    assert torch.equal(*torch.autograd.grad(value.sum(), leaf), *torch.autograd.grad(getattr(torch, name)(leaf).sum(), leaf))
+
+
+@given(st.sampled_from(sorted(NAMED)), st.floats(1.0, 50.0), st.floats(0.01, 0.99))
+@settings(max_examples=200)
+def test_the_coefficients_of_a_layer_have_the_bits_of_the_neuron(name: str, tau: float, part: float) -> None:
+    numbers = {"tau_mem": tau, "tau_syn": 0.3 * tau, "tau_decay": tau, "tau_rise": part * tau, "tau_adapt": 7.0 * tau, "a": part}
+    made = NAMED[name]()
+    neuron = made.replace(**{key: value for key, value in numbers.items() if key in made.parameters})
+    tensors = {key: torch.tensor(value, dtype=torch.float64) for key, value in neuron.parameters.items()}
+    wanted = neuron.coefficients()
+    for key, value in functional.coefficients(neuron, tensors).items():
+        assert np.array_equal(value.numpy() if isinstance(value, torch.Tensor) else value, wanted[key]), key

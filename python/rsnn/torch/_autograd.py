@@ -153,15 +153,20 @@ def outside_tracing(traced: type[torch.autograd.Function], eager: type[torch.aut
     return apply
 
 
-def exp(x: Tensor) -> Tensor:
-    """Exp of float64 with the bits of the numpy recipe.
+def as_numpy(function: str) -> Callable[[Tensor], Tensor]:
+    """Give a function of float64 with the bits of the numpy recipe.
 
-    torch's own exp differs from numpy's in the last bit now and then. Added is their difference, which is exact, as is the sum; it is a
-    constant to autograd, so every derivative is that of torch's exp.
+    torch's own differs from numpy's in the last bit now and then. Added is their difference, which is exact, as is the sum; it is a
+    constant to autograd, so every derivative is that of torch's.
     """
-    value = torch.exp(x)
-    difference: Tensor = _ops.exp(x.detach()) - value.detach()
-    return value + difference
+    own: Callable[[Tensor], Tensor] = getattr(torch, function)
+
+    def same(x: Tensor) -> Tensor:
+        value = own(x)
+        difference: Tensor = _ops.as_numpy(function, x.detach()) - value.detach()
+        return value + difference
+
+    return same
 
 
 apply_scan: Callable[..., tuple[Tensor, Tensor, Tensor, Tensor]] = outside_tracing(Scan, ScanOutsideTracing)

@@ -8,7 +8,7 @@ rsnn::scan            x (outer, T, inner), coefficients (n, P) float64, state (n
                       -> output like x, final state, recorded (n_record, outer, T, inner), checkpoints (ceil(T / every), *state)
 rsnn::scan_backward   -> gradients of x, of the initial state, of the coefficients (float64), and of weight and bias (empty where there is
                       none); zero where not in `needs`
-rsnn::exp             exp of float64 by the same routine as the numpy recipe, so that both sides form the same coefficients
+rsnn::as_numpy        a function of float64 by the routine of the numpy recipe, so that both sides form the same coefficients
 
 The products are in `_product_ops`.
 """
@@ -36,7 +36,7 @@ _SCHEMAS = {
         "int every, Tensor? grad_output, Tensor grad_state, str[] record, Tensor? grad_recorded, str[] needs, "
         "Tensor? weight=None, Tensor? bias=None, int group=0) -> (Tensor, Tensor, Tensor, Tensor, Tensor)"
     ),
-    "exp": "(Tensor x) -> Tensor",
+    "as_numpy": "(str function, Tensor x) -> Tensor",
 }
 
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
@@ -184,11 +184,11 @@ def _scan_backward_shapes(
     return *made, _like(weight, x), _like(bias, x)
 
 
-def _exp(x: Tensor) -> Tensor:
-    return torch.from_numpy(np.array(np.exp(_numpy(x))))
+def _as_numpy(function: str, x: Tensor) -> Tensor:
+    return torch.from_numpy(np.array(getattr(np, function)(_numpy(x))))
 
 
-def _exp_shape(x: Tensor) -> Tensor:
+def _as_numpy_shape(function: str, x: Tensor) -> Tensor:
     return _new(x, x.shape)
 
 
@@ -227,4 +227,4 @@ def register(name: str, schema: str, kernel: Callable[..., Any], shapes: Callabl
 
 scan = register("scan", _SCHEMAS["scan"], _scan, _scan_shapes)
 scan_backward = register("scan_backward", _SCHEMAS["scan_backward"], _scan_backward, _scan_backward_shapes)
-exp = register("exp", _SCHEMAS["exp"], _exp, _exp_shape)
+as_numpy = register("as_numpy", _SCHEMAS["as_numpy"], _as_numpy, _as_numpy_shape)

@@ -18,7 +18,7 @@ from rsnn.simulation import Result
 from rsnn.state import State, make_state
 from rsnn.surrogate import ATan, Custom, Surrogate
 from rsnn.torch import _checks, _reference
-from rsnn.torch._autograd import apply_clamp, apply_scan, exp
+from rsnn.torch._autograd import apply_clamp, apply_scan, as_numpy
 from rsnn.torch.products import conv1d, conv2d, linear, pool2d
 
 __all__ = ["conv1d", "conv2d", "linear", "pool2d", "simulate"]
@@ -35,7 +35,10 @@ GROUP_BLOCK = 16
 COUNTS = frozenset({"max_spikes"})
 """Coefficients that are numbers of spikes: nothing flows through them."""
 
-_NAMESPACE = SimpleNamespace(exp=exp, log=torch.log, ones_like=torch.ones_like, asarray=torch.asarray)
+FUNCTIONS = ("exp", "log", "expm1", "log1p", "sin", "cos", "tanh", "sqrt")
+"""What a recipe may take of numpy beside arithmetic."""
+
+_NAMESPACE = SimpleNamespace(ones_like=torch.ones_like, asarray=torch.asarray, **{name: as_numpy(name) for name in FUNCTIONS})
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ def check_options(kind: str, dilation: Any, groups: Any, padding_mode: Any) -> N
 def convolution_sizes(axes: int, in_channels: Any, out_channels: Any, kernel_size: Any, stride: Any, padding: Any) -> tuple[Any, ...]:
     """Check the sizes of a convolution, and give them as whole numbers, one for each axis."""
     outputs, inputs = arguments.size("out_channels", out_channels, 1), arguments.size("in_channels", in_channels, 1)
-    checked = []
+    checked: list[Any] = []
     for name, value, least in (("kernel_size", kernel_size, 1), ("stride", stride, 1), ("padding", padding, 0)):
         if name == "padding" and isinstance(value, str):
             checked.append(arguments.choice("padding", value, ("valid", "same")))

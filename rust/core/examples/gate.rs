@@ -3,6 +3,7 @@
 //! `benchmarks/gate.py` runs each under callgrind with two numbers of repeats; the difference is the work alone. A kernel that lost its
 //! inlining or its vectors shows as a factor here, on any machine, whatever else it is doing.
 
+use rsnn_core::Kernels;
 use rsnn_core::chip::dynapcnn::{Outputs, layer};
 use rsnn_core::chip::product::Geometry;
 use rsnn_core::chip::{neuron, scan as chip_scan};
@@ -11,10 +12,10 @@ use rsnn_core::event::Path;
 use rsnn_core::neuron::{Convention, Detach, Neuron};
 use rsnn_core::pool::Context;
 use rsnn_core::product::{Conv2d, Rows, conv2d, linear};
-use rsnn_core::scan::backward::{Backward, backward};
-use rsnn_core::scan::forward::{Forward, Output, forward};
+use rsnn_core::scan::Table;
+use rsnn_core::scan::backward::Backward;
+use rsnn_core::scan::forward::{Forward, Output};
 use rsnn_core::scan::layout::Shape;
-use rsnn_core::scan::{Kernels, Table};
 use rsnn_core::surrogate::Surrogate;
 use rsnn_core::{Error, Result};
 
@@ -78,7 +79,7 @@ fn neuron_forward<E: Kernels>(text: &str, packed: bool, repeats: usize) -> Resul
             group: None,
             checkpoints: None,
         };
-        forward(&Context::serial(), job)?;
+        E::forward(&Context::serial(), job)?;
     }
     Ok(())
 }
@@ -112,7 +113,7 @@ fn neuron_backward<E: Kernels>(text: &str, repeats: usize) -> Result<()> {
             grad_x: &mut grad_x,
             wanted: neuron.coefficients().iter().map(|(which, _)| *which).take(1).collect(),
         };
-        backward(&Context::serial(), job)?;
+        E::backward(&Context::serial(), job)?;
     }
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! A leaky integrate-and-fire neuron under a constant current, printed as it fires: `cargo run --release -p rsnn-core --example lif`.
 
+use rsnn_core::Kernels;
 use rsnn_core::elem::levels;
 use rsnn_core::neuron::Neuron;
 use rsnn_core::pool::Context;
 use rsnn_core::scan::Table;
-use rsnn_core::scan::forward::{Forward, Output, Trace, forward};
+use rsnn_core::scan::forward::{Forward, Output, Trace};
 use rsnn_core::scan::layout::Shape;
 
 fn main() -> rsnn_core::Result<()> {
@@ -15,7 +16,7 @@ fn main() -> rsnn_core::Result<()> {
     let shape = Shape { outer: 1, time: 12, inner: 1 };
     let (x, mut state) = (vec![0.3; 12], vec![0.0]);
     let (mut spikes, mut v) = (vec![0.0; 12], vec![0.0; 12]);
-    forward(
+    f32::forward(
         &Context::serial(),
         Forward {
             neuron,

@@ -2,15 +2,43 @@
 
 use fearless_simd::Level;
 use rsnn_base::compiled;
+use rsnn_base::elem::Elem;
 use rsnn_base::error::Result;
 use rsnn_base::pool::Context;
-use rsnn_neurons::scan::Kernels;
+use rsnn_neurons::scan::backward::Backward;
+use rsnn_neurons::scan::forward::Forward;
 
 use crate::encode::bernoulli::{self, Bernoulli};
 use crate::encode::change::{self, Delta, UpDown};
 use crate::encode::times::{self, Spikes};
 use crate::network::run::{self, Job, Run};
 use crate::plasticity::{self, Sensor, ShortTerm, SpikeTrace};
+
+/// The time loops of neurons, for the float types that they are compiled for.
+pub trait Kernels: Elem {
+    /// Run forwards.
+    fn forward(context: &Context<'_>, job: Forward<'_, Self>) -> Result<()>;
+
+    /// Run backwards. Returns the gradients of the wanted coefficients, one row of `period` numbers each.
+    fn backward(context: &Context<'_>, job: Backward<'_, Self>) -> Result<Vec<Vec<f64>>>;
+}
+
+macro_rules! kernels {
+    ($float:ty = $compiled:ident) => {
+        impl Kernels for $float {
+            fn forward(context: &Context<'_>, job: Forward<'_, Self>) -> Result<()> {
+                $compiled::forward(context, job)
+            }
+
+            fn backward(context: &Context<'_>, job: Backward<'_, Self>) -> Result<Vec<Vec<f64>>> {
+                $compiled::backward(context, job)
+            }
+        }
+    };
+}
+
+kernels!(f32 = rsnn_neurons_f32);
+kernels!(f64 = rsnn_neurons_f64);
 
 compiled! {
     /// Everything of this crate that loops over neurons or time, for the float types it is compiled for.

@@ -15,7 +15,7 @@ pub mod encode;
 pub mod network;
 pub mod plasticity;
 
-pub use compiled::Loops;
+pub use compiled::{Kernels, Loops};
 pub use rsnn_base::{Error, Result, elem, error, math, pool};
 pub use rsnn_chips as chip;
 pub use rsnn_neurons::{neuron, scan, stage, surrogate};

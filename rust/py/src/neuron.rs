@@ -4,13 +4,14 @@
 use numpy::{Element, PyArrayDescrMethods, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArray, PyUntypedArrayMethods, dtype};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use rsnn_core::Kernels;
 use rsnn_core::elem::levels;
 use rsnn_core::neuron::{Convention, Detach, Neuron};
-use rsnn_core::scan::backward::{Backward, backward};
-use rsnn_core::scan::forward::{Forward, Output, Trace, forward};
+use rsnn_core::scan::Table;
+use rsnn_core::scan::backward::Backward;
+use rsnn_core::scan::forward::{Forward, Output, Trace};
 use rsnn_core::scan::group::Recurrent;
 use rsnn_core::scan::layout::Shape;
-use rsnn_core::scan::{Kernels, Table};
 use rsnn_core::stage::Coefficient;
 use rsnn_core::surrogate::Surrogate;
 
@@ -177,7 +178,7 @@ fn scan_typed<E: Kernels + Element>(
             None => None,
         },
     };
-    compute(py, request.threads, |context| forward(context, job))
+    compute(py, request.threads, |context| E::forward(context, job))
 }
 
 /// Run a neuron forwards; writes `state`, `out`, the recorded arrays and the checkpoints in place.
@@ -310,7 +311,7 @@ fn backward_typed<E: Kernels + Element>(request: &Request<'_, '_>, reverse: &Rev
         grad_x: grad_x.as_slice_mut()?,
         wanted,
     };
-    let sums = compute(py, request.threads, |context| backward(context, job))?;
+    let sums = compute(py, request.threads, |context| E::backward(context, job))?;
     let to = grad_coefficients.as_slice_mut()?;
     for (row, sum) in rows.iter().zip(sums) {
         to[row * period..(row + 1) * period].copy_from_slice(&sum);

@@ -3,8 +3,8 @@
 use fearless_simd::Level;
 
 use super::signal::{Signal, count, list, list_bits};
+use crate::Kernels;
 use rsnn_base::error::{Error, Result};
-use rsnn_neurons::scan::Kernels;
 use rsnn_products::event::Event;
 
 /// From this part of inputs that are not 0 on they are not listed.

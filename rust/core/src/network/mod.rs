@@ -19,11 +19,11 @@ pub mod signal;
 
 use fearless_simd::Level;
 
+use crate::Kernels;
 use map::{Map, NOWHERE};
 use neurons::Neurons;
 use product::Product;
 use rsnn_base::error::{Error, Result};
-use rsnn_neurons::scan::Kernels;
 
 /// Steps of a block where little is dense.
 const BLOCK: usize = 24;

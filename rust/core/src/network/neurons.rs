@@ -4,15 +4,16 @@ use fearless_simd::Level;
 
 use super::product::{Desk, Product};
 use super::signal::Signal;
+use crate::Kernels;
 use rsnn_base::error::Result;
 use rsnn_base::memory::Aligned;
 use rsnn_base::pool::{Context, Stop};
 use rsnn_neurons::neuron::Neuron;
-use rsnn_neurons::scan::forward::{Forward, Output, Trace, forward};
+use rsnn_neurons::scan::Table;
+use rsnn_neurons::scan::forward::{Forward, Output, Trace};
 use rsnn_neurons::scan::group::Recurrent;
 use rsnn_neurons::scan::layout::Shape;
 use rsnn_neurons::scan::visit::{PADDING, Visit, Visitor};
-use rsnn_neurons::scan::{Kernels, Table};
 use rsnn_products::event::Touched;
 
 /// A layer of neurons.
@@ -108,7 +109,7 @@ impl<E: Kernels> Neurons<E> {
             group: self.group,
             checkpoints: None,
         };
-        forward(context, job)?;
+        E::forward(context, job)?;
         for (row, from) in membranes.state.chunks_exact_mut(pitch.max(1)).zip(state.chunks_exact(len.max(1))) {
             row[..len].copy_from_slice(from);
         }

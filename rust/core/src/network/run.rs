@@ -6,9 +6,9 @@ use super::input::{Input, expect};
 use super::sample::{Counts, Memory, Rows, Sample};
 use super::signal::list;
 use super::{Op, Plan};
+use crate::Kernels;
 use rsnn_base::error::{Error, Result};
 use rsnn_base::pool::{Context, for_each};
-use rsnn_neurons::scan::Kernels;
 use rsnn_neurons::scan::forward::Trace;
 use rsnn_products::event::Path;
 

@@ -7,9 +7,9 @@ use super::neurons::Membranes;
 use super::product::Desk;
 use super::signal::Signal;
 use super::{Node, Op, Plan};
+use crate::Kernels;
 use rsnn_base::error::{Error, Result};
 use rsnn_base::pool::{Context, Stop};
-use rsnn_neurons::scan::Kernels;
 use rsnn_neurons::scan::forward::Trace;
 use rsnn_products::event::{Event, Path};
 

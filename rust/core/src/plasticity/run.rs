@@ -17,14 +17,15 @@ use super::geometry::Geometry;
 use super::rule::{Coincidence, Rule, Side};
 use super::synapses::{Change, Modulated, Spike, product, reward};
 use super::trace::add;
+use crate::Kernels;
 use rsnn_base::elem::{Elem, on_level};
 use rsnn_base::error::{Error, Result};
 use rsnn_base::pool::{Context, Stop, for_each};
 use rsnn_neurons::neuron::Neuron;
-use rsnn_neurons::scan::forward::{Forward, Output, Trace, forward};
+use rsnn_neurons::scan::Table;
+use rsnn_neurons::scan::forward::{Forward, Output, Trace};
 use rsnn_neurons::scan::group::Recurrent;
 use rsnn_neurons::scan::layout::Shape;
-use rsnn_neurons::scan::{Kernels, Table};
 use rsnn_products::product::length;
 
 /// The neurons behind the synapses.
@@ -249,7 +250,7 @@ impl<E: Kernels> Neurons<'_, E> {
             group: self.group,
             checkpoints: None,
         };
-        forward(&Context::serial(), job)
+        E::forward(&Context::serial(), job)
     }
 }
 

@@ -13,7 +13,7 @@ use super::forward::Trace;
 use super::group::{self, Recurrent};
 use super::layout::{self, Shape};
 use super::outgoing::Outgoing;
-use super::{Kernels, Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
+use super::{Rows, Table, add, load, load_states, slots, store, store_states, worthwhile};
 use crate::neuron::{
     Arriving, Convention, Inputs, Model, Neuron, STATES, State, States, WithModel, WithSharedModel, for_each_state, is_left_out,
     with_model, with_shared_model,
@@ -316,11 +316,6 @@ impl<E: Elem> WithModel for UsualRun<'_, '_, E> {
     }
 }
 
-/// Run it. Returns the gradients of the wanted coefficients, one row of `period` numbers each, summed in the order of the neurons.
-pub fn backward<E: Kernels>(context: &Context<'_>, job: Backward<'_, E>) -> Result<Vec<Vec<f64>>> {
-    E::backward(context, job)
-}
-
 impl<E: Elem> Backward<'_, E> {
     /// That the arrays have the entries of the shape.
     fn check(&self) -> Result<()> {
@@ -344,7 +339,9 @@ impl<E: Elem> Backward<'_, E> {
     }
 }
 
-pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<Vec<Vec<f64>>> {
+/// Run it. Returns the gradients of the wanted coefficients, one row of `period` numbers each, summed in the order of the neurons. Whoever
+/// calls this compiles it, for minutes: `rsnn_core::Kernels` has it compiled.
+pub fn generic<E: Elem>(context: &Context<'_>, job: Backward<'_, E>) -> Result<Vec<Vec<f64>>> {
     job.check()?;
     let Backward {
         neuron,

@@ -11,7 +11,7 @@ use fearless_simd::{Level, prelude::*};
 use super::group::{self, Group, Recurrent};
 use super::layout::{self, Shape};
 use super::outgoing::Outgoing;
-use super::{BLOCK, FAR, Kernels, NEAR_BLOCK, Rows, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
+use super::{BLOCK, FAR, NEAR_BLOCK, Rows, Table, WIDEST, load, load_states, slots, store, store_full, store_states, worthwhile};
 use crate::neuron::{Inputs, Model, Neuron, STATES, State, States, WithModel, for_each_state, is_left_out, with_model};
 use crate::stage::{Coefficients, Column};
 use rsnn_base::elem::{Elem, V, on_level};
@@ -467,12 +467,8 @@ fn register_file<E: Elem, S: Simd, M: Model, O: Sink<E>, const EVERYDAY: bool>(
     }
 }
 
-/// Run it.
-pub fn forward<E: Kernels>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()> {
-    E::forward(context, job)
-}
-
-pub(super) fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()> {
+/// Run it. Whoever calls this compiles it, for minutes: `rsnn_core::Kernels` has it compiled.
+pub fn generic<E: Elem>(context: &Context<'_>, job: Forward<'_, E>) -> Result<()> {
     let Forward { neuron, level, shape, x, coefficients, state, output, record, picked, recurrent, group, checkpoints } = job;
     layout::expect("x", x.len(), shape.elements()?)?;
     let Shape { outer, time, inner } = shape;

@@ -8,10 +8,8 @@ use fearless_simd::prelude::*;
 
 use crate::neuron::{Neuron, STATES, States, for_each_state};
 use crate::stage::{COEFFICIENTS, Column, Each, Shared};
-use rsnn_base::compiled;
 use rsnn_base::elem::{Elem, V};
 use rsnn_base::error::{Error, Result};
-use rsnn_base::pool::Context;
 
 pub mod backward;
 mod backward_group;
@@ -21,18 +19,27 @@ pub mod layout;
 mod outgoing;
 pub mod visit;
 
-use backward::Backward;
-use forward::Forward;
+/// The time loops of a float type, compiled in the crate that says so. Parts of one crate that the compiler cuts (`codegen-units`) would be
+/// compiled side by side too, but then adjoints take 7 to 14 % more instructions.
+#[macro_export]
+macro_rules! time_loops {
+    ($float:ty) => {
+        /// Run forwards: [`rsnn_neurons::scan::forward::generic`].
+        pub fn forward(
+            context: &::rsnn_base::pool::Context<'_>,
+            job: ::rsnn_neurons::scan::forward::Forward<'_, $float>,
+        ) -> ::rsnn_base::Result<()> {
+            ::rsnn_neurons::scan::forward::generic(context, job)
+        }
 
-compiled! {
-    /// The time loops of the float types they are compiled for.
-    pub trait Kernels: Elem
-
-    /// See [`forward::forward`].
-    fn forward = forward::generic, (context: &Context<'_>, job: Forward<'_, Self>) -> Result<()>;
-
-    /// See [`backward::backward`].
-    fn backward = backward::generic, (context: &Context<'_>, job: Backward<'_, Self>) -> Result<Vec<Vec<f64>>>;
+        /// Run backwards: [`rsnn_neurons::scan::backward::generic`].
+        pub fn backward(
+            context: &::rsnn_base::pool::Context<'_>,
+            job: ::rsnn_neurons::scan::backward::Backward<'_, $float>,
+        ) -> ::rsnn_base::Result<::std::vec::Vec<::std::vec::Vec<f64>>> {
+            ::rsnn_neurons::scan::backward::generic(context, job)
+        }
+    };
 }
 
 /// Lanes of the widest column: 8 registers of 16 floats.

@@ -3,13 +3,14 @@
 use proptest::prelude::*;
 use rsnn_base::elem::{Elem, levels};
 use rsnn_base::pool::Context;
-use rsnn_neurons::neuron::{Convention, Detach, Neuron, State};
-use rsnn_neurons::scan::backward::{Backward, backward};
-use rsnn_neurons::scan::forward::{Forward, Output, Trace, forward};
-use rsnn_neurons::scan::group::Recurrent;
-use rsnn_neurons::scan::layout::Shape;
-use rsnn_neurons::scan::{Kernels, Table};
-use rsnn_neurons::surrogate::Surrogate;
+use rsnn_core::Kernels;
+use rsnn_core::neuron::{Convention, Detach, Neuron, State};
+use rsnn_core::scan::Table;
+use rsnn_core::scan::backward::Backward;
+use rsnn_core::scan::forward::{Forward, Output, Trace};
+use rsnn_core::scan::group::Recurrent;
+use rsnn_core::scan::layout::Shape;
+use rsnn_core::surrogate::Surrogate;
 
 /// A run's inputs, and what came of it.
 #[derive(Clone, Debug)]
@@ -171,7 +172,7 @@ fn native<E: Kernels>(run: &Run<E>, level: fearless_simd::Level, threads: usize)
             group: None,
             checkpoints: None,
         };
-        forward(&context, job).unwrap();
+        E::forward(&context, job).unwrap();
     };
     go(&mut came.state, Output::Dense(&mut came.out), vec![(Trace::U, &mut came.u)]);
     // Without a record the kernels of their own run: they must agree.
@@ -393,7 +394,7 @@ fn gradients_are_differences(spec: &str, seed: f64, every: usize) -> Result<(), 
             group: None,
             checkpoints: Some((every, &mut marks)),
         };
-        forward(&Context::serial(), job).unwrap();
+        f64::forward(&Context::serial(), job).unwrap();
         let (mut grad_state, mut grad_x) = (ends.clone(), vec![0.0; run.x.len()]);
         let job = Backward {
             neuron,
@@ -413,7 +414,7 @@ fn gradients_are_differences(spec: &str, seed: f64, every: usize) -> Result<(), 
             grad_x: &mut grad_x,
             wanted: neuron.coefficients().into_iter().map(|c| c.0).collect(),
         };
-        let sums = backward(&Context::serial(), job).unwrap();
+        let sums = f64::backward(&Context::serial(), job).unwrap();
         (grad_x, grad_state, sums)
     };
     let (grad_x, grad_state, sums) = reverse(every);
@@ -472,7 +473,7 @@ fn a_recurrent_group_sees_its_last_spikes_and_pieces_equal_the_whole() {
             group: None,
             checkpoints: None,
         };
-        forward(&Context::serial(), job).unwrap();
+        f64::forward(&Context::serial(), job).unwrap();
         out
     };
     let (mut want, mut i, mut v, mut s) = (Vec::new(), vec![0.0_f32; inner], vec![0.0_f32; inner], vec![0.0_f32; inner]);
