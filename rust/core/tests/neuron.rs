@@ -394,7 +394,7 @@ fn gradients_are_differences(spec: &str, seed: f64, every: usize) -> Result<(), 
             group: None,
             checkpoints: Some((every, &mut marks)),
         };
-        f64::forward(&Context::serial(), job).unwrap();
+        Kernels::forward(&Context::serial(), job).unwrap();
         let (mut grad_state, mut grad_x) = (ends.clone(), vec![0.0; run.x.len()]);
         let job = Backward {
             neuron,
@@ -414,7 +414,7 @@ fn gradients_are_differences(spec: &str, seed: f64, every: usize) -> Result<(), 
             grad_x: &mut grad_x,
             wanted: neuron.coefficients().into_iter().map(|c| c.0).collect(),
         };
-        let sums = f64::backward(&Context::serial(), job).unwrap();
+        let sums = Kernels::backward(&Context::serial(), job).unwrap();
         (grad_x, grad_state, sums)
     };
     let (grad_x, grad_state, sums) = reverse(every);
@@ -473,7 +473,7 @@ fn a_recurrent_group_sees_its_last_spikes_and_pieces_equal_the_whole() {
             group: None,
             checkpoints: None,
         };
-        f64::forward(&Context::serial(), job).unwrap();
+        Kernels::forward(&Context::serial(), job).unwrap();
         out
     };
     let (mut want, mut i, mut v, mut s) = (Vec::new(), vec![0.0_f32; inner], vec![0.0_f32; inner], vec![0.0_f32; inner]);
