@@ -47,6 +47,8 @@ CASES: list[tuple[Any, type[Exception], str]] = [
     (lambda: rsnn.metrics.decaying_integral(HUGE, 0.5), VALUE, "squares has the shape .*more numbers than any memory holds"),
     (lambda: rsnn.metrics.firing_rate(HUGE), VALUE, "more numbers than any memory holds"),
     (lambda: plot.animate(torch.ones(4, 1, 1, device="meta")), VALUE, "spikes is on the device meta"),
+    (lambda: plot.explore(rsnn.LIF(), figure=Figure(), show=np.ones(2)), TYPE, "show=.*True or False"),
+    (lambda: plot.animate(np.empty((2**31, 0, 2))), VALUE, "spikes has shape .*no neurons came"),
     (lambda: rsnn.nir.audit(NET, NET, OUT.output).plot(3), TYPE, "axes=3: must be matplotlib axes"),
     (
         lambda: rsnn.chip.quantize(rsnn.Network([rsnn.Linear(np.eye(2)), rsnn.IAF()], 2)).report(np.ones((4, 2), int)).plot(0),
@@ -193,3 +195,21 @@ def test_a_file_of_events_whose_array_is_none_is_refused_by_its_name(tmp_path: P
         file.writestr("x.npy", zipfile.ZipFile(io.BytesIO(whole)).read("x.npy"))
     with pytest.raises(rsnn.RsnnError, match=r"events\.npz: t is no array of numpy"):
         rsnn.datasets.events(path)[0]
+
+
+def test_a_plane_of_phases_may_be_wider_than_its_flow_reaches() -> None:
+    axes = plot.phase_plane(rsnn.Izhikevich(dt=0.25), 14.0, steps=50, v=(2**32, 2**63 - 1))
+    assert axes.get_xlim() == (2**32, 2**63 - 1)
+    assert np.isfinite(axes.get_ylim()).all()
+
+
+def test_a_plane_of_phases_may_lie_over_a_chart_of_names() -> None:
+    axes = Figure().add_subplot()
+    axes.bar(["one", "two"], [1.0, 2.0])
+    assert plot.phase_plane(rsnn.Izhikevich(dt=0.25), 14.0, axes, steps=50) is axes
+
+
+def test_a_conversion_takes_integers_by_either_of_their_names() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    x = np.ones((4, 3), np.ulonglong)
+    assert rsnn.convert.normalize_weights(model, x)[0].weight.shape == (2, 3)

@@ -67,6 +67,7 @@ class Sum:
     def died(self, number: int, entry: str, what: str, detail: str, seed: int) -> None:
         """Note a defect that only the watching process can see."""
         self.defects.append({"entry": entry, "what": what, "detail": detail, "call": number, "seed": seed, "times": 1})
+        print(f"\ncall {number}, {entry}: {what}\n{detail}", file=sys.stderr, flush=True)  # a long run need not end before it is seen
 
 
 def watch(options: argparse.Namespace, total: Sum, first: int, end: float) -> int:

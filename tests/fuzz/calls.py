@@ -152,6 +152,8 @@ class Calls:
                 self.defect(number, entry.name, f"{kind} {place(error)}", f"{kind}: {str(error)[:300]}\n{called:.600}")
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
+        for value in given.values():
+            tidy(value)
         after = {name: frozen(value) for name, value in given.items() if name in before}
         changed = [name for name, value in after.items() if value != before[name] and not overlaps(given, name)]
         if changed:
@@ -176,6 +178,20 @@ class Calls:
         )  # fmt: skip
         (self.folder / "report.new").write_text(text)
         (self.folder / "report.new").replace(self.folder / "report.json")
+
+
+def tidy(value: Any) -> None:
+    """Empty a picture that call after call has drawn on: what it holds is no leak."""
+    if "matplotlib.figure" not in sys.modules:
+        return
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    if isinstance(value, Figure) and len(value.axes) > 12:
+        value.clear()
+    for axes in value.axes if isinstance(value, Figure) else [value] if isinstance(value, Axes) else []:
+        if len(axes.get_children()) > 200:
+            axes.clear()
 
 
 def overlaps(given: dict[str, Any], name: str) -> bool:

@@ -49,6 +49,8 @@ def altered(rng: Rng, value: Any) -> Any:
     """The numbers of a tensor in another dtype, layout or place, sharing memory, or with a gradient."""
     import torch
 
+    if value.layout != torch.strided:
+        return value.to_dense()
     if value.numel() > 2**24:
         return value[..., None]
     value, kind = value.detach(), rng.integers(14)

@@ -108,7 +108,9 @@ class Analog:
             given = value
         else:
             array = numbers(name, value)
-            given = torch.tensor(array if array.dtype.isnative and array.dtype.itemsize <= 8 else array.astype(np.float64))
+            # By its letters: of two names for one integer of C torch knows the one.
+            kind = array.dtype.str if array.dtype.isnative and array.dtype.itemsize <= 8 else "f8"
+            given = torch.tensor(array.astype(kind))
         if given.ndim < 2 or not given.numel():
             raise InvalidValueError(
                 f"{name} has shape {tuple(given.shape)}: must be (samples, ...), at least one sample as the model takes it"

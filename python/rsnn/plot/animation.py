@@ -79,6 +79,8 @@ def animate(
     frames = _frames(spikes, layer, sample)
     if not len(frames):
         raise InvalidValueError("spikes: no steps came, so there is no frame; give at least one")
+    if not frames.size:
+        raise InvalidValueError(f"spikes has shape {frames.shape}: no neurons came, so there is nothing to see; give at least one")
     if frames.ndim == 2:
         return _growing(frames, axes, interval, dt)
     light = np.zeros(frames.shape[1:])

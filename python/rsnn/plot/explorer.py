@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rsnn.arguments import choice, did_you_mean, scalar, shown, size
+from rsnn.arguments import choice, did_you_mean, flag, scalar, shown, size
 from rsnn.composed import AnyNeuron
 from rsnn.errors import InvalidTypeError, InvalidValueError
 from rsnn.figures import missing, new_figure
@@ -179,6 +179,7 @@ def explore(
     if not given:
         raise InvalidValueError("neuron: an empty list came; give at least one neuron")
     chosen = choice("where", where, ("auto", "window", "notebook"))
+    shows = flag("show", show)
     if chosen == "auto":
         chosen = "notebook" if figure is None and in_notebook() else "window"
     slides, signal = sliders_of(given, x, size("steps", steps, 1), sliders)
@@ -189,7 +190,7 @@ def explore(
     else:
         made = _window_figure()
     explorer = Explorer(Scene(made, given, slides, signal, states, room=_room(slides) if chosen == "window" else 0.0), chosen)
-    if show and figure is None:
+    if shows and figure is None:
         explorer.show()
     return explorer
 

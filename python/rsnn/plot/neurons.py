@@ -184,8 +184,8 @@ def phase_plane(
     at = np.linspace(*wide, POINTS)
     still_v = np.column_stack([at, flow.still_v(at)])
     still_w = flow.still_w(at)
-    lowest = float(np.nanmin(still_v[:, 1]))
-    tall = limits("w", w) or _limits(np.append(way[1], lowest))
+    found = still_v[np.isfinite(still_v[:, 1]), 1]
+    tall = limits("w", w) or _limits(np.append(way[1], found.min(initial=float(np.nanmax(way[1])))))
     axes = new_axes(axes, 6.4, 4.6)
     if flag("field", field):
         _draw_field(axes, flow, wide, tall)
@@ -200,9 +200,10 @@ def phase_plane(
 
 def _draw_field(axes: Axes, flow: _Flow, wide: tuple[float, float], tall: tuple[float, float]) -> None:
     """Draw arrows of equal length in the directions of movement."""
-    grid = np.meshgrid(np.linspace(*wide, ARROWS), np.linspace(*tall, ARROWS))
+    # In one row: axes that were drawn on with names of categories take no more than that.
+    grid = [one.ravel() for one in np.meshgrid(np.linspace(*wide, ARROWS), np.linspace(*tall, ARROWS))]
     size = np.array([wide[1] - wide[0], tall[1] - tall[0]])
-    along = np.stack(flow.direction(*grid)) / size[:, None, None]
+    along = np.stack(flow.direction(*grid)) / size[:, None]
     along /= np.maximum(np.hypot(*along), 1e-300)
     axes.quiver(*grid, *along, color=QUIET, angles="uv", pivot="mid", scale=1.3 * ARROWS, width=0.0025, zorder=0)
 
@@ -239,18 +240,23 @@ class _Flow:
 
     def still_v(self, v: NDArray[Any]) -> NDArray[Any]:
         """Give the second variable at which v stands still."""
-        at_0, at_1 = self.direction(v, 0.0)[0], self.direction(v, 1.0)[0]
-        found: NDArray[Any] = at_0 / (at_0 - at_1)
-        return found
+        return _root(*(self.direction(v, w)[0] for w in (0.0, 1.0)))
 
     def still_w(self, v: NDArray[Any]) -> NDArray[Any]:
         """Give points (n, 2) at which the second variable stands still."""
         at_0, at_1 = self.direction(v, 0.0)[1], self.direction(v, 1.0)[1]
-        if np.nanmax(np.abs(at_1 - at_0)) <= 1e-6 * np.nanmax(np.abs(at_0)):
+        if np.abs(np.nan_to_num(at_1 - at_0)).max() <= 1e-6 * np.abs(np.nan_to_num(at_0)).max():
             # It does not decay by itself: it stands still at one membrane, whatever it is.
             v0 = float(np.interp(0.0, *((at_0, v) if at_0[-1] > at_0[0] else (at_0[::-1], v[::-1]))))
             return np.array([[v0, -1e6], [v0, 1e6]])
-        return np.column_stack([v, at_0 / (at_0 - at_1)])
+        return np.column_stack([v, _root(at_0, at_1)])
+
+
+def _root(at_0: NDArray[Any], at_1: NDArray[Any]) -> NDArray[Any]:
+    """Where lines are 0, from what they are at 0 and at 1; NaN where v is so large that their difference is lost in rounding."""
+    slope = at_0 - at_1
+    found: NDArray[Any] = np.divide(at_0, slope, out=np.full_like(at_0, np.nan), where=slope != 0)
+    return found
 
 
 def _scalar_neuron(neuron: Any) -> AnyNeuron:
