@@ -204,3 +204,15 @@ def test_a_slider_that_is_not_there_or_a_value_beyond_it_is_refused() -> None:
         explorer.set(tau_men=3.0)
     with pytest.raises(rsnn.InvalidValueError, match="goes from 2 to 80"):
         explorer.set(tau_mem=100.0)
+
+
+def test_a_figure_that_was_cleared_for_something_else_is_drawn_without_the_sliders() -> None:
+    explorer = shown(ONE, steps=120)
+    explorer.figure.clear()
+    explorer.figure.canvas.draw()
+    explorer.set(tau_mem=30.0)
+    assert explorer.values["tau_mem"] == 30.0
+    again = plot.explore(ONE, steps=120, figure=explorer.figure)
+    again.figure.canvas.draw()
+    again.set(tau_mem=25.0)
+    assert again.neurons[0].tau_mem == 25.0

@@ -103,24 +103,46 @@ class Calls:
         rng = np.random.default_rng((self.options.seed, number))
         if "torch" in sys.modules:
             sys.modules["torch"].default_generator.manual_seed(number)
+        entry = self.chosen(rng)
+        self.now[:] = WHERE.pack(number, entry.name.encode()[:119])
+        owner, given = self.meant(rng, entry)
+        if self.options.show:
+            print(f"{entry.name} on {owner!r:.300} with {given!r:.2000}", file=sys.stderr, flush=True)
+        content = entry.path.read_bytes() if isinstance(entry, Kept) else b""
+        before = {name: frozen(value) for name, value in given.items() if name not in CHANGED_ON_PURPOSE}
+        kind = self.answered(number, entry, owner, given)
+        for value in given.values():
+            tidy(value)
+        after = {name: frozen(value) for name, value in given.items() if name in before}
+        changed = [name for name, value in after.items() if value != before[name] and not overlaps(given, name)]
+        if changed:
+            self.defect(number, entry.name, f"changed {', '.join(changed)}")
+        if isinstance(entry, Kept) and entry.path.read_bytes() != content:
+            self.defect(number, entry.name, "changed the file it read")
+        self.counts[entry.name][kind] += 1
+        self.errors[kind] += 1
+        rsnn.set_num_threads(None)
+
+    def chosen(self, rng: np.random.Generator) -> Any:
+        """Choose what is called: an entry, a reader of files, or the command line."""
         entry: Any = some(rng, *self.interface.entries)
         if entry.name in self.slow and rng.random() < 0.9:
             entry = some(rng, *self.interface.entries)
         if self.files and rng.random() < 0.05:  # a reader has many places where a file may be wrong, and a line of words too
             entry = some(rng, *self.files, *[commands] * 4)
-        self.now[:] = WHERE.pack(number, entry.name.encode()[:119])
-        owner, content = None, b""
+        return entry
+
+    def meant(self, rng: np.random.Generator, entry: Any) -> tuple[Any, dict[str, Any]]:
+        """Choose what it is called on, and with."""
         if isinstance(entry, Kept):
-            content = damaged(rng, entry.content)
-            entry.path.write_bytes(content)
-            given: dict[str, Any] = {"path": entry.path}
-        elif entry is commands:
-            given = {"words": commands.line(rng, self.folder)}
-        else:
-            owner, given = arguments(rng, self.interface, entry)
-        if self.options.show:
-            print(f"{entry.name} on {owner!r:.300} with {given!r:.2000}", file=sys.stderr, flush=True)
-        before = {name: frozen(value) for name, value in given.items() if name not in CHANGED_ON_PURPOSE}
+            entry.path.write_bytes(damaged(rng, entry.content))
+            return None, {"path": entry.path}
+        if entry is commands:
+            return None, {"words": commands.line(rng, self.folder)}
+        return arguments(rng, self.interface, entry)
+
+    def answered(self, number: int, entry: Any, owner: Any, given: dict[str, Any]) -> str:
+        """Make the call and note a defect; the name of the error, if it is refused."""
         signal.setitimer(signal.ITIMER_PROF, self.options.limit)  # of processor time: a busy machine is no defect
         try:
             if isinstance(entry, Kept):
@@ -133,7 +155,7 @@ class Calls:
                 answer = entry(owner, given)
                 if "torch" in sys.modules:
                     gradients(answer)
-            kind = ""
+            return ""
         except rsnn.RsnnError as error:
             kind = type(error).__name__
             if isinstance(error, rsnn.InternalError) or not str(error):
@@ -152,17 +174,7 @@ class Calls:
                 self.defect(number, entry.name, f"{kind} {place(error)}", f"{kind}: {str(error)[:300]}\n{called:.600}")
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
-        for value in given.values():
-            tidy(value)
-        after = {name: frozen(value) for name, value in given.items() if name in before}
-        changed = [name for name, value in after.items() if value != before[name] and not overlaps(given, name)]
-        if changed:
-            self.defect(number, entry.name, f"changed {', '.join(changed)}")
-        if isinstance(entry, Kept) and entry.path.read_bytes() != content:
-            self.defect(number, entry.name, "changed the file it read")
-        self.counts[entry.name][kind] += 1
-        self.errors[kind] += 1
-        rsnn.set_num_threads(None)
+        return kind
 
     def report(self, number: int, done: bool) -> None:
         """Write what is known so far where the watching process reads it."""

@@ -185,7 +185,7 @@ class Scene:
         self._limits(force=True)
         if type(figure.canvas) is FigureCanvasBase:
             FigureCanvasAgg(figure)  # a figure that nothing shows has no canvas to draw on yet
-        figure.canvas.mpl_connect("draw_event", self._drawn)
+        self.listening = figure.canvas.mpl_connect("draw_event", self._drawn)
 
     def _panels(self, room: float) -> None:
         """Make the axes and the lines, which are left out of an ordinary drawing."""
@@ -234,6 +234,9 @@ class Scene:
     def draw(self, parts: Sequence[str] = ("",), *, everything: bool = False) -> None:
         """Draw what moves in these parts over the image of what does not; where there is no image, everything."""
         canvas = self.figure.canvas
+        if self.x_line.get_figure() is None:  # the figure was cleared for something else
+            canvas.mpl_disconnect(self.listening)
+            return
         if everything or self.parts[""].background is None or not canvas.supports_blit:
             canvas.draw()  # which calls _drawn
             return
@@ -247,6 +250,9 @@ class Scene:
     def _drawn(self, event: Any) -> None:
         """Keep the image of all but the lines, and draw these."""
         if event.canvas.is_saving():  # then matplotlib draws the lines too
+            return
+        if self.x_line.get_figure() is None:
+            event.canvas.mpl_disconnect(self.listening)
             return
         for part in self.parts.values():
             if event.canvas.supports_blit:
