@@ -352,7 +352,12 @@ def intervals(seen: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _sequence(name: str, given: Any) -> None:
-    if not hasattr(given, "__len__") or not hasattr(given, "__getitem__"):
+    try:
+        len(given)
+        listed = hasattr(given, "__getitem__")
+    except TypeError:  # an array without an axis has a length by its class, but none
+        listed = False
+    if not listed:
         raise InvalidTypeError(f"{name}={shown(given)}: must be a list, with one for each neuron")
 
 
