@@ -45,6 +45,7 @@ CASES: list[tuple[Any, type[Exception], str]] = [
     (lambda: rsnn.datasets.events({"v": np.ones(3)}), TYPE, "source="),
     (lambda: rsnn.metrics.coincidence_factor([0, 1], nn.Linear(2, 2), window=1), TYPE, "model"),
     (lambda: rsnn.metrics.decaying_integral(HUGE, 0.5), VALUE, "squares has the shape .*more numbers than any memory holds"),
+    (lambda: rsnn.metrics.decaying_integral(X.to_sparse(), 0.5), TYPE, "squares has the layout torch.sparse_coo"),
     (lambda: rsnn.metrics.firing_rate(HUGE), VALUE, "more numbers than any memory holds"),
     (lambda: plot.animate(torch.ones(4, 1, 1, device="meta")), VALUE, "spikes is on the device meta"),
     (lambda: plot.explore(rsnn.LIF(), figure=Figure(), show=np.ones(2)), TYPE, "show=.*True or False"),
@@ -77,6 +78,8 @@ CASES: list[tuple[Any, type[Exception], str]] = [
     (lambda: plot.activation_curve(rsnn.IAF(), steps=2**63), VALUE, "steps=.*more than any memory holds"),
     (lambda: QAT(X, [("a", 1)]), TYPE, "state=.*a dict by layer"),
     (lambda: rt.presets.sinabs.LIF(tau_mem=20.0, train_alphas=FEW), TYPE, "train_alphas=.*True or False"),
+    (lambda: rt.presets.sinabs.LIF(tau_mem=np.ones(3), alpha_mem=np.ones(2)), VALUE, r"tau_mem form the shape \(3,\).*has \(2,\)"),
+    (lambda: rt.Lift(nn.ReLU())(X.to_sparse()), TYPE, "x has the layout torch.sparse_coo"),
     (lambda: rt.presets.snntorch.Leaky(beta=0.9, reset_delay=FEW), TYPE, "reset_delay=.*True or False"),
     (lambda: rt.Conv2d(2, 8, 3, device=FEW), TYPE, "device=.*must be a device"),
     (lambda: rt.Conv1d(2, "multi", 3), TYPE, "out_channels='multi'"),
@@ -214,3 +217,13 @@ def test_a_conversion_takes_integers_by_either_of_their_names() -> None:
     model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
     x = np.ones((4, 3), np.ulonglong)
     assert rsnn.convert.normalize_weights(model, x)[0].weight.shape == (2, 3)
+
+
+def test_a_stride_and_a_checkpoint_may_be_longer_than_all_there_is() -> None:
+    x, weight = torch.ones(3, 1, 4, 4), torch.ones(2, 1, 3, 3, requires_grad=True)
+    far, near = (rt.functional.conv2d(x, weight, stride=stride) for stride in (2**31 - 1, 4))
+    assert torch.equal(far, near)
+    assert torch.equal(*(torch.autograd.grad(one.sum(), weight)[0] for one in (far, near)))
+    given = torch.ones(5, 2, requires_grad=True)
+    rt.functional.simulate(rsnn.LIF(beta=0.9), given, checkpoint=2**63).output.sum().backward()
+    assert given.grad is not None

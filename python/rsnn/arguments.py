@@ -43,7 +43,9 @@ def is_tensor(value: object) -> bool:
 
 
 def in_memory(name: str, tensor: Any) -> None:
-    """Refuse a tensor that shows one element so often that whatever looks at each would not come back."""
+    """Refuse a tensor that is sparse, or that shows one element so often that whatever looks at each would not come back."""
+    if str(tensor.layout) != "torch.strided":
+        raise InvalidTypeError(f"{name} has the layout {tensor.layout}: must be dense; {name}.to_dense() converts it")
     if tensor.numel() * tensor.element_size() > MOST_BYTES:
         raise InvalidValueError(f"{name} has the shape {tuple(tensor.shape)}: more numbers than any memory holds; give a smaller tensor")
 
@@ -52,13 +54,11 @@ def of_tensor(name: str, tensor: Any) -> npt.NDArray[Any]:
     """Give the real numbers of a tensor."""
     import torch
 
-    if tensor.layout is not torch.strided:
-        raise InvalidTypeError(f"{name} has the layout {tensor.layout}: must be dense; {name}.to_dense() converts it")
+    in_memory(name, tensor)
     if tensor.dtype.is_complex or tensor.is_quantized:
         raise InvalidTypeError(f"{name} is {tensor.dtype}: must be float32 or float64, bool or integers; give real numbers")
     if tensor.is_meta:
         raise InvalidValueError(f"{name} is on the device meta: it has no numbers; give a tensor that has")
-    in_memory(name, tensor)
     held = tensor.detach().cpu().resolve_conj().resolve_neg()
     half = held.dtype.is_floating_point and held.dtype not in (torch.float32, torch.float64)
     return (held.float() if half else held).numpy()  # type: ignore[no-any-return]

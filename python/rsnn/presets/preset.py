@@ -124,8 +124,13 @@ class Preset(Neuron):
             return array(value) if np.ndim(value) else float(value)
 
         at = {name: given[name] if name in given else array(self._values[name]) for name in number.ranges}
-        moved = number.formula(at, xp) - constant(self._references[key])
-        return constant(self._form._given[key]) + moved
+        moved, own = number.formula(at, xp) - constant(self._references[key]), self._form._given[key]
+        try:
+            np.broadcast_shapes(tuple(moved.shape), np.shape(own))
+        except ValueError:
+            came = f"{', '.join(number.ranges)} form the shape {tuple(moved.shape)}"
+            raise InvalidValueError(f"{came}, what was given in their place has {np.shape(own)}: give only the one or the other") from None
+        return constant(own) + moved
 
     def replace(self, **parameters: Any) -> Preset:
         """Make the same neuron with other arguments, by the library's names.

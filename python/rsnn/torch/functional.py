@@ -1,5 +1,6 @@
 """A neuron over tensors without a module: every state and every parameter is an argument."""
 
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -84,7 +85,7 @@ class Options:
             surrogate,
             arguments.flag("detach_reset", detach_reset),
             arguments.names("detach", detach, DETACHABLE),
-            None if checkpoint is None else arguments.count("checkpoint", checkpoint, 1),
+            None if checkpoint is None else min(arguments.count("checkpoint", checkpoint, 1), sys.maxsize),
             arguments.flag("batch_first", batch_first),
             None if backend is None else arguments.choice("backend", backend, ("rust", "torch")),
             None if surrogate.form is None else (surrogate.form, list(surrogate.numbers)),

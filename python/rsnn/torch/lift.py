@@ -1,5 +1,6 @@
 """Modules without a state over a sequence: `Lift` applies one to every time step, `Dropout` draws one mask for all of them."""
 
+import torch
 from torch import Tensor, nn
 
 from rsnn import arguments
@@ -52,6 +53,8 @@ class Lift(nn.Module):
         if not isinstance(x, Tensor):
             raise InvalidTypeError(f"x is {type(x).__name__}: must be a tensor")
         _checks.axes("x", x, 2, "(T, B, ...)")
+        if not torch.compiler.is_compiling():
+            arguments.in_memory("x", x)
         return over_time(self.module, x)
 
 

@@ -12,6 +12,9 @@ from rsnn.errors import InvalidValueError
 from rsnn.torch import _checks
 from rsnn.torch._product_autograd import apply_conv2d, apply_linear, apply_pool2d
 
+FAR = 1 << 20
+"""Pixels from one place of a kernel to the next from which on the image's own size is looked at."""
+
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Multiply the last axis by a weight matrix, y = x W^T + b, in rsnn's order.
@@ -105,10 +108,12 @@ def conv2d(
         )
     x = _meet(x, weight)
     images = x.reshape(prod(x.shape[:-3]), channels, *image)
+    # A step beyond the image is as long as the image: torch's backward computes with it in 32 bits.
+    steps = [step if step < FAR else min(step, size + 2 * more) for step, size, more in zip(stride, image, padding, strict=True)]
     if _native(x):
-        output = apply_conv2d(images, weight, bias, list(stride), list(padding))
+        output = apply_conv2d(images, weight, bias, steps, list(padding))
     else:
-        output = torch_functional.conv2d(images, weight, bias, stride, padding)
+        output = torch_functional.conv2d(images, weight, bias, steps, padding)
     return output.reshape(*x.shape[:-3], *output.shape[1:])
 
 
