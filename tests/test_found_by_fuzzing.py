@@ -63,6 +63,7 @@ CASES: list[tuple[Any, type[Exception], str]] = [
     (lambda: plot.confusion([[3, 0], [1, 2]], color=-1), VALUE, "color=-1"),
     (lambda: plot.activation_curve(rsnn.IAF(), color=()), VALUE, r"color=\(\)"),
     (lambda: plot.traces(FIRED, colors=np.ones((2, 2, 2))), VALUE, "color="),
+    (lambda: plot.result(OUT, layer=-(2**63)), VALUE, "layer=-9.*nothing of it is in this result; there are "),
     (lambda: plot.traces(FIRED, labels=np.array("one")), TYPE, "labels=.*must be a list"),
     (lambda: plot.traces(FIRED, name=np.ones(2)), TYPE, "name=.*must be the name of a trace"),
     (lambda: rsnn.convert.from_relu(nn.Linear(2, 2), X, percentile=np.ones(0)), VALUE, "percentile"),

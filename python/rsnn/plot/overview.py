@@ -74,6 +74,9 @@ def result(
     panels: list[tuple[float, Callable[[Any], None]]] = []
     for k in _layers(out, layer):
         panels += _panels(out, k, threshold, sample, dt)
+    if not panels and layer is not None:
+        known = ", ".join(shown(one) for one in _layers(out, None) if one is not None) or "none"
+        raise InvalidValueError(f"layer={shown(layer)}: nothing of it is in this result; there are {known}")
     if not panels:
         raise InvalidValueError("out: neither spikes nor traces are in it; run it with record=")
     heights = [height for height, _ in panels]
@@ -148,7 +151,7 @@ def _membranes(axes: Any, held: Mapping[str, Any], out: Any, spikes: Any, thresh
 def _name(out: Any, layer: Any) -> str:
     """Give the name of a layer, or its index."""
     names = getattr(out.spikes, "_names", ())
-    return str(names[layer] or layer) if isinstance(layer, int) and layer < len(names) else str(layer)
+    return str(names[layer] or layer) if isinstance(layer, int) and 0 <= layer < len(names) else str(layer)
 
 
 def summary(network: Network, figure: Figure | SubFigure | None = None, *, out: NetworkResult | None = None) -> Figure | SubFigure:
