@@ -216,6 +216,7 @@ def test_a_plane_of_phases_may_lie_over_a_chart_of_names() -> None:
 
 def test_a_conversion_takes_integers_by_either_of_their_names() -> None:
     model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    nn.init.ones_(model[0].weight)
     x = np.ones((4, 3), np.ulonglong)
     assert rsnn.convert.normalize_weights(model, x)[0].weight.shape == (2, 3)
 
