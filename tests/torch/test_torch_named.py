@@ -38,7 +38,7 @@ def test_the_gradients_of_the_engine_are_those_of_the_reference(name: str, argum
     assert spikes.sum() >= 5
     assert torch.equal(spikes, same)
     assert grads.keys() == wanted.keys()
-    assert len(grads) > 1
+    assert len(grads) > 5
     if arguments.get("recovery") == "drift":
         # It starts where the membrane stands still, so const changes nothing: what is left is rounding.
         assert max(abs(grads.pop("const")), abs(wanted.pop("const"))) < 1e-12
